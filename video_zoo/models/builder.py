@@ -1,0 +1,166 @@
+"""Walks a table into a functional ``keras.Model`` with named endpoints, heads and weights."""
+
+import dataclasses
+from typing import Literal
+
+import keras
+
+from . import layers
+from .spec import Conv, Table, TemporalPlan, as_plan, smallest_input
+from .weights import load_weights
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """What the networks of one family share.
+
+    Args:
+        table: endpoint -> row.
+        head: ``"pairs"`` averages over space and over pairs of neighbouring steps in time before
+            the classifier, which makes the two end steps weigh half (I3D); ``"global"`` averages
+            over everything.
+        auxiliary: the endpoint that carries the auxiliary classifier, if the family has one.
+    """
+
+    table: Table
+    head: Literal["pairs", "global"]
+    auxiliary: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The arguments that all public builders take, checked; they document them."""
+
+    num_classes: int
+    input_shape: tuple[int | None, int | None, int | None, int]
+    include_top: bool
+    pooling: str | None
+    weights: str | None
+    dropout_rate: float
+    classifier_activation: str | None
+    width_multiplier: float
+    temporal: TemporalPlan | str
+    gating: bool
+    name: str
+    aux_logits: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.num_classes, bool) or not (
+            isinstance(self.num_classes, int) and self.num_classes > 0
+        ):
+            self._refuse("num_classes", "a positive integer")
+        if self.pooling not in (None, "avg", "max"):
+            self._refuse("pooling", "None, 'avg' or 'max'")
+        if self.pooling is not None and self.include_top:
+            self._refuse(
+                "pooling", "None when `include_top=True`: pass `include_top=False` with it"
+            )
+        if not 0 <= self.dropout_rate < 1:
+            self._refuse("dropout_rate", "at least 0 and less than 1")
+        if not self.width_multiplier > 0:
+            self._refuse("width_multiplier", "greater than 0")
+        if self.aux_logits and not self.include_top:
+            self._refuse("aux_logits", "False when `include_top=False`: it is a classifier")
+
+    def _refuse(self, argument: str, allowed: str) -> None:
+        raise ValueError(
+            f"`{argument}` must be {allowed}. Received: {argument}={getattr(self, argument)!r}"
+        )
+
+
+def _check_input_shape(table: Table, shape: tuple[int | None, ...], name: str) -> None:
+    try:
+        sizes = tuple(shape)
+    except TypeError:
+        sizes = ()
+    fits = len(sizes) == 4 and all(isinstance(n, int) or n is None for n in sizes)
+    if not fits or sizes[-1] is None or any(n is not None and n < 1 for n in sizes):
+        raise ValueError(
+            "`input_shape` must be (frames, height, width, channels): positive integers, the first "
+            f"three may be None. Received: input_shape={shape!r}"
+        )
+    smallest = [smallest_input(table, axis) for axis in range(3)]
+    if any(n is not None and n < least for n, least in zip(sizes, smallest, strict=False)):
+        raise ValueError(
+            f"`input_shape` must have at least {smallest[0]} frames, a height of at least "
+            f"{smallest[1]} and a width of at least {smallest[2]} pixels for {name!r}: below that "
+            f"a feature map would be empty. Received: input_shape={tuple(sizes)}"
+        )
+
+
+def _pairs_logits(x, options: Options):
+    """I3D's classifier at any input size: classifies each pair of neighbouring steps, and averages.
+
+    The published head pools (2, 7, 7) VALID over a 7x7 map, which is the mean over all of it.
+    """
+    x = keras.ops.mean(x, axis=(2, 3), keepdims=True)
+    if x.shape[1] != 1:
+        x = keras.layers.AveragePooling3D((2, 1, 1), strides=1, name="Logits_AvgPool_time")(x)
+    x = keras.layers.Dropout(options.dropout_rate, name="Logits_Dropout")(x)
+    x = keras.layers.Conv3D(options.num_classes, 1, dtype="float32", name="Logits_Conv3d_0c_1x1")(x)
+    return keras.layers.GlobalAveragePooling3D(dtype="float32", name="Logits")(x)
+
+
+def _global_logits(x, options: Options):
+    x = keras.layers.GlobalAveragePooling3D(name="Logits_AvgPool")(x)
+    x = keras.layers.Dropout(options.dropout_rate, name="Logits_Dropout")(x)
+    return keras.layers.Dense(options.num_classes, dtype="float32", name="Logits")(x)
+
+
+def _auxiliary_logits(x, options: Options):
+    """Inception-v3's auxiliary classifier (Szegedy et al. 2015, section 4), with a time axis.
+
+    On the 3x13x13 map of Table 1, the 5/3 VALID pool leaves 1x3x3, so that the published 5x5 kernel
+    cannot be placed: it is 3x3 here, whatever the input size, so that weights fit every size.
+    """
+    style = layers.Style("full", width_multiplier=options.width_multiplier)
+    fits = all(
+        n is not None and n >= least for n, least in zip(x.shape[1:4], (3, 5, 5), strict=True)
+    )
+    x = keras.layers.AveragePooling3D(
+        (3, 5, 5), strides=3, padding="valid" if fits else "same", name="AuxLogits_AvgPool"
+    )(x)
+    fits = all(n is not None and n >= 3 for n in x.shape[2:4])
+    convs = (Conv(128), Conv(768, (1, 3, 3), padding="valid" if fits else "same"))
+    for conv, name in zip(
+        convs, ("AuxLogits_Conv3d_1b_1x1", "AuxLogits_Conv3d_2a_3x3"), strict=True
+    ):
+        x = layers.conv_chain(x, (conv,), [name], style, name)
+    x = keras.layers.GlobalAveragePooling3D(name="AuxLogits_Pool")(x)
+    logits = keras.layers.Dense(options.num_classes, dtype="float32", name="AuxLogits")(x)
+    return _activated(logits, "AuxPredictions", options)
+
+
+def _activated(logits, name: str, options: Options):
+    if options.classifier_activation is None:
+        return logits
+    return keras.layers.Activation(options.classifier_activation, dtype="float32", name=name)(
+        logits
+    )
+
+
+def build(architecture: Architecture, options: Options) -> keras.Model:
+    """Builds the network that ``architecture`` and ``options`` describe."""
+    table = architecture.table
+    _check_input_shape(table, options.input_shape, options.name)
+    modes = as_plan(options.temporal).modes(table)
+    inputs = keras.Input(tuple(options.input_shape), name="video")
+    x, auxiliary = inputs, None
+    for endpoint, row in table:
+        style = layers.Style(modes[endpoint], options.gating, options.width_multiplier)
+        x = layers.apply_endpoint(x, row, style, endpoint)
+        if options.aux_logits and endpoint == architecture.auxiliary:
+            auxiliary = _auxiliary_logits(x, options)
+    if options.include_top:
+        logits = {"pairs": _pairs_logits, "global": _global_logits}[architecture.head](x, options)
+        x = _activated(logits, "Predictions", options)
+    elif options.pooling is not None:
+        pools = {
+            "avg": keras.layers.GlobalAveragePooling3D,
+            "max": keras.layers.GlobalMaxPooling3D,
+        }
+        x = pools[options.pooling](name=f"{options.pooling}_pool")(x)
+    model = keras.Model(inputs, x if auxiliary is None else [x, auxiliary], name=options.name)
+    if options.weights is not None:
+        load_weights(model, options.weights)
+    return model

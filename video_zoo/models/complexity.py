@@ -1,0 +1,45 @@
+"""What a network costs: trainable parameters, and multiply-accumulates of one forward pass."""
+
+import math
+
+import keras
+
+
+def count_parameters(model: keras.Model) -> int:
+    """Number of trainable values of ``model`` (batch-norm statistics are not trainable)."""
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
+
+
+def count_macs(model: keras.Model, input_shape: tuple[int, int, int, int] | None = None) -> int:
+    """Multiply-accumulates of one forward pass on one clip, computed from the built layers.
+
+    Counted are convolutions and dense layers; pools, activations and normalisation are not, as is
+    the custom. Divide by 1e9 for GMACs.
+
+    Args:
+        model: a built functional model.
+        input_shape: (frames, height, width, channels) of one clip. Defaults to the model's own,
+            and must be given where that has ``None``.
+
+    Raises:
+        ValueError: the input size is not known.
+    """
+    shape = tuple(input_shape or model.input_shape[1:])
+    if None in shape:
+        raise ValueError(
+            "`input_shape` must be given, without None, for a model of variable input size. "
+            f"Received: input_shape={input_shape}, and the model has {model.input_shape[1:]}"
+        )
+    if shape != tuple(model.input_shape[1:]):
+        model = keras.models.clone_model(model, input_tensors=keras.Input(shape))
+    return sum(_layer_macs(layer) for layer in model.layers)
+
+
+def _layer_macs(layer: keras.layers.Layer) -> int:
+    if isinstance(layer, keras.Model):
+        return sum(_layer_macs(inner) for inner in layer.layers)
+    kernel = getattr(layer, "kernel", None)
+    if kernel is None:
+        return 0
+    # Every value of the kernel is used once for each output position: all but batch and channels.
+    return math.prod(layer.output.shape[1:-1]) * math.prod(kernel.shape)

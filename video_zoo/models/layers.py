@@ -1,0 +1,177 @@
+"""Rows of a table as layers: the convolution-BN-ReLU unit, its temporal modes, pools, self-gating.
+
+Built-in Keras layers only, so that a saved network loads in any Keras, on any backend, without this
+package.
+"""
+
+import dataclasses
+import itertools
+import string
+from collections.abc import Iterator
+
+import keras
+
+from .spec import Conv, Factorized, Mixed, Mode, Pool, Row, Split, Triple
+
+BN_EPSILON = 1e-3
+# Keras counts the kept share: 0.99 follows a run of a few thousand steps from scratch, where the
+# 0.9997 of the ImageNet networks would still be made of its initial values.
+BN_MOMENTUM = 0.99
+
+
+@dataclasses.dataclass(frozen=True)
+class Style:
+    """What a whole network, or one endpoint of it, applies to each of its rows."""
+
+    mode: Mode
+    gating: bool = False
+    width_multiplier: float = 1.0
+
+    def width(self, filters: int) -> int:
+        return max(1, int(filters * self.width_multiplier + 0.5))
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """One convolution-BN-ReLU: what remains of a row once its temporal mode is applied."""
+
+    name: str
+    filters: int
+    kernel: Triple
+    strides: Triple
+    padding: str
+    crop_time: int = 0
+
+
+def expand(convs: tuple[Conv, ...], names: list[str], mode: Mode) -> list[Unit]:
+    """The units that a chain of convolutions with one shared temporal extent becomes."""
+    duration = max(conv.kernel[0] for conv in convs)
+    if mode == "full" or duration == 1:
+        return [
+            Unit(name, conv.filters, conv.kernel, conv.strides, conv.padding)
+            for conv, name in zip(convs, names, strict=True)
+        ]
+    units = []
+    for conv, name in zip(convs, names, strict=True):
+        _, height, width = conv.kernel
+        step, *spatial = conv.strides
+        # A VALID kernel sees no centre closer to the end than half its extent. Without its temporal
+        # part, those frames are cut off, so that the sizes of the table hold.
+        crop = (conv.kernel[0] - 1) // 2 if mode == "2d" and conv.padding == "valid" else 0
+        strides = (step if mode == "2d" else 1, *spatial)
+        spatial_name = f"{name}_spatial" if mode == "separable" else name
+        units.append(
+            Unit(spatial_name, conv.filters, (1, height, width), strides, conv.padding, crop)
+        )
+    if mode == "separable":
+        last = convs[-1]
+        units.append(
+            Unit(
+                f"{names[-1]}_temporal",
+                last.filters,
+                (duration, 1, 1),
+                (last.strides[0], 1, 1),
+                last.padding,
+            )
+        )
+    return units
+
+
+def conv_bn_relu(x, unit: Unit, style: Style, output_name: str | None = None):
+    """Convolution without bias, batch normalisation without scale, ReLU."""
+    if unit.crop_time:
+        crop = ((unit.crop_time, unit.crop_time), (0, 0), (0, 0))
+        x = keras.layers.Cropping3D(crop, name=f"{unit.name}_crop")(x)
+    x = keras.layers.Conv3D(
+        style.width(unit.filters),
+        unit.kernel,
+        strides=unit.strides,
+        padding=unit.padding,
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{unit.name}_conv",
+    )(x)
+    x = keras.layers.BatchNormalization(
+        scale=False, epsilon=BN_EPSILON, momentum=BN_MOMENTUM, name=f"{unit.name}_bn"
+    )(x)
+    return keras.layers.Activation("relu", name=output_name or f"{unit.name}_relu")(x)
+
+
+def self_gating(x, name: str, output_name: str | None = None):
+    """``x * sigmoid(W mean(x) + b)``, the mean over time and space (Xie et al. 2017, S3D-G)."""
+    context = keras.layers.GlobalAveragePooling3D(keepdims=True, name=f"{name}_context")(x)
+    weight = keras.layers.Dense(x.shape[-1], activation="sigmoid", name=f"{name}_gate")(context)
+    return keras.layers.Multiply(name=output_name or f"{name}_gated")([x, weight])
+
+
+def conv_chain(x, convs: tuple[Conv, ...], names: list[str], style: Style, output_name: str):
+    """Convolutions that share one temporal extent; gated, where they have one."""
+    units = expand(convs, names, style.mode)
+    gated = style.gating and any(unit.kernel[0] > 1 for unit in units)
+    for unit in units:
+        last = unit is units[-1] and not gated
+        x = conv_bn_relu(x, unit, style, output_name if last else None)
+    return self_gating(x, names[-1], output_name) if gated else x
+
+
+def pool(x, row: Pool, style: Style, name: str):
+    """A pool. In a 2D endpoint only a pool that strides time still looks at several frames."""
+    size = row.size
+    if style.mode == "2d" and row.strides[0] == 1:
+        size = (1, *size[1:])
+    layer = {"max": keras.layers.MaxPooling3D, "avg": keras.layers.AveragePooling3D}[row.kind]
+    return layer(size, strides=row.strides, padding=row.padding, name=name)(x)
+
+
+def split(x, row: Split, names: list[str], style: Style, name: str):
+    """Convolutions side by side; separable, one temporal convolution of their input goes before."""
+    duration = max(conv.kernel[0] for conv in row.convs)
+    mode = style.mode
+    if mode == "separable":
+        temporal = Unit(f"{name}_temporal", x.shape[-1], (duration, 1, 1), (1, 1, 1), "same")
+        x = conv_bn_relu(x, temporal, dataclasses.replace(style, width_multiplier=1.0))
+        x = self_gating(x, f"{name}_temporal") if style.gating else x
+        mode = "2d"
+    side = dataclasses.replace(style, mode=mode)
+    outputs = [
+        conv_chain(x, (conv,), [part], side, part)
+        for conv, part in zip(row.convs, names, strict=True)
+    ]
+    return keras.layers.Concatenate(name=name)(outputs)
+
+
+def _letters() -> Iterator[str]:
+    return iter(string.ascii_lowercase)
+
+
+def _conv_name(prefix: str, letter: str, conv: Conv) -> str:
+    return f"{prefix}_Conv3d_0{letter}_{conv.kernel[1]}x{conv.kernel[2]}"
+
+
+def branch_row(x, row: Row, letters: Iterator[str], style: Style, prefix: str):
+    """One row of a branch. Names count up as in the published checkpoints: 0a, 0b, …"""
+    if isinstance(row, Pool):
+        kind = {"max": "MaxPool3d", "avg": "AvgPool3d"}[row.kind]
+        return pool(x, row, style, f"{prefix}_{kind}_0{next(letters)}_{row.size[1]}x{row.size[2]}")
+    convs = (row,) if isinstance(row, Conv) else row.convs
+    used = list(itertools.islice(letters, len(convs)))
+    names = [_conv_name(prefix, letter, conv) for letter, conv in zip(used, convs, strict=True)]
+    if isinstance(row, Split):
+        return split(x, row, names, style, f"{prefix}_Split_0{used[0]}")
+    assert isinstance(row, (Conv, Factorized))
+    return conv_chain(x, convs, names, style, names[-1])
+
+
+def apply_endpoint(x, row: Conv | Pool | Mixed, style: Style, name: str):
+    """One row of a table; the last layer bears the endpoint's name."""
+    if isinstance(row, Pool):
+        return pool(x, row, style, name)
+    if isinstance(row, Conv):
+        return conv_chain(x, (row,), [name], style, name)
+    outputs = []
+    for index, branch in enumerate(row.branches):
+        y, letters = x, _letters()
+        for part in branch:
+            y = branch_row(y, part, letters, style, f"{name}_Branch_{index}")
+        outputs.append(y)
+    return keras.layers.Concatenate(name=name)(outputs)

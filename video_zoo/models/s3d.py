@@ -1,0 +1,181 @@
+"""S3D-v1 (Xie et al. 2017), S3D-v3 and the top-heavy S3D-v3 (Gupta et al.)."""
+
+import keras
+
+from .builder import Architecture, Options, build
+from .inception_v1 import INCEPTION_V1
+from .inception_v3 import AUXILIARY_ENDPOINT, INCEPTION_V3
+from .registry import register
+from .spec import TemporalPlan, top_heavy
+
+S3D_V1 = Architecture(INCEPTION_V1, head="pairs")
+S3D_V3 = Architecture(INCEPTION_V3, head="global", auxiliary=AUXILIARY_ENDPOINT)
+
+# "All temporal convolutions were carried out after layer 9" (section 5): the five convolutions of
+# the stem, Mixed_5b to 5d and Mixed_6a are nine layers.
+TOP_HEAVY = top_heavy("Mixed_6b")
+
+
+@register
+def s3d_v1(
+    num_classes: int = 400,
+    *,
+    input_shape: tuple[int | None, int | None, int | None, int] = (64, 224, 224, 3),
+    include_top: bool = True,
+    pooling: str | None = None,
+    weights: str | None = None,
+    dropout_rate: float = 0.5,
+    classifier_activation: str | None = None,
+    width_multiplier: float = 1.0,
+    temporal: TemporalPlan | str = "separable",
+    gating: bool = False,
+    name: str = "s3d_v1",
+) -> keras.Model:
+    """GoogLeNet with separable spatio-temporal convolutions.
+
+    The table of I3D, every temporal convolution split in two: Rethinking Spatiotemporal Feature
+    Learning, Xie et al. 2017 (https://arxiv.org/abs/1712.04851). 8,309,440 trainable parameters at
+    400 classes; 71.91 GMACs on 64x224x224. S3D-G is ``gating=True``.
+
+    Args:
+        num_classes: int. Number of classes. Defaults to 400.
+        input_shape: (frames, height, width, channels), channels last; clips are float32 in
+            [-1, 1]. The first three may be None. Two channels for optical flow. Defaults to
+            (64, 224, 224, 3). With ``frames=None``, feed at least 9 frames.
+        include_top: bool. Whether to add the classifier. Defaults to True.
+        pooling: without the classifier: None for the last feature map
+            ([batch, frames / 8, height / 32, width / 32, 1024]), "avg" or "max" for a
+            vector. Defaults to None.
+        weights: path of a ``.keras`` or ``.weights.h5`` file, or None for random values. Defaults
+            to None.
+        dropout_rate: float in [0, 1), before the classifier. Defaults to 0.5.
+        classifier_activation: None for logits, or for instance "softmax". Defaults to None.
+        width_multiplier: float. Factor on the width of every layer. Defaults to 1.0.
+        temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
+            :func:`video_zoo.bottom_heavy`. Defaults to "separable".
+        gating: bool. Self-gating behind each temporal convolution (S3D-G). Defaults to False.
+        name: str. Name of the model. Defaults to "s3d_v1".
+
+    Returns:
+        A functional ``keras.Model`` from [batch, frames, height, width, channels] to float32
+        logits [batch, num_classes], also under mixed precision. Every endpoint is a layer of
+        its published name: ``model.get_layer("Mixed_5c").output``.
+
+    Raises:
+        ValueError: an argument is out of range, the input is too small, or the weights do not fit.
+        FileNotFoundError: there is no file ``weights``.
+    """
+    return build(S3D_V1, Options(**locals()))
+
+
+@register
+def s3d_v3(
+    num_classes: int = 400,
+    *,
+    input_shape: tuple[int | None, int | None, int | None, int] = (64, 224, 224, 3),
+    include_top: bool = True,
+    pooling: str | None = None,
+    weights: str | None = None,
+    dropout_rate: float = 0.2,
+    classifier_activation: str | None = None,
+    width_multiplier: float = 1.0,
+    temporal: TemporalPlan | str = "separable",
+    gating: bool = False,
+    aux_logits: bool = False,
+    name: str = "s3d_v3",
+) -> keras.Model:
+    """Inception-v3 with separable spatio-temporal convolutions.
+
+    Reproducing Action Recognition Experiments with Modern Classification Networks, Gupta,
+    Dharmaraj & Hayes, Table 1. 29,574,384 trainable parameters at 400 classes without the auxiliary
+    classifier; 46.82 GMACs on 64x224x224. ``temporal="full"`` inflates the 1x7 and 7x1 pairs to
+    7x1x7 and 7x7x1, as the paper's future work proposes.
+
+    Args:
+        num_classes: int. Number of classes. Defaults to 400.
+        input_shape: (frames, height, width, channels), channels last; clips are float32 in
+            [-1, 1]. The first three may be None. Two channels for optical flow. Defaults to
+            (64, 224, 224, 3). At least 49 frames and 49x49 pixels.
+        include_top: bool. Whether to add the classifier. Defaults to True.
+        pooling: without the classifier: None for the last feature map
+            ([batch, 1, 6, 6, 2048] at the default size), "avg" or "max" for a
+            vector. Defaults to None.
+        weights: path of a ``.keras`` or ``.weights.h5`` file, or None for random values. Defaults
+            to None.
+        dropout_rate: float in [0, 1), before the classifier. Defaults to 0.2.
+        classifier_activation: None for logits, or for instance "softmax". Defaults to None.
+        width_multiplier: float. Factor on the width of every layer. Defaults to 1.0.
+        temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
+            :func:`video_zoo.bottom_heavy`. Defaults to "separable".
+        gating: bool. Self-gating behind each temporal convolution (S3D-G). Defaults to False.
+        aux_logits: bool. Whether to add the auxiliary classifier on Mixed_6e as a second output;
+            in training its loss weighs 0.4. Defaults to False.
+        name: str. Name of the model. Defaults to "s3d_v3".
+
+    Returns:
+        A functional ``keras.Model`` from [batch, frames, height, width, channels] to float32
+        logits [batch, num_classes], also under mixed precision, and the auxiliary ones after them
+        if asked for. Every endpoint is a layer of
+        its name: ``model.get_layer("Mixed_5c").output``.
+
+    Raises:
+        ValueError: an argument is out of range, the input is too small, or the weights do not fit.
+        FileNotFoundError: there is no file ``weights``.
+    """
+    return build(S3D_V3, Options(**locals()))
+
+
+@register
+def s3d_v3_top_heavy(
+    num_classes: int = 400,
+    *,
+    input_shape: tuple[int | None, int | None, int | None, int] = (64, 224, 224, 3),
+    include_top: bool = True,
+    pooling: str | None = None,
+    weights: str | None = None,
+    dropout_rate: float = 0.2,
+    classifier_activation: str | None = None,
+    width_multiplier: float = 1.0,
+    temporal: TemporalPlan | str = TOP_HEAVY,
+    gating: bool = False,
+    aux_logits: bool = False,
+    name: str = "s3d_v3_top_heavy",
+) -> keras.Model:
+    """S3D-v3 with 2D convolutions up to Mixed_6a, and temporal ones from Mixed_6b on.
+
+    Gupta, Dharmaraj & Hayes, section 5. 28,718,704 trainable parameters at 400 classes without the
+    auxiliary classifier.
+
+    Args:
+        num_classes: int. Number of classes. Defaults to 400.
+        input_shape: (frames, height, width, channels), channels last; clips are float32 in
+            [-1, 1]. The first three may be None. Two channels for optical flow. Defaults to
+            (64, 224, 224, 3). At least 49 frames and 49x49 pixels.
+        include_top: bool. Whether to add the classifier. Defaults to True.
+        pooling: without the classifier: None for the last feature map
+            ([batch, 1, 6, 6, 2048] at the default size), "avg" or "max" for a
+            vector. Defaults to None.
+        weights: path of a ``.keras`` or ``.weights.h5`` file, or None for random values. Defaults
+            to None.
+        dropout_rate: float in [0, 1), before the classifier. Defaults to 0.2.
+        classifier_activation: None for logits, or for instance "softmax". Defaults to None.
+        width_multiplier: float. Factor on the width of every layer. Defaults to 1.0.
+        temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
+            :func:`video_zoo.bottom_heavy`. Defaults to
+            ``top_heavy("Mixed_6b")``.
+        gating: bool. Self-gating behind each temporal convolution (S3D-G). Defaults to False.
+        aux_logits: bool. Whether to add the auxiliary classifier on Mixed_6e as a second output;
+            in training its loss weighs 0.4. Defaults to False.
+        name: str. Name of the model. Defaults to "s3d_v3_top_heavy".
+
+    Returns:
+        A functional ``keras.Model`` from [batch, frames, height, width, channels] to float32
+        logits [batch, num_classes], also under mixed precision, and the auxiliary ones after them
+        if asked for. Every endpoint is a layer of
+        its name: ``model.get_layer("Mixed_5c").output``.
+
+    Raises:
+        ValueError: an argument is out of range, the input is too small, or the weights do not fit.
+        FileNotFoundError: there is no file ``weights``.
+    """
+    return build(S3D_V3, Options(**locals()))

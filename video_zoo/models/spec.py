@@ -1,0 +1,152 @@
+"""The rows that architecture tables are made of, and temporal plans. Data only.
+
+A *table* is a tuple of ``(endpoint, row)``. Kernels and strides are ``(time, height, width)`` and
+always give the nominal, fully three-dimensional form: what becomes of their temporal extent is the
+business of the *temporal plan*, which maps each endpoint to one mode:
+
+* ``"full"``: kernels as they stand, ``(kt, kh, kw)``;
+* ``"separable"``: ``(1, kh, kw)``, then ``(kt, 1, 1)``, each a convolution-BN-ReLU unit;
+* ``"2d"``: ``(1, kh, kw)`` alone.
+"""
+
+import dataclasses
+from typing import Literal
+
+Mode = Literal["full", "separable", "2d"]
+MODES: tuple[Mode, ...] = ("full", "separable", "2d")
+
+Triple = tuple[int, int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Conv:
+    """A convolution-BN-ReLU unit. ``padding`` is ``"same"`` or ``"valid"``, in all three axes."""
+
+    filters: int
+    kernel: Triple = (1, 1, 1)
+    strides: Triple = (1, 1, 1)
+    padding: str = "same"
+
+
+@dataclasses.dataclass(frozen=True)
+class Factorized:
+    """Convolutions that factorize one spatial kernel and share one temporal convolution.
+
+    Inception-v3 writes a 7x7 convolution as 1x7 and 7x1. Separable, the pair is followed by one
+    ``(7, 1, 1)`` convolution of the last one's width; full, each has its own temporal extent
+    (the paper's future work: 7x1x7 and 7x7x1). All have stride 1.
+    """
+
+    convs: tuple[Conv, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Convolutions side by side on one tensor, concatenated; they share one temporal convolution.
+
+    Separable, a ``(kt, 1, 1)`` convolution that keeps the width goes before them.
+    """
+
+    convs: tuple[Conv, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pool:
+    """A max or average pool. Averages leave padding out of the count."""
+
+    kind: Literal["max", "avg"]
+    size: Triple
+    strides: Triple = (1, 1, 1)
+    padding: str = "same"
+
+
+Row = Conv | Factorized | Split | Pool
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixed:
+    """An Inception block: branches on one input, concatenated along the channels."""
+
+    branches: tuple[tuple[Row, ...], ...]
+
+
+Table = tuple[tuple[str, Conv | Pool | Mixed], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class TemporalPlan:
+    """Which mode each endpoint of a table has: ``below`` up to, and ``above`` from, ``start``.
+
+    Args:
+        below: mode of the endpoints before ``start``.
+        above: mode of ``start`` and of all endpoints behind it.
+        start: name of an endpoint; ``None`` gives all endpoints the mode ``above``.
+    """
+
+    above: Mode
+    below: Mode = "2d"
+    start: str | None = None
+
+    def __post_init__(self) -> None:
+        for argument in ("above", "below"):
+            mode = getattr(self, argument)
+            if mode not in MODES:
+                raise ValueError(
+                    f"`{argument}` must be one of {', '.join(map(repr, MODES))}. "
+                    f"Received: {argument}={mode!r}"
+                )
+
+    def modes(self, table: Table) -> dict[str, Mode]:
+        """Returns endpoint -> mode for every row of ``table``."""
+        names = [name for name, _ in table]
+        if self.start is None:
+            return dict.fromkeys(names, self.above)
+        if self.start not in names:
+            raise ValueError(
+                f"`start` must be an endpoint of the network: {', '.join(names)}. "
+                f"Received: start={self.start!r}"
+            )
+        first = names.index(self.start)
+        return {n: self.below if i < first else self.above for i, n in enumerate(names)}
+
+
+def top_heavy(start: str, mode: Mode = "separable") -> TemporalPlan:
+    """2D convolutions below the endpoint ``start``, temporal ones from it on (Xie et al. 2017)."""
+    return TemporalPlan(above=mode, below="2d", start=start)
+
+
+def bottom_heavy(start: str, mode: Mode = "separable") -> TemporalPlan:
+    """Temporal convolutions below the endpoint ``start``, 2D ones from it on (Xie et al. 2017)."""
+    return TemporalPlan(above="2d", below=mode, start=start)
+
+
+def as_plan(temporal: "TemporalPlan | str") -> TemporalPlan:
+    """A plan as it is; the name of a mode as the plan that gives that mode to every endpoint."""
+    if isinstance(temporal, TemporalPlan):
+        return temporal
+    if temporal in MODES:
+        return TemporalPlan(above=temporal)
+    raise ValueError(
+        f"`temporal` must be one of {', '.join(map(repr, MODES))}, or a plan such as "
+        f"`video_zoo.top_heavy('Mixed_4b')`. Received: temporal={temporal!r}"
+    )
+
+
+def strided_rows(row: Conv | Pool | Mixed) -> tuple[Conv | Pool, ...]:
+    """The rows of one path through ``row`` that can change the size of what passes."""
+    rows = row.branches[0] if isinstance(row, Mixed) else (row,)
+    return tuple(r for r in rows if isinstance(r, (Conv, Pool)))
+
+
+def smallest_input(table: Table, axis: int) -> int:
+    """Smallest size along ``axis`` (0 time, 1 height, 2 width) that leaves one position at the end.
+
+    Walks the table backwards: what must go in so that one position comes out.
+    """
+    size = 1
+    for _, row in reversed(table):
+        for part in reversed(strided_rows(row)):
+            window = part.kernel if isinstance(part, Conv) else part.size
+            needed = window[axis] if part.padding == "valid" else 1
+            size = (size - 1) * part.strides[axis] + needed
+    return size
