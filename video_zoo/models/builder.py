@@ -114,12 +114,15 @@ def _auxiliary_logits(x, options: Options):
     cannot be placed: it is 3x3 here, whatever the input size, so that weights fit every size.
     """
     style = layers.Style("full", width_multiplier=options.width_multiplier)
-    fits = all(
-        n is not None and n >= least for n, least in zip(x.shape[1:4], (3, 5, 5), strict=True)
+    sizes = x.shape[1:4]
+    window, padding = (3, 5, 5), "same"
+    if None not in sizes:
+        # A window no larger than a small map, rather than SAME: where that pads one end only,
+        # Keras' PyTorch backend averages copies of the border.
+        window, padding = tuple(map(min, sizes, window)), "valid"
+    x = keras.layers.AveragePooling3D(window, strides=3, padding=padding, name="AuxLogits_AvgPool")(
+        x
     )
-    x = keras.layers.AveragePooling3D(
-        (3, 5, 5), strides=3, padding="valid" if fits else "same", name="AuxLogits_AvgPool"
-    )(x)
     fits = all(n is not None and n >= 3 for n in x.shape[2:4])
     convs = (Conv(128), Conv(768, (1, 3, 3), padding="valid" if fits else "same"))
     for conv, name in zip(

@@ -119,8 +119,32 @@ def pool(x, row: Pool, style: Style, name: str):
     size = row.size
     if style.mode == "2d" and row.strides[0] == 1:
         size = (1, *size[1:])
-    layer = {"max": keras.layers.MaxPooling3D, "avg": keras.layers.AveragePooling3D}[row.kind]
-    return layer(size, strides=row.strides, padding=row.padding, name=name)(x)
+    if row.kind == "avg":
+        return average_pool(x, size, row.strides, row.padding, name)
+    return keras.layers.MaxPooling3D(size, strides=row.strides, padding=row.padding, name=name)(x)
+
+
+def average_pool(x, size: Triple, strides: Triple, padding: str, name: str):
+    """An average pool that leaves padding out of the count, on maps of any size.
+
+    PyTorch refuses an average window that is larger than the map before padding, as in Mixed_7b,
+    where one step of time is left. A SAME window of stride 1 that reaches over a whole axis from
+    each of its positions is the mean over that axis, repeated.
+    """
+    whole = tuple(
+        n if n is not None and padding == "same" and step == 1 and n <= k // 2 + 1 else 1
+        for n, k, step in zip(x.shape[1:4], size, strides, strict=True)
+    )
+    size = tuple(
+        1 if n == over and padding == "same" and step == 1 else k
+        for n, k, step, over in zip(x.shape[1:4], size, strides, whole, strict=True)
+    )
+    if max(whole) > 1:
+        x = keras.layers.AveragePooling3D(whole, name=f"{name}_whole")(x)
+    x = keras.layers.AveragePooling3D(size, strides=strides, padding=padding, name=name)(x)
+    if max(whole) > 1:
+        x = keras.layers.UpSampling3D(whole, name=f"{name}_repeat")(x)
+    return x
 
 
 def split(x, row: Split, names: list[str], style: Style, name: str):

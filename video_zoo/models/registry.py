@@ -19,7 +19,7 @@ def list_models() -> list[str]:
     return sorted(_BUILDERS)
 
 
-def get_model(name: str, *args: Any, **kwargs: Any) -> Any:
+def get_model(name: str, /, *args: Any, **kwargs: Any) -> Any:
     """Builds a network by name.
 
     Args:
@@ -33,8 +33,12 @@ def get_model(name: str, *args: Any, **kwargs: Any) -> Any:
     Raises:
         ValueError: ``name`` is unknown.
     """
+    return get_builder(name)(*args, **kwargs)
+
+
+def get_builder(name: str) -> Callable[..., Any]:
+    """The builder registered as ``name``; ValueError lists the known ones."""
     if name not in _BUILDERS:
-        raise ValueError(
-            f"`name` must be one of {', '.join(list_models())}. Received: name={name!r}"
-        )
-    return _BUILDERS[name](*args, **kwargs)
+        known = ", ".join(list_models())
+        raise ValueError(f"`name` must be one of {known}. Received: name={name!r}")
+    return _BUILDERS[name]

@@ -1,0 +1,85 @@
+"""Fixtures that write tiny real videos, and find the larger real ones."""
+
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def repository() -> pathlib.Path:
+    """The folder that holds `tools/` and `tests/`."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> pathlib.Path:
+    """The folder of real videos beside the repository; tests that need it are skipped without."""
+    folder = pathlib.Path(os.environ.get("VIDEO_ZOO_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real videos at {folder}: set VIDEO_ZOO_TEST_DATA to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def write_video():
+    """A function (path, frames, fps=25, codec="mp4v") that writes RGB frames as a video file."""
+    import cv2
+
+    def write(path, frames, fps=25.0, codec="mp4v"):
+        path = pathlib.Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frames = np.asarray(frames, np.uint8)
+        size = frames.shape[2], frames.shape[1]
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), fps, size)
+        assert writer.isOpened(), f"this OpenCV cannot write {codec}"
+        for frame in frames:
+            writer.write(np.ascontiguousarray(frame[..., ::-1]))
+        writer.release()
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def counter_frames():
+    """A function (count, height=64, width=128) giving frames that carry their own number.
+
+    The number is drawn in binary as eight large squares, black or white, so it survives any
+    compression and resizing; `read_counter` reads it.
+    """
+
+    def draw(count, height=64, width=128):
+        frames = np.zeros((count, height, width, 3), np.uint8)
+        for number, frame in enumerate(frames):
+            for bit in range(8):
+                row, column = divmod(bit, 4)
+                square = frame[
+                    row * height // 2 : (row + 1) * height // 2,
+                    column * width // 4 : (column + 1) * width // 4,
+                ]
+                square[:] = 255 if number >> bit & 1 else 0
+        return frames
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def read_counter():
+    """A function (jpeg) -> the number that `counter_frames` drew into the frame."""
+    import cv2
+
+    def read(jpeg):
+        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+        height, width = picture.shape
+        centres = [
+            picture[(2 * row + 1) * height // 4, (2 * column + 1) * width // 8]
+            for row in range(2)
+            for column in range(4)
+        ]
+        return sum(int(value > 127) << bit for bit, value in enumerate(centres))
+
+    return read

@@ -1,0 +1,258 @@
+import collections
+import os
+
+import pytest
+
+from video_zoo.data.annotations import read_annotations
+
+
+@pytest.fixture
+def make_files(tmp_path):
+    def make(*names):
+        for name in names:
+            path = tmp_path / "videos" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x")
+        return tmp_path / "videos"
+
+    return make
+
+
+@pytest.fixture
+def make_csv(tmp_path):
+    def make(*rows, encoding="utf-8"):
+        path = tmp_path / "list.csv"
+        path.write_text("\n".join(rows) + "\n", encoding=encoding)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def ten_classes(make_files):
+    """Ten classes of 20 files."""
+    return make_files(*(f"class{c}/{n:02d}.mp4" for c in range(10) for n in range(20)))
+
+
+def counts(found):
+    return collections.Counter((clip.label, clip.split) for clip in found.clips)
+
+
+def names(found, split=None):
+    return [os.path.basename(clip.path) for clip in found.clips if split in (None, clip.split)]
+
+
+def test_class_folders(make_files):
+    folder = make_files(
+        "wave/a.mp4",
+        "wave/deep/er/b.avi",
+        "jump/c.webm",
+        "jump/._c.webm",
+        "jump/.hidden.mp4",
+        "jump/notes.txt",
+        "jump/c.JSON",
+        ".cache/x/d.mp4",
+        "stray.mp4",
+    )
+    found = read_annotations(folder, val_fraction=0)
+    assert found.labels == ("jump", "wave")
+    assert names(found) == ["c.webm", "a.mp4", "b.avi"]
+    assert {clip.split for clip in found.clips} == {"train"}
+    assert [clip.clip_id for clip in found.clips][-1] == "wave/deep/er/b.avi"
+
+
+def test_split_folders(make_files):
+    folder = make_files("train/a/1.mp4", "validate/a/2.mp4", "test/b/3.mp4", "val/b/x/4.mp4")
+    found = read_annotations(folder, val_fraction=0.5)
+    assert counts(found) == {
+        ("a", "train"): 1,
+        ("a", "val"): 1,
+        ("b", "test"): 1,
+        ("b", "val"): 1,
+    }
+
+
+def test_a_class_may_be_called_test(make_files):
+    found = read_annotations(make_files("test/a/1.mp4", "drive/2.mp4"))
+    assert found.labels == ("drive", "test")
+
+
+def test_split_folders_without_class_folders(make_files):
+    with pytest.raises(ValueError, match="`annotations`"):
+        read_annotations(make_files("train/1.mp4", "val/2.mp4"))
+
+
+def test_val_fraction(ten_classes, make_files):
+    found = read_annotations(ten_classes)
+    assert set(counts(found).values()) == {2, 18}
+    assert len(found.clips) == 200
+    few = read_annotations(make_files("one/1.mp4", "two/1.mp4", "two/2.mp4"))
+    assert counts(few)[("two", "val")] == 1  # at least one where there are two
+    assert counts(few)[("one", "train")] == 1  # but never the only one
+
+
+def test_limits_per_class(ten_classes):
+    found = read_annotations(ten_classes, train_per_class=5, val_per_class=3)
+    assert set(counts(found).values()) == {5, 3}
+    assert len({clip.path for clip in found.clips}) == 80
+
+
+def test_num_classes_draws_by_seed(ten_classes):
+    drawn = [read_annotations(ten_classes, num_classes=3, seed=seed) for seed in range(6)]
+    assert all(len(found.labels) == 3 for found in drawn)
+    assert all(found.labels == tuple(sorted(found.labels)) for found in drawn)
+    assert len({found.labels for found in drawn}) > 1
+    assert read_annotations(ten_classes, num_classes=3, seed=4) == drawn[4]
+    # A class is divided alike whatever other classes there are.
+    everything = set(read_annotations(ten_classes, seed=4).clips)
+    assert set(drawn[4].clips) <= everything
+
+
+KINETICS = "label,youtube_id,time_start,time_end,split"
+
+
+def test_kinetics(make_files, make_csv):
+    folder = make_files(
+        "train/-abcdefghij_000010_000020.mp4",
+        "train/_b_cdefghij_000005_000015.mkv",
+        "-wholefile_.mp4",
+        "._-gone_000000_000010.mp4",
+    )
+    found = read_annotations(
+        folder,
+        make_csv(
+            KINETICS,
+            '"playing, loudly",-abcdefghij,10,20,train',
+            "abseiling,_b_cdefghij,5,15,validate",
+            "abseiling,-wholefile_,30,40,train",
+            "abseiling,-gone,0,10,val",
+        ),
+    )
+    by_id = {clip.clip_id: clip for clip in found.clips}
+    assert found.labels == ("abseiling", "playing, loudly")
+    assert found.missing == ("-gone_000000_000010",)
+    first = by_id["-abcdefghij"]
+    assert (first.start, first.end, first.split) == (None, None, "train")  # trimmed already
+    assert by_id["_b_cdefghij"].split == "val"
+    assert (by_id["-wholefile_"].start, by_id["-wholefile_"].end) == (30, 40)
+
+
+def test_kinetics_prefers_replacements(make_files, make_csv):
+    name = "abcdefghijk_000000_000010.mp4"
+    folder = make_files(f"a/{name}", f"replacement/replacement_for_corrupted_k400/{name}")
+    rows = (f"{KINETICS},is_cc", "run,abcdefghijk,0,10,train,1")
+    found = read_annotations(folder, make_csv(*rows))
+    assert found.clips[0].path.startswith(str(folder / "replacement"))
+
+
+def test_given_splits_are_only_cut(make_files, make_csv):
+    ids = [f"abcdefghi{n:02d}" for n in range(20)]
+    folder = make_files(*(f"{name}_000000_000010.mp4" for name in ids))
+    rows = [f"run,{name},0,10,{'train' if n < 14 else 'val'}" for n, name in enumerate(ids)]
+    found = read_annotations(folder, make_csv(KINETICS, *rows), train_per_class=10, val_per_class=4)
+    assert counts(found) == {("run", "train"): 10, ("run", "val"): 4}
+    assert all((clip.clip_id >= ids[14]) == (clip.split == "val") for clip in found.clips)
+
+
+def test_clips_of_one_video_stay_in_one_split(make_files, make_csv):
+    ids = [f"abcdefghi{n:02d}" for n in range(10)]
+    folder = make_files(*(f"{name}.mp4" for name in ids))
+    rows = [
+        f"{label},{name},{start},{start + 10}"
+        for name in ids
+        for label in ("run", "jump")
+        for start in (0, 10, 20)
+    ]
+    csv = make_csv("label,youtube_id,time_start,time_end", *rows)
+    found = read_annotations(folder, csv, val_fraction=0.3)
+    splits = collections.defaultdict(set)
+    for clip in found.clips:
+        splits[clip.path].add(clip.split)
+    assert len(found.clips) == 60
+    assert all(len(of_video) == 1 for of_video in splits.values())
+    assert set.union(*splits.values()) == {"train", "val"}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ("path,label,split", "a/1.mp4,run,train", "2.mp4,jump,val"),
+        ("split,label,path", "train,run,a/1.mp4", "val,jump,2.mp4"),
+        ("a/1.mp4,run,train", "", "2.mp4,jump,val", "gone.mp4,run,val"),
+        ("a/1.mp4,run,,,train", '2.mp4,"jump",,,val'),
+    ],
+)
+def test_plain_list(make_files, make_csv, rows):
+    found = read_annotations(make_files("a/1.mp4", "2.mp4"), make_csv(*rows))
+    assert [(clip.label, clip.split, clip.start) for clip in found.clips] == [
+        ("run", "train", None),
+        ("jump", "val", None),
+    ]
+    assert found.missing == (("gone.mp4",) if len(rows) == 4 else ())
+
+
+def test_plain_list_with_times(make_files, make_csv):
+    csv = make_csv("1.mp4,run,0.5,2", "1.mp4,jump,,3", "1.mp4,rest,4,", encoding="utf-8-sig")
+    found = read_annotations(make_files("1.mp4"), csv, val_fraction=0)
+    assert {clip.label: (clip.start, clip.end) for clip in found.clips} == {
+        "run": (0.5, 2),
+        "jump": (None, 3),
+        "rest": (4, None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (("path,label,colour", "1.mp4,run,red"), "path and label.*Received: path,label,colour"),
+        (("label,youtube_id,when", "run,x,1"), "Kinetics columns"),
+        (("youtube_id,time_start,time_end,split", "x,0,1,test"), "without labels"),
+        (("1.mp4,run", "1.mp4"), "row 2 has 1 columns"),
+        (("1.mp4,run,a,2",), "row 1 has 'a' to '2'"),
+        (("1.mp4,run,3,2",), "row 1 ends before it starts"),
+        (("1.mp4,run,-1,2",), "row 1"),
+        (("1.mp4,run,nan,2",), "row 1"),
+        (("1.mp4,",), "row 1 lacks a value"),
+        (("1.mp4,run,dev",), "row 1 has the split 'dev'"),
+        (("1.mp4,run,,,train", "1.mp4,run,,,"), "every clip a split, or none"),
+        (("gone.mp4,run",), "none of them is there, such as gone.mp4"),
+        (("onecolumn",), "1 columns"),
+        (("",), "0 columns"),
+        ((KINETICS, "run,x,a,2,train"), "row 2"),
+        ((KINETICS, "run,x,,2,train"), "row 2 lacks"),
+    ],
+)
+def test_bad_lists(make_files, make_csv, rows, message):
+    with pytest.raises(ValueError, match=message):
+        read_annotations(make_files("1.mp4"), make_csv(*rows))
+
+
+def test_a_list_in_another_encoding(make_files, make_csv):
+    with pytest.raises(ValueError, match="UTF-8"):
+        read_annotations(make_files("1.mp4"), make_csv("1.mp4,gähnen", encoding="latin-1"))
+
+
+def test_what_is_not_there(make_files, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"`input_dir`.*Received: input_dir="):
+        read_annotations(tmp_path / "none")
+    with pytest.raises(ValueError, match="one folder of videos for each class"):
+        read_annotations(make_files("1.mp4"))
+    with pytest.raises(FileNotFoundError, match=r"`annotations`.*Received: annotations="):
+        read_annotations(make_files("1.mp4"), tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"num_classes": 0},
+        {"num_classes": 11},
+        {"train_per_class": -1},
+        {"val_per_class": -1},
+        {"val_fraction": 1.0},
+        {"val_fraction": -0.1},
+    ],
+)
+def test_numbers_are_checked(ten_classes, arguments):
+    ((name, value),) = arguments.items()
+    with pytest.raises(ValueError, match=rf"`{name}` must be .*Received: {name}={value}"):
+        read_annotations(ten_classes, **arguments)

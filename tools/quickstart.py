@@ -1,0 +1,26 @@
+"""The main job on an embedded default, from video files to a table of results.
+
+    python tools/quickstart.py [--output_dir runs/quickstart]
+
+Exit codes: 0 the network has learnt motion; 1 it has not; 2 an error; 130 after Ctrl-C.
+"""
+
+# The worker processes of the conversion import this file again: nothing heavy at its top.
+from absl import app
+
+from video_zoo import cli
+from video_zoo.quickstart import QuickstartConfig, quickstart
+
+_FLAGS = cli.define_flags(QuickstartConfig)
+
+
+def main(argv: list[str]) -> int:
+    return cli.run(_quickstart, argv)
+
+
+def _quickstart() -> int:
+    return 0 if quickstart(QuickstartConfig(**cli.values(_FLAGS))) else 1
+
+
+if __name__ == "__main__":
+    app.run(main)

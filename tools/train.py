@@ -1,0 +1,35 @@
+"""Trains a network on shards, or continues a run that was stopped.
+
+    python tools/train.py --model s3d_v1 --data_dir SHARDS --workdir RUN
+
+Without further flags this is the paper's recipe: 64 frames at 224x224, batches of 5, SGD with
+momentum 0.9, learning rate 0.01 and 0.001 from half way on, 24 hours, on all visible GPUs. The same
+command continues where it was stopped. docs/training.md tells the rest.
+
+Exit codes: 0 finished; 2 something is wrong with the flags or the data; 130 after Ctrl-C.
+"""
+
+from absl import app
+
+from video_zoo import cli
+from video_zoo.training import TrainingConfig
+
+_FLAGS = cli.define_flags(TrainingConfig)
+
+
+def main(argv: list[str]) -> int:
+    return cli.run(_train, argv)
+
+
+def _train() -> int:
+    config = TrainingConfig(**cli.values(_FLAGS))
+    from video_zoo.training import train
+
+    result = train(config)
+    if result.finished:
+        print(f"next: python tools/evaluate.py --workdir {result.workdir}")
+    return 0 if result.finished else 130
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,79 @@
+"""What the command-line tools share: flags from a config class, and errors as one line."""
+
+import dataclasses
+import os
+import pathlib
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable
+
+from absl import flags
+
+USER_ERRORS = (ValueError, OSError, ImportError, FloatingPointError)
+
+
+def define_flags(config_class: type) -> dict[str, flags.FlagHolder]:
+    """Defines an absl flag for each field of a config dataclass.
+
+    Name, type and default are the field's, the help is its entry under ``Args:`` in the class's
+    docstring. A field without a default becomes a required flag.
+    """
+    define = {
+        bool: flags.DEFINE_bool,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        str: flags.DEFINE_string,
+    }
+    help_texts = _argument_texts(config_class.__doc__)
+    holders = {}
+    for field in dataclasses.fields(config_class):
+        required = field.default is dataclasses.MISSING
+        default = None if required else field.default
+        holders[field.name] = define[_plain_type(field.type)](
+            field.name, default, help_texts[field.name], required=required
+        )
+    return holders
+
+
+def values(holders: dict[str, flags.FlagHolder]) -> dict:
+    """The parsed values of flags, by name."""
+    return {name: holder.value for name, holder in holders.items()}
+
+
+def _plain_type(annotation: object) -> type:
+    """``int`` of ``int | None``."""
+    if isinstance(annotation, types.UnionType):
+        return next(t for t in typing.get_args(annotation) if t is not types.NoneType)
+    return annotation
+
+
+def _argument_texts(docstring: str) -> dict[str, str]:
+    section = docstring.split("Args:\n", 1)[1]
+    entries = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", section, re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
+    """Runs a tool's work and returns the exit code.
+
+    What a user can mend is printed as one line, with exit code 2; Ctrl-C gives 130.
+
+    Args:
+        work: the library call; what it returns is the exit code, None counts as 0.
+        argv: what absl left over: anything behind the program's name is refused.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    tool = pathlib.Path(sys.argv[0]).stem
+    if argv is not None and len(argv) > 1:
+        print(f"{tool}: unexpected argument {argv[1]!r}; see --help", file=sys.stderr)
+        return 2
+    try:
+        return work() or 0
+    except USER_ERRORS as error:
+        print(f"{tool}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{tool}: interrupted", file=sys.stderr)
+        return 130

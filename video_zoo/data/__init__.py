@@ -1,0 +1,19 @@
+"""Video files -> TFRecord shards -> ``tf.data`` batches of clips. Knows nothing of networks.
+
+Names load when first used: the worker processes of a conversion import :mod:`video_zoo.data.video`
+and must not pay for TensorFlow.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "annotations": ["Clip", "read_annotations"],
+        "conversion": ["ConversionConfig", "convert"],
+        "pipeline": ["evaluation_dataset", "training_dataset"],
+        "synthetic": ["write_motion_videos"],
+        "tfrecord": ["Manifest", "list_shards", "load_label_map", "load_manifest"],
+        "video": ["EncodingConfig", "UnusableVideo", "encode_clip"],
+    },
+)

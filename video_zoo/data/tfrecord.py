@@ -1,0 +1,403 @@
+"""The TFRecord format: feature names, encoding, parsing, shard names, label map and manifest.
+
+This one module both writes and reads the format, so the two cannot drift apart. An example is one
+``tf.train.SequenceExample`` per clip with the keys that DMVR, the TensorFlow Model Garden and
+MediaPipe's MediaSequence read; ``docs/data_format.md`` lists them with types and units.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import tensorflow as tf
+
+from video_zoo.data.video import EncodedClip
+
+FORMAT_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+LABEL_MAP_NAME = "label_map.txt"
+
+# Context features (one value per clip).
+LABEL_INDEX = "clip/label/index"
+LABEL_TEXT = "clip/label/text"  # DMVR's key for the class name ...
+LABEL_STRING = "clip/label/string"  # ... and MediaSequence's
+FILENAME = "video/filename"
+START_TIMESTAMP = "clip/start/timestamp"
+END_TIMESTAMP = "clip/end/timestamp"
+DATA_PATH = "clip/data_path"
+MEDIA_ID = "clip/media_id"
+EXAMPLE_ID = "example/id"
+FORMAT = "image/format"
+HEIGHT = "image/height"
+WIDTH = "image/width"
+CHANNELS = "image/channels"
+FRAME_RATE = "image/frame_rate"
+# Feature lists (one value per frame).
+ENCODED = "image/encoded"
+TIMESTAMP = "image/timestamp"
+
+_SHARD_NAME = re.compile(r"(?P<split>[^.].*)-(?P<index>\d{5,})-of-(?P<count>\d{5,})(\.tfrecord)?")
+
+
+def _int64(*values: int) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def _float(value: float) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
+
+
+def _bytes(value: str | bytes) -> tf.train.Feature:
+    if isinstance(value, str):
+        # A file name need not be UTF-8; surrogateescape gives its own bytes back.
+        value = value.encode("utf-8", "surrogateescape")
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def encode_example(
+    encoded: EncodedClip,
+    *,
+    label_index: int,
+    label: str,
+    filename: str,
+    media_id: str | None = None,
+) -> bytes:
+    """Serializes one clip as a ``tf.train.SequenceExample``.
+
+    Args:
+        encoded: The clip's JPEG frames with their times and size.
+        label_index: int. Line number of `label` in the label map, from 0.
+        label: str. Class name.
+        filename: str. Path of the video relative to the input folder.
+        media_id: str. Identifier of the source video, such as a YouTube id. Defaults to `filename`.
+
+    Returns:
+        bytes: the serialized example.
+
+    Raises:
+        ValueError: if `encoded` holds no frames.
+    """
+    if not encoded.frames:
+        raise ValueError(
+            "`encoded` must hold at least one frame. Received: no frames. "
+            "Skip videos that decode to nothing instead of writing them."
+        )
+    context = {
+        LABEL_INDEX: _int64(label_index),
+        LABEL_TEXT: _bytes(label),
+        LABEL_STRING: _bytes(label),
+        FILENAME: _bytes(filename),
+        START_TIMESTAMP: _int64(encoded.start_us),
+        END_TIMESTAMP: _int64(encoded.end_us),
+        DATA_PATH: _bytes(filename),
+        MEDIA_ID: _bytes(filename if media_id is None else media_id),
+        EXAMPLE_ID: _bytes(f"{filename}:{encoded.start_us}-{encoded.end_us}"),
+        FORMAT: _bytes(b"jpeg"),
+        HEIGHT: _int64(encoded.height),
+        WIDTH: _int64(encoded.width),
+        CHANNELS: _int64(3),
+        FRAME_RATE: _float(encoded.frame_rate),
+    }
+    feature_lists = {
+        ENCODED: tf.train.FeatureList(feature=[_bytes(frame) for frame in encoded.frames]),
+        TIMESTAMP: tf.train.FeatureList(feature=[_int64(time) for time in encoded.timestamps_us]),
+    }
+    example = tf.train.SequenceExample(
+        context=tf.train.Features(feature=context),
+        feature_lists=tf.train.FeatureLists(feature_list=feature_lists),
+    )
+    # Protobuf maps have no order of their own: without this, equal clips may differ in bytes.
+    return example.SerializeToString(deterministic=True)
+
+
+def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Parses one serialized example inside a ``tf.data`` graph; the frames stay encoded.
+
+    Only the frames and the label index are required, so shards made by other tools (DMVR, the
+    TensorFlow Model Garden, MediaSequence) parse too.
+
+    Args:
+        serialized: string scalar tensor, one serialized ``tf.train.SequenceExample``.
+
+    Returns:
+        dict of tensors: `"frames"` (string `[num_frames]`, encoded JPEGs) and the scalars `"label"`
+        (int64), `"filename"` (string, `""` when absent), `"height"` and `"width"` (int64, pixels,
+        0 when absent) and `"frame_rate"` (float32, frames per second, 0 when absent).
+
+    Raises:
+        tf.errors.InvalidArgumentError: when run, if the example is not a ``SequenceExample`` or
+            lacks a required key.
+    """
+    context, feature_lists = tf.io.parse_single_sequence_example(
+        serialized,
+        context_features={
+            LABEL_INDEX: tf.io.FixedLenFeature([], tf.int64),
+            FILENAME: tf.io.FixedLenFeature([], tf.string, default_value=""),
+            HEIGHT: tf.io.FixedLenFeature([], tf.int64, default_value=0),
+            WIDTH: tf.io.FixedLenFeature([], tf.int64, default_value=0),
+            FRAME_RATE: tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
+        },
+        sequence_features={ENCODED: tf.io.FixedLenSequenceFeature([], tf.string)},
+    )
+    return {
+        "frames": feature_lists[ENCODED],
+        "label": context[LABEL_INDEX],
+        "filename": context[FILENAME],
+        "height": context[HEIGHT],
+        "width": context[WIDTH],
+        "frame_rate": context[FRAME_RATE],
+    }
+
+
+def shard_name(split: str, index: int, num_shards: int) -> str:
+    """Name of one shard file, such as ``"train-00000-of-00008.tfrecord"``."""
+    if not 0 <= index < num_shards:
+        raise ValueError(
+            "`index` must be at least 0 and below `num_shards`. "
+            f"Received: index={index}, num_shards={num_shards}."
+        )
+    return f"{split}-{index:05d}-of-{num_shards:05d}.tfrecord"
+
+
+def is_shard_name(name: str) -> bool:
+    """Whether `name` is a shard's file name, of whatever split."""
+    return _SHARD_NAME.fullmatch(name) is not None
+
+
+def list_shards(data_dir: str | os.PathLike, split: str) -> list[str]:
+    """Lists the shards of one split, and checks that none is missing.
+
+    Args:
+        data_dir: str. Folder of shards, local or on any file system that TensorFlow reads. Their
+            names may end in `.tfrecord` or not.
+        split: str. Such as `"train"` or `"val"`.
+
+    Returns:
+        list of str: the shards' paths (absolute when local), sorted by index.
+
+    Raises:
+        FileNotFoundError: if the folder does not exist, or a shard of the set is missing.
+        ValueError: if there are no shards of `split`, or shards of several conversions are mixed.
+    """
+    data_dir = os.fspath(data_dir)
+    data_dir = data_dir if "://" in data_dir else os.path.abspath(data_dir)
+    if not tf.io.gfile.isdir(data_dir):
+        raise FileNotFoundError(
+            "`data_dir` must be a folder of TFRecord shards. Received: "
+            f"data_dir={data_dir!r}, which is no folder. Make it with tools/make_tfrecords.py."
+        )
+    found = collections.defaultdict(dict)  # number of shards -> index -> names
+    splits = set()
+    for name in sorted(tf.io.gfile.listdir(data_dir)):
+        match = _SHARD_NAME.fullmatch(name)
+        splits.update([match["split"]] if match else [])
+        if match and match["split"] == split:
+            found[int(match["count"])].setdefault(int(match["index"]), []).append(name)
+    if not found:
+        wanted = (
+            f"`split` must be one of {sorted(splits)}"
+            if splits
+            else "`data_dir` must hold shards named like 'train-00000-of-00008.tfrecord'"
+        )
+        raise ValueError(
+            f"{wanted}. Received: data_dir={data_dir!r}, split={split!r}. "
+            "Choose another, or convert videos with tools/make_tfrecords.py."
+        )
+    return [os.path.join(data_dir, name) for name in _complete_set(found, data_dir, split)]
+
+
+def _complete_set(found: dict[int, dict[int, list[str]]], data_dir: str, split: str) -> list[str]:
+    """The names in order of index, once the set is known to be one whole set."""
+    doubled = [names for shards in found.values() for names in shards.values() if len(names) > 1]
+    if len(found) > 1 or doubled:
+        examples = doubled[0] if doubled else [min(shards.values())[0] for shards in found.values()]
+        raise ValueError(
+            f"`data_dir` must hold one set of {split!r} shards. Received: data_dir={data_dir!r}, "
+            f"which mixes several, such as {sorted(examples)}. Remove those that do not belong."
+        )
+    ((count, shards),) = found.items()
+    missing = [shard_name(split, index, count) for index in range(count) if index not in shards]
+    if missing or len(shards) != count:
+        raise FileNotFoundError(
+            f"`data_dir` must hold all {count} {split!r} shards. Received: data_dir={data_dir!r}, "
+            f"which lacks {', '.join(missing)}. "
+            "Copy what is missing there, or convert the videos again."
+        )
+    return [shards[index][0] for index in range(count)]
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[str]:
+    """Gives a temporary name beside `path`, and renames it to `path` when the block succeeds.
+
+    So a file with a final name is always whole. If the block fails the temporary file is removed.
+
+    A file of the name `path` is replaced. The temporary name starts with a dot, so that no reader
+    takes it for a shard.
+    """
+    path = os.fspath(path)
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.tmp")
+    try:
+        yield temporary
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+    except BaseException:  # Ctrl-C too must leave nothing behind
+        with contextlib.suppress(tf.errors.OpError):
+            tf.io.gfile.remove(temporary)
+        raise
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes `text` to `path` as UTF-8, whole or not at all."""
+    with atomic_write(path) as temporary, tf.io.gfile.GFile(temporary, "wb") as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+
+
+def _read_text(path: str) -> str:
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return file.read().decode("utf-8")
+
+
+def write_label_map(data_dir: str | os.PathLike, labels: Sequence[str]) -> None:
+    """Writes `label_map.txt`: one class name a line, the line number (from 0) is its index.
+
+    Raises:
+        ValueError: if a name is empty, holds a line break or occurs twice.
+    """
+    _check_labels(labels, "labels")
+    text = "".join(f"{label}\n" for label in labels)
+    write_text(os.path.join(os.fspath(data_dir), LABEL_MAP_NAME), text)
+
+
+def load_label_map(data_dir: str | os.PathLike) -> list[str]:
+    """Reads the class names of a shard folder; a name's place in the list is its label index.
+
+    Raises:
+        FileNotFoundError: if the folder has no `label_map.txt`.
+        ValueError: if it is not UTF-8, is empty, or has an empty or repeated name.
+    """
+    path = os.path.join(os.fspath(data_dir), LABEL_MAP_NAME)
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(
+            f"`data_dir` must hold {LABEL_MAP_NAME}, one class name a line. "
+            f"Received: data_dir={os.fspath(data_dir)!r}. Convert the videos with "
+            "tools/make_tfrecords.py, or write the file for shards from elsewhere."
+        )
+    try:
+        text = _read_text(path)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{LABEL_MAP_NAME} must be UTF-8 text. Received: {path}. Save it as UTF-8."
+        ) from error
+    labels = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    _check_labels(labels, path)
+    return labels
+
+
+def _check_labels(labels: Sequence[str], where: str) -> None:
+    counts = collections.Counter(labels)
+    bad = [name for name in counts if not name.strip() or "\n" in name or "\r" in name]
+    bad += [name for name, count in counts.items() if count > 1]
+    if bad or not labels:
+        raise ValueError(
+            f"`{where}` must be class names, one a line, none empty and none twice. "
+            f"Received: {bad if labels else 'no names'}."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardSummary:
+    """One shard: its file name, the number of examples in it, and its size in bytes."""
+
+    name: str
+    num_examples: int
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitSummary:
+    """One split: clips, frames and bytes in all, clips per class name, and its shards in order."""
+
+    num_examples: int
+    num_frames: int
+    bytes: int
+    classes: Mapping[str, int]
+    shards: tuple[ShardSummary, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What a conversion wrote, kept as `manifest.json` beside the shards.
+
+    Attributes:
+        settings: dict. Everything that shapes the files: fps, short_side, jpeg_quality, seed, ...
+        versions: dict. Versions of video_zoo, python, tensorflow, opencv and numpy.
+        splits: dict. Split name -> `SplitSummary`.
+        num_clips: int. Clips that were to be converted.
+        num_skipped: int. Clips that could not be used; listed in `skipped.csv`.
+        num_missing: int. Annotated videos that were not there; listed in `missing.csv`.
+    """
+
+    settings: Mapping[str, object]
+    versions: Mapping[str, str]
+    splits: Mapping[str, SplitSummary]
+    num_clips: int
+    num_skipped: int
+    num_missing: int = 0
+    format_version: int = FORMAT_VERSION
+
+    def split(self, split: str) -> SplitSummary:
+        """The summary of one split; ValueError names the splits there are."""
+        if split not in self.splits:
+            raise ValueError(
+                f"`split` must be one of {sorted(self.splits)}. Received: split={split!r}."
+            )
+        return self.splits[split]
+
+    def num_examples(self, split: str) -> int:
+        """Number of clips in `split`."""
+        return self.split(split).num_examples
+
+    def shard_sizes(self, split: str) -> dict[str, int]:
+        """Shard file name -> number of examples in it, in order of index."""
+        return {shard.name: shard.num_examples for shard in self.split(split).shards}
+
+    def write(self, data_dir: str | os.PathLike) -> None:
+        """Writes `manifest.json` into `data_dir`."""
+        text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+        write_text(os.path.join(os.fspath(data_dir), MANIFEST_NAME), text)
+
+
+def load_manifest(data_dir: str | os.PathLike) -> Manifest | None:
+    """Reads a shard folder's manifest; None if it has none (shards made by other tools).
+
+    Raises:
+        ValueError: if the manifest is damaged or of another format version.
+    """
+    path = os.path.join(os.fspath(data_dir), MANIFEST_NAME)
+    if not tf.io.gfile.exists(path):
+        return None
+    try:
+        fields = json.loads(_read_text(path))
+        version = fields["format_version"]
+        if version == FORMAT_VERSION:
+            fields["splits"] = {
+                name: SplitSummary(
+                    **{**split, "shards": tuple(ShardSummary(**s) for s in split["shards"])}
+                )
+                for name, split in fields["splits"].items()
+            }
+            return Manifest(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{MANIFEST_NAME} cannot be read ({type(error).__name__}: {error}). Received: {path}. "
+            "Convert the videos again, or remove the file to read the shards without it."
+        ) from error
+    raise ValueError(
+        f"{MANIFEST_NAME} must have format_version {FORMAT_VERSION}. "
+        f"Received: format_version={version!r} in {path}. Convert the videos again."
+    )

@@ -1,0 +1,168 @@
+"""Encodes clips in worker processes, in order, and outlives workers that crash.
+
+Imports neither TensorFlow nor OpenCV at its top: a worker imports this module first, and a process
+may neither fork after nor needlessly load TensorFlow.
+"""
+
+import collections
+import concurrent.futures
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+
+from video_zoo.data import video
+from video_zoo.data.annotations import Clip
+
+CRASHED = "the decoder crashed"
+# Enough to keep all workers busy while the first clip in order is waited for.
+_CLIPS_IN_FLIGHT_PER_WORKER = 2
+# A worker holds this at all times but while it encodes. It may be ended only then: ended in the
+# middle of a result, it would leave the parent waiting for the rest.
+_outside_encoding = threading.Lock()
+_SECONDS_TO_SEND = 5.0
+
+
+def encode_clips(
+    clips: Iterable[Clip], encoding: video.EncodingConfig, workers: int
+) -> Iterator[tuple[Clip, video.EncodedClip | str]]:
+    """Yields every clip with its frames, or with the reason why there are none, in the given order.
+
+    Only a bounded number of clips is in flight, whatever their number. When a worker dies (a
+    segmentation fault, the kernel's out-of-memory killer), the clips that were in flight are tried
+    again one by one, and the one that kills its worker again gets the reason "the decoder crashed".
+    Closing the generator ends the workers at once.
+
+    Args:
+        clips: iterable of `Clip`.
+        encoding: `EncodingConfig`.
+        workers: int. Number of processes.
+
+    Yields:
+        tuple of the `Clip` and its `EncodedClip`, or a str: the reason.
+
+    Raises:
+        RuntimeError: if worker processes cannot start.
+    """
+    remaining = iter(clips)
+    exhausted = False
+    while not exhausted:
+        in_flight: collections.deque = collections.deque()
+        with _pool(workers) as pool:
+            crashed = False
+            while not crashed:
+                for clip in remaining:
+                    in_flight.append((clip, _submit(pool, clip, encoding)))
+                    if len(in_flight) >= workers * _CLIPS_IN_FLIGHT_PER_WORKER:
+                        break
+                if not in_flight:
+                    exhausted = True
+                    break
+                clip, future = in_flight[0]
+                crashed = isinstance(future.exception(), BrokenProcessPool)
+                if not crashed:
+                    in_flight.popleft()
+                    yield clip, future.result()
+        # Any of these may be the culprit, and only alone can it be told from the others.
+        for clip, future in in_flight:
+            if future.exception() is None:
+                yield clip, future.result()
+            else:
+                yield clip, _encode_alone(clip, encoding)
+
+
+def _encode_alone(clip: Clip, encoding: video.EncodingConfig) -> video.EncodedClip | str:
+    with _pool(1) as pool:
+        future = _submit(pool, clip, encoding)
+        return CRASHED if isinstance(future.exception(), BrokenProcessPool) else future.result()
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
+    """A pool of spawned workers; on the way out they end at once, whatever they are doing."""
+    # A fork of a process that has loaded TensorFlow or OpenCV is not safe, so workers are spawned.
+    context = multiprocessing.get_context("spawn")
+    # Nothing is ever sent. Workers end when the writing end closes: at the end of this block, and
+    # also when this process is killed and can close nothing itself.
+    alive, parent_end = context.Pipe(duplex=False)
+    pool = concurrent.futures.ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_initialize, initargs=(alive,)
+    )
+    try:
+        with _interrupt_later():
+            started = pool.submit(os.getpid)
+        try:
+            started.result()
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                "The worker processes end while they start. A script that converts videos must do "
+                'so below `if __name__ == "__main__":`, because every worker imports the script.'
+            ) from error
+        yield pool
+    finally:
+        parent_end.close()
+        pool.shutdown(wait=True, cancel_futures=True)
+        alive.close()
+
+
+def _initialize(alive: multiprocessing.connection.Connection) -> None:
+    # Ctrl-C reaches every process of the terminal; the parent alone decides what then happens.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    video.use_one_thread()
+    _outside_encoding.acquire()
+    threading.Thread(target=_exit_at_end_of, args=(alive,), daemon=True).start()
+
+
+def _exit_at_end_of(alive: multiprocessing.connection.Connection) -> None:
+    multiprocessing.connection.wait([alive])
+    # Idle workers are told to end by the pool, unless the parent was killed.
+    _outside_encoding.acquire(timeout=_SECONDS_TO_SEND)
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _interrupt_later() -> Iterator[None]:
+    """Puts Ctrl-C off to the end of the block.
+
+    A pool that is interrupted while it starts its first process cannot be shut down any more.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python interrupts the main thread only
+        return
+    received = []
+    handler = signal.signal(signal.SIGINT, lambda *arguments: received.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if received and callable(handler):
+        handler(*received[0])
+
+
+def _submit(
+    pool: concurrent.futures.ProcessPoolExecutor, clip: Clip, encoding: video.EncodingConfig
+) -> concurrent.futures.Future:
+    try:
+        with _interrupt_later():  # this may start a process, too
+            return pool.submit(_encode, clip, encoding)
+    except BrokenProcessPool as error:
+        future: concurrent.futures.Future = concurrent.futures.Future()
+        future.set_exception(error)
+        return future
+
+
+def _encode(clip: Clip, encoding: video.EncodingConfig) -> video.EncodedClip | str:
+    """Runs in the worker. Whatever is wrong with one video must not end the conversion."""
+    _outside_encoding.release()
+    try:
+        return video.encode_clip(clip.path, encoding, clip.start, clip.end)
+    except video.UnusableVideo as reason:
+        return str(reason)
+    except Exception as error:
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    finally:
+        _outside_encoding.acquire()

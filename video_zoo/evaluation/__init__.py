@@ -1,0 +1,14 @@
+"""Video-level scores, metrics and pictures of trained networks."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "evaluate": ["EvaluationConfig", "evaluate"],
+        "metrics": ["video_metrics"],
+        "predict": ["Prediction", "predict"],
+        "plots": ["save_confusion_matrix", "save_curves"],
+        "views": ["VideoScores", "score_videos"],
+    },
+)

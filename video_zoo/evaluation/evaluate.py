@@ -1,0 +1,134 @@
+"""evaluate(config): every video of a split once, from many views; numbers, scores and pictures."""
+
+import csv
+import dataclasses
+import json
+import math
+import pathlib
+
+from video_zoo.data import pipeline, tfrecord
+
+from . import metrics, plots
+from .run import TrainedNetwork, load_network
+from .views import VideoScores, score_videos
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    """What to evaluate on what.
+
+    Args:
+        workdir: folder of a run; its ``best.keras`` is taken.
+        checkpoint: a ``.keras`` file instead of that.
+        data_dir: folder of shards. Defaults to the run's own.
+        split: split of it.
+        num_clips: clips per video, evenly spaced in time.
+        num_crops: 1 (centre) or 3 (along the long side) of each.
+        frame_order: "sequential", or "shuffled" to see what the network owes to motion.
+        batch_size: views per step.
+        output_dir: where to write. Defaults to ``eval/SPLIT`` in the run's folder (beside the
+            checkpoint where there is no run), ``eval/SPLIT_shuffled`` for shuffled frames.
+        seed: of the shuffling.
+    """
+
+    workdir: str | None = None
+    checkpoint: str | None = None
+    data_dir: str | None = None
+    split: str = "val"
+    num_clips: int = 1
+    num_crops: int = 1
+    frame_order: str = "sequential"
+    batch_size: int = 5
+    output_dir: str | None = None
+    seed: int = 0
+
+    def folder(self) -> pathlib.Path:
+        """Where the results go."""
+        if self.output_dir is not None:
+            return pathlib.Path(self.output_dir)
+        base = self.workdir if self.workdir is not None else pathlib.Path(self.checkpoint).parent
+        suffix = "" if self.frame_order == "sequential" else f"_{self.frame_order}"
+        return pathlib.Path(base, "eval", self.split + suffix)
+
+
+def evaluate(config: EvaluationConfig) -> dict:
+    """Evaluates a trained network.
+
+    Writes ``metrics.json``, ``scores.csv`` (a row per video) and ``confusion_matrix.png``.
+
+    Returns:
+        What ``metrics.json`` holds: "top1", "top5", "num_videos", "num_clips", "num_crops",
+        "frame_order", "split", "per_class" (class name -> top-1), "checkpoint".
+
+    Raises:
+        ValueError: a setting is out of range, the data is damaged, or the network and the data
+            have different classes.
+        FileNotFoundError: the run, the file or the shards are missing.
+    """
+    network = load_network(config.workdir, config.checkpoint, frame_order=config.frame_order)
+    data_dir = config.data_dir or network.training.get("data_dir")
+    if data_dir is None:
+        raise ValueError("`data_dir` must be given with a `checkpoint` alone. Received: none")
+    class_names = _class_names(network, data_dir)
+    dataset = pipeline.evaluation_dataset(
+        data_dir,
+        split=config.split,
+        batch_size=config.batch_size,
+        clip=network.clip,
+        num_clips=config.num_clips,
+        num_crops=config.num_crops,
+        seed=config.seed,
+        details=True,
+    )
+    num_views = config.num_clips * config.num_crops
+    num_videos = pipeline.Split.open(data_dir, config.split).num_examples
+    total = math.ceil(num_videos * num_views / config.batch_size)
+    result = score_videos(network, dataset, num_views, total)
+    numbers = metrics.video_metrics(result.scores, result.labels)
+    numbers["per_class"] = dict(zip(class_names, numbers["per_class"], strict=True))
+    numbers |= {
+        "num_videos": num_videos,
+        "num_clips": config.num_clips,
+        "num_crops": config.num_crops,
+        "frame_order": config.frame_order,
+        "split": config.split,
+        "checkpoint": str(network.checkpoint),
+        "data_dir": str(data_dir),
+    }
+    _write(config.folder(), numbers, result, class_names)
+    return numbers
+
+
+def _class_names(network: TrainedNetwork, data_dir: str) -> list[str]:
+    names = tfrecord.load_label_map(data_dir)
+    if network.class_names is not None and names != network.class_names:
+        raise ValueError(
+            "`data_dir` must have the label map that the network was trained with: "
+            f"{network.class_names}. Received: data_dir={str(data_dir)!r} with {names}"
+        )
+    if len(names) != network.num_classes:
+        raise ValueError(
+            f"`data_dir` must have as many classes as the network, {network.num_classes}. "
+            f"Received: data_dir={str(data_dir)!r} with {len(names)}"
+        )
+    return names
+
+
+def _write(
+    folder: pathlib.Path, numbers: dict, result: VideoScores, class_names: list[str]
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tfrecord.atomic_write(folder / "scores.csv") as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(["file", "label", "predicted", *class_names])
+        rows = zip(result.filenames, result.labels, result.scores, strict=True)
+        for filename, label, scores in rows:
+            predicted = class_names[scores.argmax()]
+            shown = [f"{score:.6f}" for score in scores]
+            writer.writerow([filename, class_names[label], predicted, *shown])
+    matrix = metrics.confusion_matrix(result.scores, result.labels)
+    plots.save_confusion_matrix(matrix, class_names, folder / "confusion_matrix.png")
+    tfrecord.write_text(folder / "metrics.json", json.dumps(numbers, indent=2) + "\n")

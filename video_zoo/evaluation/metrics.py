@@ -1,0 +1,32 @@
+"""Video-level metrics from scores."""
+
+import numpy as np
+from sklearn import metrics
+
+
+def video_metrics(scores: np.ndarray, labels: np.ndarray) -> dict:
+    """Top-1, top-5 and per-class accuracy.
+
+    Args:
+        scores: float [num_videos, num_classes].
+        labels: int [num_videos].
+
+    Returns:
+        "top1" and "top5" as floats in [0, 1] (with fewer than five classes, top-5 is 1), and
+        "per_class", a list of top-1 per class index; None for a class without videos.
+    """
+    classes = np.arange(scores.shape[1])
+    matrix = confusion_matrix(scores, labels)
+    totals = matrix.sum(axis=1)
+    hits = np.argsort(-scores, axis=1, kind="stable") == labels[:, np.newaxis]
+    return {
+        "top1": float(hits[:, :1].any(axis=1).mean()),
+        "top5": float(hits[:, :5].any(axis=1).mean()),
+        "per_class": [float(matrix[c, c] / totals[c]) if totals[c] else None for c in classes],
+    }
+
+
+def confusion_matrix(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Counts, int [num_classes, num_classes]: row the true class, column the predicted one."""
+    classes = np.arange(scores.shape[1])
+    return metrics.confusion_matrix(labels, scores.argmax(axis=1), labels=classes)

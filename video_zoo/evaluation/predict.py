@@ -1,0 +1,98 @@
+"""predict: a trained network on any video file, the way that evaluation sees it."""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from video_zoo.data import pipeline, transforms, video
+
+from .run import TrainedNetwork, load_network
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """The classes of one video, most probable first.
+
+    Args:
+        filename: the video.
+        classes: names of the top classes.
+        probabilities: of each of them, in [0, 1].
+        problem: why there are none: the video cannot be used.
+    """
+
+    filename: str
+    classes: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    problem: str | None = None
+
+
+def predict(
+    filenames: Sequence[str | os.PathLike],
+    *,
+    workdir: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    num_clips: int = 1,
+    num_crops: int = 1,
+    top: int = 5,
+) -> Iterator[Prediction]:
+    """Classifies video files, one after another.
+
+    A file goes the way of a converted one (rate, size and JPEG quality of the data that the run was
+    trained on), so that it gets the scores that an evaluation would give it.
+
+    Args:
+        filenames: video files.
+        workdir: folder of a run; its ``best.keras`` is taken.
+        checkpoint: a ``.keras`` file instead of that.
+        num_clips: clips per video, evenly spaced in time.
+        num_crops: 1 (centre) or 3 (along the long side) of each.
+        top: number of classes to name.
+
+    Yields:
+        A prediction per file, in order; for an unusable one its ``problem``.
+
+    Raises:
+        ValueError, FileNotFoundError: as :func:`load_network`.
+    """
+    for argument, value in (("num_clips", num_clips), ("top", top)):
+        pipeline.check_positive(argument, value)
+    if num_crops not in (1, 3):
+        raise ValueError(f"`num_crops` must be 1 or 3. Received: num_crops={num_crops!r}")
+    network = load_network(workdir, checkpoint)
+    known = {field.name for field in dataclasses.fields(video.EncodingConfig)}
+    encoding = video.EncodingConfig(**{k: v for k, v in network.data.items() if k in known})
+    names = network.class_names or [str(index) for index in range(network.num_classes)]
+    return (
+        _predict_one(os.fspath(filename), network, encoding, names, num_clips, num_crops, top)
+        for filename in filenames
+    )
+
+
+def _predict_one(
+    filename: str,
+    network: TrainedNetwork,
+    encoding: video.EncodingConfig,
+    names: list[str],
+    num_clips: int,
+    num_crops: int,
+    top: int,
+) -> Prediction:
+    try:
+        encoded = video.encode_clip(filename, encoding)
+    except video.UnusableVideo as error:
+        return Prediction(filename, problem=str(error))
+    seed = tf.constant([0, 0], tf.int64)
+    views = pipeline.views(tf.constant(encoded.frames), network.clip, num_clips, num_crops, seed)
+    clips = views.map(
+        lambda frames, box: transforms.normalise(
+            transforms.decode_clip(frames, box, network.clip.image_size)
+        )
+    )
+    scores = np.mean([network.probabilities(clip[np.newaxis])[0] for clip in clips], axis=0)
+    best = np.argsort(-scores, kind="stable")[:top]
+    return Prediction(
+        filename, tuple(names[i] for i in best), tuple(float(scores[i]) for i in best)
+    )

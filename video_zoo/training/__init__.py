@@ -1,0 +1,12 @@
+"""Training with ``model.fit``: recipe, distribution, checkpoints, resume."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "config": ["TrainingConfig"],
+        "loop": ["TrainingResult", "train"],
+        "strategy": ["make_strategy"],
+    },
+)

@@ -1,0 +1,274 @@
+"""train(config): build, compile, fit, and continue where an earlier call stopped."""
+
+import dataclasses
+import inspect
+import json
+import pathlib
+import platform
+import tempfile
+
+import keras
+import tensorflow as tf
+
+import video_zoo
+from video_zoo import data, models
+from video_zoo.data import pipeline, tfrecord
+
+from . import callbacks
+from .config import TrainingConfig
+from .strategy import example_weights, make_strategy
+
+CONFIG = "config.json"
+# `fit` wants a number of epochs; a run in hours is ended by its clock.
+_ENDLESS = 10**9
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingResult:
+    """What a run left.
+
+    Args:
+        workdir: folder of the run.
+        history: one dict per epoch: "epoch", "step", "seconds", "learning_rate", "loss", "top1",
+            "top5", "val_loss", "val_top1", "val_top5".
+        finished: False if the run was interrupted.
+    """
+
+    workdir: pathlib.Path
+    history: list[dict]
+    finished: bool
+
+
+def train(config: TrainingConfig) -> TrainingResult:
+    """Trains a network as ``config`` says, or continues the run in its ``workdir``.
+
+    Writes ``config.json``, ``history.csv``, ``curves.png``, ``best.keras`` (highest validation
+    top-1), ``last.keras``, and TensorBoard's logs. Ctrl-C saves ``last.keras`` and returns.
+
+    Raises:
+        ValueError: a setting is out of range, or ``workdir`` holds a run with other settings.
+        FileNotFoundError: shards, or the file of initial weights, are missing.
+        FloatingPointError: the loss became NaN or infinite.
+    """
+    strategy = make_strategy(config.virtual_devices)
+    keras.utils.set_random_seed(config.seed)
+    source = pipeline.Split.open(config.data_dir, config.train_split)
+    workdir = _prepare_workdir(config)
+    last = workdir / callbacks.LAST
+    step, seconds = callbacks.load_position(last)
+    history = callbacks.read_history(workdir / callbacks.HISTORY)
+    rows = [row for row in history if row["step"] <= step]
+    clock = callbacks.Clock(config, source.num_examples // config.batch_size, step, seconds)
+    batches = Batches(config, source.num_classes, strategy.num_replicas_in_sync)
+    validation = batches.validation()
+    batches.training(step)  # fails here, if it does, before the network is built
+    if clock.finished:
+        print(f"{workdir} holds the finished run: {step} steps, {seconds / 60:.1f} min.")
+        return TrainingResult(workdir, rows, finished=True)
+    with strategy.scope():
+        if step:
+            model = keras.saving.load_model(last)
+            print(f"continuing {workdir} behind step {step}")
+        else:
+            model = compiled_model(config, source.num_classes)
+    _write_config(config, model)
+    finished = _fit(model, batches, validation, workdir, clock, rows)
+    return TrainingResult(workdir, rows, finished)
+
+
+def _fit(
+    model: keras.Model,
+    batches: "Batches",
+    validation: tf.data.Dataset,
+    workdir: pathlib.Path,
+    clock: callbacks.Clock,
+    rows: list[dict],
+) -> bool:
+    """Runs ``fit`` until the clock says that it is enough; False if Ctrl-C came before."""
+    recorder = callbacks.Recorder(workdir, clock, rows)
+    interrupt = callbacks.InterruptBetweenSteps()
+    progress = callbacks.Progress(clock)
+    tensorboard = keras.callbacks.TensorBoard(str(workdir / "tensorboard"), write_graph=False)
+    try:
+        while not clock.finished:
+            # After an interruption, the rest of its epoch goes first.
+            done = clock.step % clock.steps_per_epoch
+            epoch = clock.step // clock.steps_per_epoch
+            model.fit(
+                batches.training(clock.step),
+                validation_data=validation,
+                initial_epoch=epoch,
+                epochs=epoch + 1 if done else _ENDLESS,
+                steps_per_epoch=clock.steps_per_epoch - done,
+                callbacks=[callbacks.Budget(clock), progress, recorder, tensorboard, interrupt],
+                shuffle=False,
+                verbose=0,
+            )
+    except KeyboardInterrupt:
+        progress.close()
+        recorder.save_last()
+        print(
+            f"interrupted behind step {clock.step}; saved {workdir / callbacks.LAST}. "
+            "The same command continues from there."
+        )
+        return False
+    except tf.errors.InvalidArgumentError as error:
+        raise pipeline.data_error(error) from error
+    finally:
+        progress.close()
+        interrupt.restore()
+    return True
+
+
+@dataclasses.dataclass(frozen=True)
+class Batches:
+    """The datasets of a run as ``fit`` wants them: one-hot labels, weights, labels per output."""
+
+    config: TrainingConfig
+    num_classes: int
+    num_replicas: int
+
+    @property
+    def _clip(self) -> pipeline.ClipConfig:
+        config = self.config
+        return pipeline.ClipConfig(
+            config.num_frames, config.frame_stride, config.image_size, config.frame_order
+        )
+
+    def training(self, first_step: int) -> tf.data.Dataset:
+        """Endless batches from ``first_step`` on."""
+        config = self.config
+        dataset = pipeline.training_dataset(
+            config.data_dir,
+            split=config.train_split,
+            batch_size=config.batch_size,
+            clip=self._clip,
+            random_flip=config.random_flip,
+            seed=config.seed,
+            first_step=first_step,
+        )
+        weights = example_weights(config.batch_size, self.num_replicas)
+        return dataset.map(lambda clips, labels: self._targets(clips, labels, tf.constant(weights)))
+
+    def validation(self) -> tf.data.Dataset:
+        """The middle clip of every validation video, in batches that all replicas can share."""
+        config = self.config
+        dataset = pipeline.evaluation_dataset(
+            config.data_dir,
+            split=config.val_split,
+            batch_size=-(-config.batch_size // self.num_replicas) * self.num_replicas,
+            clip=self._clip,
+            seed=config.seed,
+            weights=True,
+        )
+        return dataset.map(self._targets)
+
+    def _targets(self, clips: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor):
+        targets = tf.one_hot(labels, self.num_classes)
+        if has_auxiliary_loss(self.config):
+            return clips, (targets, targets), (weights, weights)
+        return clips, targets, weights
+
+
+def has_auxiliary_loss(config: TrainingConfig) -> bool:
+    """Whether the network has an auxiliary classifier and the run trains it."""
+    builder = inspect.signature(models.get_builder(config.model))
+    return config.aux_loss_weight > 0 and "aux_logits" in builder.parameters
+
+
+def compiled_model(config: TrainingConfig, num_classes: int) -> keras.Model:
+    """The network of ``config`` with optimizer, loss and metrics."""
+    options = {"aux_logits": True} if has_auxiliary_loss(config) else {}
+    if config.dropout_rate is not None:
+        options["dropout_rate"] = config.dropout_rate
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.dtype)
+    try:
+        model = models.get_model(
+            config.model,
+            num_classes,
+            input_shape=(config.num_frames, config.image_size, config.image_size, 3),
+            width_multiplier=config.width_multiplier,
+            gating=config.gating,
+            weights=config.weights,
+            **options,
+        )
+    finally:
+        keras.config.set_dtype_policy(policy)
+    metrics = [keras.metrics.CategoricalAccuracy("top1")]
+    if num_classes > 5:
+        metrics.append(keras.metrics.TopKCategoricalAccuracy(5, "top5"))
+    loss = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=config.label_smoothing
+    )
+    if has_auxiliary_loss(config):
+        model.compile(
+            make_optimizer(config),
+            loss=[loss, loss],
+            loss_weights=[1.0, config.aux_loss_weight],
+            weighted_metrics=[metrics, []],
+        )
+    else:
+        model.compile(make_optimizer(config), loss=loss, weighted_metrics=metrics)
+    return model
+
+
+def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
+    """The optimizer of ``config``; biases and batch normalisation are spared weight decay."""
+    common = {
+        "learning_rate": config.learning_rate,
+        "weight_decay": config.weight_decay or None,
+    }
+    if config.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(momentum=config.momentum, **common)
+    elif config.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(**common)
+    else:
+        optimizer = keras.optimizers.AdamW(**{**common, "weight_decay": config.weight_decay})
+    if optimizer.weight_decay is not None:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    return optimizer
+
+
+def _prepare_workdir(config: TrainingConfig) -> pathlib.Path:
+    """Makes the folder of the run, and refuses one that holds another run."""
+    workdir = pathlib.Path(config.workdir)
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=workdir):
+            pass
+    except OSError as error:
+        raise ValueError(
+            "`workdir` must be a folder that can be written to. Received: "
+            f"workdir={str(workdir)!r} ({error.strerror})"
+        ) from error
+    if (workdir / CONFIG).exists():
+        earlier = json.loads((workdir / CONFIG).read_text())["training"]
+        differences = config.differences(earlier)
+        if differences:
+            raise ValueError(
+                "`workdir` must be new, or hold a run with the same settings. Received: "
+                f"workdir={str(workdir)!r}, where {'; '.join(differences)}. Choose another folder, "
+                "or the settings of the run to continue it."
+            )
+    return workdir
+
+
+def _write_config(config: TrainingConfig, model: keras.Model) -> None:
+    """Everything that tells later what this run was, and how to feed its network."""
+    manifest = data.load_manifest(config.data_dir)
+    content = {
+        "training": dataclasses.asdict(config),
+        "class_names": data.load_label_map(config.data_dir),
+        "data": None if manifest is None else dict(manifest.settings),
+        "trainable_parameters": models.count_parameters(model),
+        "gmacs": models.count_macs(model) / 1e9,
+        "versions": {
+            "video_zoo": video_zoo.__version__,
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    path = pathlib.Path(config.workdir, CONFIG)
+    tfrecord.write_text(path, json.dumps(content, indent=2) + "\n")

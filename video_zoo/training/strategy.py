@@ -1,0 +1,43 @@
+"""Which ``tf.distribute`` strategy a run uses."""
+
+import tensorflow as tf
+
+
+def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
+    """MirroredStrategy over all visible GPUs, over the CPU, or over logical CPU devices.
+
+    Args:
+        virtual_devices: number of logical CPU devices; 0 uses the real devices.
+
+    Raises:
+        ValueError: TensorFlow has already started with another number of logical CPU devices.
+    """
+    if virtual_devices:
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        wanted = [tf.config.LogicalDeviceConfiguration()] * virtual_devices
+        try:
+            tf.config.set_logical_device_configuration(cpu, wanted)
+        except RuntimeError as error:  # TensorFlow has started; right if it did so with as many
+            started = len(tf.config.list_logical_devices("CPU"))
+            if started < virtual_devices:
+                raise ValueError(
+                    "`virtual_devices` must be chosen before TensorFlow starts: call this first in "
+                    f"the process. Received: virtual_devices={virtual_devices}, and TensorFlow "
+                    f"runs with {started}"
+                ) from error
+        return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(virtual_devices)])
+    gpus = tf.config.list_logical_devices("GPU")
+    return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus] or ["CPU:0"])
+
+
+def example_weights(batch_size: int, num_replicas: int) -> list[float]:
+    """Weights that make every clip of a batch count alike in the mean over replicas.
+
+    A batch of 5 is dealt as 3 and 2 to two replicas, and each takes the mean over its own.
+    """
+    share = -(-batch_size // num_replicas)
+    weights = []
+    while len(weights) < batch_size:
+        size = min(share, batch_size - len(weights))
+        weights += [size * num_replicas / batch_size] * size
+    return weights
