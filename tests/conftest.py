@@ -83,3 +83,41 @@ def read_counter():
         return sum(int(value > 127) << bit for bit, value in enumerate(centres))
 
     return read
+
+
+@pytest.fixture(scope="session")
+def motion_shards(tmp_path_factory) -> pathlib.Path:
+    """Shards of 23 training and 10 validation videos of the five motion classes, 32x32 pixels."""
+    from video_zoo import data
+
+    folder = tmp_path_factory.mktemp("motion")
+    data.write_motion_videos(
+        folder / "videos", train_per_class=5, val_per_class=2, num_frames=12, size=32
+    )
+    for extra in list((folder / "videos" / "train" / "up").glob("*.mp4"))[:2]:
+        extra.unlink()  # 23 examples: no multiple of any batch size
+    config = data.ConversionConfig(
+        input_dir=str(folder / "videos"),
+        output_dir=str(folder / "shards"),
+        encoding=data.EncodingConfig(short_side=32),
+        num_shards=2,
+        workers=1,
+    )
+    data.convert(config)
+    return folder / "shards"
+
+
+@pytest.fixture(scope="session")
+def tiny_run() -> dict:
+    """Settings of a run that takes seconds."""
+    return {
+        "model": "s3d_v1",
+        "num_frames": 8,
+        "image_size": 32,
+        "width_multiplier": 0.0625,
+        "random_flip": False,
+        "batch_size": 5,
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+    }

@@ -97,6 +97,11 @@ def test_limits_per_class(ten_classes):
     assert len({clip.path for clip in found.clips}) == 80
 
 
+def test_limits_that_leave_nothing(ten_classes):
+    with pytest.raises(ValueError, match="must leave some clips"):
+        read_annotations(ten_classes, train_per_class=0, val_per_class=0)
+
+
 def test_num_classes_draws_by_seed(ten_classes):
     drawn = [read_annotations(ten_classes, num_classes=3, seed=seed) for seed in range(6)]
     assert all(len(found.labels) == 3 for found in drawn)

@@ -307,9 +307,10 @@ def odd_run(shared_data, repository, tmp_path_factory):
 def test_odd_videos_skip_and_convert(odd_run, shared_data):
     _, output = odd_run
     skipped = read_skipped(output)
-    assert len(skipped) == 12
+    # OpenCV before 5 has no decoder for VVC.
+    assert len(skipped) - ("odd/exo_sample_vvc.mp4" in skipped) == 12
     examples = read_split(output, "train")
-    assert len(examples) == 21
+    assert len(examples) + len(skipped) == 33
     for example in examples:
         path = shared_data / "odd" / os.path.basename(example["filename"].decode())
         own = encode_clip(path, EncodingConfig(fps=None, short_side=8))
@@ -322,10 +323,10 @@ def test_too_many_skipped(odd_run):
     run, output = odd_run
     assert run.returncode == 1
     assert re.fullmatch(
-        r"make_tfrecords: 12 of 33 clips were skipped, .*skipped\.csv has the reasons",
+        r"make_tfrecords: 1[23] of 33 clips were skipped, .*skipped\.csv has the reasons",
         last_lines(run.stderr, 1)[0],
     )
-    assert tfrecord.load_manifest(output).num_skipped == 12
+    assert tfrecord.load_manifest(output).num_skipped == len(read_skipped(output))
     assert "next: python tools/train.py --data_dir" in run.stdout
     assert "clip/s" in run.stderr  # the progress bar
 

@@ -15,7 +15,7 @@ REASONS = {
     "made_text.mp4": "not a video: text",
     "made_truncated_60k_of_kick.avi": r"cut short: 0\.90 s of the 3\.33 s declared",
     "made_zeros_20k.avi": "zeros",
-    "mp4parse_chunk_out_of_range.mp4": "cannot be opened",
+    "mp4parse_chunk_out_of_range.mp4": r"cannot be opened: damaged, or .* codec \w+$",
     "mp4parse_short-cenc.mp4": NO_FRAME,
     "mp4parse_tiny_av1.mp4": NO_DECODER,
     "mp4parse_zero_empty_stsc.mp4": NO_FRAME,
@@ -72,7 +72,12 @@ def test_unusable(odd, name):
 def test_every_frame_is_kept_upright(odd, name):
     decoded, width, height = VIDEOS[name]
     short_side = min(64, width, height)
-    clip = encode_clip(odd / name, EncodingConfig(fps=None, short_side=short_side))
+    try:
+        clip = encode_clip(odd / name, EncodingConfig(fps=None, short_side=short_side))
+    except UnusableVideo as reason:
+        if "no decoder for codec vvc1" in str(reason):
+            pytest.skip("this OpenCV is too old for VVC")
+        raise
     assert len(clip.frames) == decoded
     scale = short_side / min(width, height)
     assert (clip.width, clip.height) == (round(width * scale), round(height * scale))

@@ -11,8 +11,7 @@ import os
 import random
 from collections.abc import Iterable, Sequence
 
-SPLIT_NAMES = {"train": "train", "val": "val", "validate": "val", "validation": "val"}
-SPLIT_NAMES |= {"valid": "val", "test": "test"}
+SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("val", "validate"), "val")
 # Files that lie beside videos. Anything else in a class folder counts as a video, so that a broken
 # download is reported with its reason and not passed over in silence.
 _SIDECAR_SUFFIXES = (
@@ -77,11 +76,9 @@ def read_annotations(
 
     Three layouts are read:
 
-    - Class folders: `input_dir/CLASS/.../VIDEO`, or with given splits
-      `input_dir/{train,val,test}/CLASS/.../VIDEO`.
-    - A folder and the official Kinetics CSV with the columns
-      `label,youtube_id,time_start,time_end,split[,is_cc]`. A file `ID_000010_000020.*` is taken
-      whole, as it is trimmed already; a file `ID.*` is trimmed by the times of the row.
+    - Class folders: `input_dir/CLASS/.../VIDEO` or `input_dir/{train,val,test}/CLASS/.../VIDEO`.
+    - A folder and the official Kinetics CSV. A file `ID_000010_000020.*` is taken whole, as it is
+      trimmed already; a file `ID.*` is trimmed by the times of the row.
     - A folder and a plain list `path,label[,start,end][,split]`, with or without a header; paths
       are relative to `input_dir`, times in seconds.
 
@@ -104,11 +101,15 @@ def read_annotations(
 
     Raises:
         FileNotFoundError: if `input_dir` or `annotations` does not exist.
-        ValueError: if nothing is found, a row or column is not understood, or a number is out of
-            range.
+        ValueError: if nothing is found, a row or column is wrong, or a number is out of range.
     """
     input_dir = os.path.abspath(os.fspath(input_dir))
-    _check_numbers(num_classes, train_per_class, val_per_class, val_fraction)
+    _check_numbers(
+        val_fraction,
+        num_classes=(1, num_classes),
+        train_per_class=(0, train_per_class),
+        val_per_class=(0, val_per_class),
+    )
     if not os.path.isdir(input_dir):
         raise FileNotFoundError(
             f"`input_dir` must be a folder of videos. Received: input_dir={input_dir!r}, "
@@ -118,17 +119,15 @@ def read_annotations(
         clips, missing = _read_class_folders(input_dir), []
     else:
         clips, missing = _read_csv(input_dir, os.fspath(annotations))
-    labels = sorted({clip.label for clip in clips})
-    if num_classes is not None:
-        if num_classes > len(labels):
-            raise ValueError(
-                f"`num_classes` must be at most the {len(labels)} classes found in {input_dir}. "
-                f"Received: num_classes={num_classes}."
-            )
-        labels = sorted(random.Random(seed).sample(labels, num_classes))
+    labels = _draw_classes({clip.label for clip in clips}, num_classes, seed)
     chosen = set(labels)
     clips = sorted((clip for clip in clips if clip.label in chosen), key=_sort_key)
     clips = _assign_splits(clips, train_per_class, val_per_class, val_fraction, seed)
+    if not clips:
+        raise ValueError(
+            "`train_per_class` and `val_per_class` must leave some clips. "
+            f"Received: train_per_class={train_per_class}, val_per_class={val_per_class}."
+        )
     return Annotations(
         clips=tuple(sorted(clips, key=_sort_key)),
         labels=tuple(labels),
@@ -136,21 +135,24 @@ def read_annotations(
     )
 
 
+def _draw_classes(labels: Iterable[str], num_classes: int | None, seed: int) -> list[str]:
+    labels = sorted(labels)
+    if num_classes is None:
+        return labels
+    if num_classes > len(labels):
+        raise ValueError(
+            f"`num_classes` must be at most {len(labels)}, the number of classes found. "
+            f"Received: num_classes={num_classes}."
+        )
+    return sorted(random.Random(seed).sample(labels, num_classes))
+
+
 def _sort_key(clip: Clip) -> tuple:
     return clip.split, clip.label, clip.path, clip.start or 0.0, clip.end or 0.0
 
 
-def _check_numbers(
-    num_classes: int | None,
-    train_per_class: int | None,
-    val_per_class: int | None,
-    val_fraction: float,
-) -> None:
-    for name, value, least in (
-        ("num_classes", num_classes, 1),
-        ("train_per_class", train_per_class, 0),
-        ("val_per_class", val_per_class, 0),
-    ):
+def _check_numbers(val_fraction: float, **least_and_value: tuple[int, int | None]) -> None:
+    for name, (least, value) in least_and_value.items():
         if value is not None and value < least:
             raise ValueError(f"`{name}` must be {least} or more. Received: {name}={value}.")
     if not 0 <= val_fraction < 1:

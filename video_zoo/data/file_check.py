@@ -47,7 +47,16 @@ def why_not_opened(path: str) -> str:
                 return "cannot be opened: no moov atom (cut short, or never finished)"
             if b"vide" not in moov:
                 return "no video stream (audio only?)"
-    return "cannot be opened: the container is damaged or holds no video stream"
+            return f"cannot be opened: damaged, or no decoder for codec {_codec(moov)}"
+    return "cannot be opened: damaged, without a video stream, or no decoder for its codec"
+
+
+def _codec(moov: bytes) -> str:
+    """The four-character code of the first video track; "?" if the index is too damaged."""
+    # The sample description: name, version and flags, number of entries, size of the first, code.
+    video_track = moov[moov.index(b"vide") :]
+    code = video_track.partition(b"stsd")[2][12:16].decode("ascii", "replace")
+    return code.strip() if code.isprintable() and code.strip() else "?"
 
 
 def _find_moov(file) -> bytes | None:

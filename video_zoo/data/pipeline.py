@@ -251,7 +251,9 @@ def training_dataset(
     epochs = tf.data.Dataset.counter(first_step // steps)
     dataset = epochs.flat_map(epoch_of_clips)
     dataset = dataset.map(random_clip, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return dataset.batch(batch_size, drop_remainder=True).prefetch(_PREFETCHED)
+    dataset = dataset.batch(batch_size, drop_remainder=True)
+    endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+    return dataset.apply(endless).prefetch(_PREFETCHED)
 
 
 def views(
@@ -354,4 +356,5 @@ def evaluation_dataset(
         fill = tf.data.Dataset.from_tensors((blank, tf.constant(0), tf.constant(0.0)))
         dataset = dataset.concatenate(fill.repeat(padding))
     dataset = dataset.batch(batch_size, drop_remainder=weights)
-    return dataset.prefetch(_PREFETCHED)
+    num_batches = -(-num_views // batch_size)
+    return dataset.apply(tf.data.experimental.assert_cardinality(num_batches)).prefetch(_PREFETCHED)

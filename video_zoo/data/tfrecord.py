@@ -198,11 +198,8 @@ def list_shards(data_dir: str | os.PathLike, split: str) -> list[str]:
         if match and match["split"] == split:
             found[int(match["count"])].setdefault(int(match["index"]), []).append(name)
     if not found:
-        wanted = (
-            f"`split` must be one of {sorted(splits)}"
-            if splits
-            else "`data_dir` must hold shards named like 'train-00000-of-00008.tfrecord'"
-        )
+        wanted = "`data_dir` must hold shards named like 'train-00000-of-00008.tfrecord'"
+        wanted = f"`split` must be one of {sorted(splits)}" if splits else wanted
         raise ValueError(
             f"{wanted}. Received: data_dir={data_dir!r}, split={split!r}. "
             "Choose another, or convert videos with tools/make_tfrecords.py."
@@ -224,8 +221,7 @@ def _complete_set(found: dict[int, dict[int, list[str]]], data_dir: str, split: 
     if missing or len(shards) != count:
         raise FileNotFoundError(
             f"`data_dir` must hold all {count} {split!r} shards. Received: data_dir={data_dir!r}, "
-            f"which lacks {', '.join(missing)}. "
-            "Copy what is missing there, or convert the videos again."
+            f"which lacks {', '.join(missing)}. Copy them there, or convert the videos again."
         )
     return [shards[index][0] for index in range(count)]
 

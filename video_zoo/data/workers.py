@@ -7,12 +7,13 @@ may neither fork after nor needlessly load TensorFlow.
 import collections
 import concurrent.futures
 import contextlib
+import itertools
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 
 from video_zoo.data import video
@@ -26,10 +27,13 @@ _CLIPS_IN_FLIGHT_PER_WORKER = 2
 _outside_encoding = threading.Lock()
 _SECONDS_TO_SEND = 5.0
 
+# A clip with its frames, or with the reason why there are none.
+Result = tuple[Clip, video.EncodedClip | str]
+
 
 def encode_clips(
     clips: Iterable[Clip], encoding: video.EncodingConfig, workers: int
-) -> Iterator[tuple[Clip, video.EncodedClip | str]]:
+) -> Generator[Result, None, None]:
     """Yields every clip with its frames, or with the reason why there are none, in the given order.
 
     Only a bounded number of clips is in flight, whatever their number. When a worker dies (a
@@ -49,36 +53,30 @@ def encode_clips(
         RuntimeError: if worker processes cannot start.
     """
     remaining = iter(clips)
-    exhausted = False
-    while not exhausted:
-        in_flight: collections.deque = collections.deque()
-        with _pool(workers) as pool:
-            crashed = False
-            while not crashed:
-                for clip in remaining:
-                    in_flight.append((clip, _submit(pool, clip, encoding)))
-                    if len(in_flight) >= workers * _CLIPS_IN_FLIGHT_PER_WORKER:
-                        break
-                if not in_flight:
-                    exhausted = True
-                    break
-                clip, future = in_flight[0]
-                crashed = isinstance(future.exception(), BrokenProcessPool)
-                if not crashed:
-                    in_flight.popleft()
-                    yield clip, future.result()
-        # Any of these may be the culprit, and only alone can it be told from the others.
-        for clip, future in in_flight:
-            if future.exception() is None:
-                yield clip, future.result()
-            else:
-                yield clip, _encode_alone(clip, encoding)
+    in_flight = workers * _CLIPS_IN_FLIGHT_PER_WORKER
+    while suspects := (yield from _encode_until_crash(remaining, encoding, workers, in_flight)):
+        # Any of them may be the culprit: only with nothing else in flight is it known.
+        again = iter(suspects)
+        while culprits := (yield from _encode_until_crash(again, encoding, 1, 1)):
+            yield culprits[0], CRASHED
 
 
-def _encode_alone(clip: Clip, encoding: video.EncodingConfig) -> video.EncodedClip | str:
-    with _pool(1) as pool:
-        future = _submit(pool, clip, encoding)
-        return CRASHED if isinstance(future.exception(), BrokenProcessPool) else future.result()
+def _encode_until_crash(
+    remaining: Iterator[Clip], encoding: video.EncodingConfig, workers: int, max_in_flight: int
+) -> Generator[Result, None, list[Clip]]:
+    """Yields results until a worker dies or no clip remains; returns the clips then in flight."""
+    in_flight: collections.deque = collections.deque()
+    with _pool(workers) as pool:
+        while True:
+            for clip in itertools.islice(remaining, max_in_flight - len(in_flight)):
+                in_flight.append((clip, _submit(pool, clip, encoding)))
+            if not in_flight:
+                return []
+            clip, future = in_flight[0]
+            if isinstance(future.exception(), BrokenProcessPool):
+                return [clip for clip, _ in in_flight]
+            in_flight.popleft()
+            yield clip, future.result()
 
 
 @contextlib.contextmanager

@@ -120,9 +120,8 @@ def _auxiliary_logits(x, options: Options):
         # A window no larger than a small map, rather than SAME: where that pads one end only,
         # Keras' PyTorch backend averages copies of the border.
         window, padding = tuple(map(min, sizes, window)), "valid"
-    x = keras.layers.AveragePooling3D(window, strides=3, padding=padding, name="AuxLogits_AvgPool")(
-        x
-    )
+    pool = keras.layers.AveragePooling3D(window, 3, padding, name="AuxLogits_AvgPool")
+    x = pool(x)
     fits = all(n is not None and n >= 3 for n in x.shape[2:4])
     convs = (Conv(128), Conv(768, (1, 3, 3), padding="valid" if fits else "same"))
     for conv, name in zip(

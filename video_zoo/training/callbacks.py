@@ -1,13 +1,11 @@
 """Keras callbacks: budget and learning rate, record and checkpoints, interruption, progress."""
 
 import csv
-import json
 import math
 import pathlib
 import signal
 import threading
 import time
-import zipfile
 
 import keras
 import tqdm
@@ -15,36 +13,11 @@ import tqdm
 from video_zoo.data.tfrecord import atomic_write
 from video_zoo.evaluation import plots
 
+from .checkpoint import save_checkpoint
 from .config import TrainingConfig
 from .schedule import learning_rate
 
 LAST, BEST, HISTORY, CURVES = "last.keras", "best.keras", "history.csv", "curves.png"
-# Keras reads its own members of the archive only, so the position can travel in the same file:
-# checkpoint and position are never of two different steps.
-_POSITION = "video_zoo_position.json"
-
-
-def save_model(model: keras.Model, path: pathlib.Path, clock: "Clock") -> None:
-    """Saves ``model``, and how far the run is, to ``path``: whole or not at all."""
-    with atomic_write(path) as temporary:
-        unfinished = pathlib.Path(f"{temporary}.keras")  # Keras insists on its ending
-        try:
-            model.save(unfinished)
-            with zipfile.ZipFile(unfinished, "a") as archive:
-                position = {"step": clock.step, "seconds": clock.seconds}
-                archive.writestr(_POSITION, json.dumps(position))
-            unfinished.replace(temporary)
-        finally:
-            unfinished.unlink(missing_ok=True)
-
-
-def load_position(path: pathlib.Path) -> tuple[int, float]:
-    """Steps and seconds behind a checkpoint; (0, 0.0) if there is none."""
-    if not path.exists():
-        return 0, 0.0
-    with zipfile.ZipFile(path) as archive:
-        position = json.loads(archive.read(_POSITION))
-    return position["step"], position["seconds"]
 
 
 class Clock:
@@ -138,12 +111,15 @@ class Recorder(keras.callbacks.Callback):
         write_history(self.workdir / HISTORY, self.rows)
         plots.save_curves({self.workdir.name: self.rows}, self.workdir / CURVES)
         if row["val_top1"] > best_before:
-            save_model(self.model, self.workdir / BEST, self.clock)
+            self._save(BEST)
         self.save_last()
 
     def save_last(self) -> None:
         """Writes the checkpoint that the run continues from."""
-        save_model(self.model, self.workdir / LAST, self.clock)
+        self._save(LAST)
+
+    def _save(self, name: str) -> None:
+        save_checkpoint(self.model, self.workdir / name, self.clock.step, self.clock.seconds)
 
 
 def main_output_logs(logs: dict) -> dict[str, float]:

@@ -14,9 +14,9 @@ import video_zoo
 from video_zoo import data, models
 from video_zoo.data import pipeline, tfrecord
 
-from . import callbacks
+from . import callbacks, checkpoint
 from .config import TrainingConfig
-from .strategy import example_weights, make_strategy
+from .strategy import check_dtype, example_weights, make_strategy
 
 CONFIG = "config.json"
 # `fit` wants a number of epochs; a run in hours is ended by its clock.
@@ -50,12 +50,14 @@ def train(config: TrainingConfig) -> TrainingResult:
         FileNotFoundError: shards, or the file of initial weights, are missing.
         FloatingPointError: the loss became NaN or infinite.
     """
+    check_dtype(config.dtype)
     strategy = make_strategy(config.virtual_devices)
     keras.utils.set_random_seed(config.seed)
     source = pipeline.Split.open(config.data_dir, config.train_split)
     workdir = _prepare_workdir(config)
     last = workdir / callbacks.LAST
-    step, seconds = callbacks.load_position(last)
+    position = checkpoint.load_position(last)
+    step, seconds = position.step, position.seconds
     history = callbacks.read_history(workdir / callbacks.HISTORY)
     rows = [row for row in history if row["step"] <= step]
     clock = callbacks.Clock(config, source.num_examples // config.batch_size, step, seconds)
@@ -67,7 +69,7 @@ def train(config: TrainingConfig) -> TrainingResult:
         return TrainingResult(workdir, rows, finished=True)
     with strategy.scope():
         if step:
-            model = keras.saving.load_model(last)
+            model = checkpoint.load_checkpoint(last)
             print(f"continuing {workdir} behind step {step}")
         else:
             model = compiled_model(config, source.num_classes)

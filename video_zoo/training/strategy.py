@@ -30,6 +30,15 @@ def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus] or ["CPU:0"])
 
 
+def check_dtype(dtype: str) -> None:
+    """Refuses "mixed_float16" without a GPU: TensorFlow has no such pools for the CPU."""
+    if dtype == "mixed_float16" and not tf.config.list_physical_devices("GPU"):
+        raise ValueError(
+            "`dtype` 'mixed_float16' needs a GPU. Received: dtype='mixed_float16', and TensorFlow "
+            "sees none. On the CPU choose 'mixed_bfloat16' or 'float32'."
+        )
+
+
 def example_weights(batch_size: int, num_replicas: int) -> list[float]:
     """Weights that make every clip of a batch count alike in the mean over replicas.
 

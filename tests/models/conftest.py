@@ -1,0 +1,73 @@
+"""Small networks, clips and weights that tell a lost or swapped one from its neighbour."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+
+import video_zoo
+
+# Smallest sizes that still leave I3D and S3D-v1 two steps of time for the pairs of their head.
+SIZES = {
+    "i3d": (16, 32, 32, 3),
+    "s3d_v1": (16, 32, 32, 3),
+    "s3d_v3": (49, 49, 49, 3),
+    "s3d_v3_top_heavy": (49, 49, 49, 3),
+}
+
+
+def _small(network: str, num_classes: int = 5, **kwargs) -> keras.Model:
+    kwargs.setdefault("input_shape", SIZES[network])
+    kwargs.setdefault("width_multiplier", 0.125)
+    return video_zoo.get_model(network, num_classes, **kwargs)
+
+
+def _randomize(model: keras.Model, seed: int = 0) -> keras.Model:
+    """Gives every weight values of its own, batch-norm statistics included, and returns the model.
+
+    Fresh ones are all 0 or 1 there, and would hide that they were not saved.
+    """
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        if "variance" in weight.path:
+            value = rng.uniform(0.5, 1.5, weight.shape)
+        else:
+            fan_in = max(1, int(np.prod(weight.shape[:-1])))
+            value = rng.normal(
+                0, np.sqrt(2 / fan_in) if len(weight.shape) > 1 else 0.1, weight.shape
+            )
+        weight.assign(value.astype("float32"))
+    return model
+
+
+def _clips(shape: tuple[int, ...], batch: int = 2, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-1, 1, (batch, *shape)).astype("float32")
+
+
+@pytest.fixture(scope="session")
+def sizes() -> dict[str, tuple[int, int, int, int]]:
+    return SIZES
+
+
+@pytest.fixture(scope="session")
+def small() -> Callable[..., keras.Model]:
+    return _small
+
+
+@pytest.fixture(scope="session")
+def randomize() -> Callable[..., keras.Model]:
+    return _randomize
+
+
+@pytest.fixture(scope="session")
+def clips() -> Callable[..., np.ndarray]:
+    return _clips
+
+
+@pytest.fixture
+def policy():
+    """Sets the global dtype policy, and restores it."""
+    before = keras.config.dtype_policy()
+    yield keras.config.set_dtype_policy
+    keras.config.set_dtype_policy(before)

@@ -1,0 +1,112 @@
+"""Every endpoint by its published name, and the size of its feature map."""
+
+import keras
+import pytest
+
+import video_zoo
+
+# (64, 224, 224, 3) in.
+INCEPTION_V1 = {
+    "Conv3d_1a_7x7": (32, 112, 112, 64),
+    "MaxPool3d_2a_3x3": (32, 56, 56, 64),
+    "Conv3d_2b_1x1": (32, 56, 56, 64),
+    "Conv3d_2c_3x3": (32, 56, 56, 192),
+    "MaxPool3d_3a_3x3": (32, 28, 28, 192),
+    "Mixed_3b": (32, 28, 28, 256),
+    "Mixed_3c": (32, 28, 28, 480),
+    "MaxPool3d_4a_3x3": (16, 14, 14, 480),
+    "Mixed_4b": (16, 14, 14, 512),
+    "Mixed_4c": (16, 14, 14, 512),
+    "Mixed_4d": (16, 14, 14, 512),
+    "Mixed_4e": (16, 14, 14, 528),
+    "Mixed_4f": (16, 14, 14, 832),
+    "MaxPool3d_5a_2x2": (8, 7, 7, 832),
+    "Mixed_5b": (8, 7, 7, 832),
+    "Mixed_5c": (8, 7, 7, 1024),
+}
+# Table 1 of Gupta et al.
+INCEPTION_V3 = {
+    "Conv3d_1a_3x3": (32, 112, 112, 32),
+    "Conv3d_2a_3x3": (32, 112, 112, 32),
+    "Conv3d_2b_3x3": (32, 112, 112, 64),
+    "MaxPool3d_3a_3x3": (16, 56, 56, 64),
+    "Conv3d_3b_1x1": (16, 56, 56, 80),
+    "Conv3d_4a_3x3": (16, 56, 56, 192),
+    "MaxPool3d_5a_3x3": (8, 28, 28, 192),
+    "Mixed_5b": (8, 28, 28, 256),
+    "Mixed_5c": (8, 28, 28, 288),
+    "Mixed_5d": (8, 28, 28, 288),
+    "Mixed_6a": (3, 13, 13, 768),
+    "Mixed_6b": (3, 13, 13, 768),
+    "Mixed_6c": (3, 13, 13, 768),
+    "Mixed_6d": (3, 13, 13, 768),
+    "Mixed_6e": (3, 13, 13, 768),
+    "Mixed_7a": (1, 6, 6, 1280),
+    "Mixed_7b": (1, 6, 6, 2048),
+    "Mixed_7c": (1, 6, 6, 2048),
+}
+V1_PLANS = ["full", "separable", "2d", video_zoo.top_heavy("Mixed_4b")]
+V3_PLANS = [
+    "full",
+    "separable",
+    "2d",
+    video_zoo.top_heavy("Mixed_6b"),
+    video_zoo.bottom_heavy("Mixed_6b"),
+    video_zoo.bottom_heavy("Mixed_7a"),
+]
+
+
+def found(model) -> list[tuple[str, tuple[int, ...]]]:
+    """Endpoint -> size, in the order of the layers."""
+    names = {*INCEPTION_V1, *INCEPTION_V3}
+    layers = [layer.name for layer in model.layers if layer.name in names]
+    return [(name, tuple(model.get_layer(name).output.shape[1:])) for name in layers]
+
+
+@pytest.mark.parametrize("name", ["i3d", "s3d_v1"])
+def test_inception_v1_at_full_width(name):
+    assert found(video_zoo.get_model(name, include_top=False)) == list(INCEPTION_V1.items())
+
+
+@pytest.mark.parametrize("name", ["s3d_v3", "s3d_v3_top_heavy"])
+def test_inception_v3_is_table_1(name):
+    assert found(video_zoo.get_model(name, include_top=False)) == list(INCEPTION_V3.items())
+
+
+@pytest.mark.parametrize("temporal", V1_PLANS, ids=str)
+def test_inception_v1_has_these_sizes_under_every_plan(temporal):
+    model = video_zoo.s3d_v1(temporal=temporal, width_multiplier=0.0625)
+    sizes = [(name, size[:3]) for name, size in found(model)]
+    assert sizes == [(name, size[:3]) for name, size in INCEPTION_V1.items()]
+
+
+@pytest.mark.parametrize("temporal", V3_PLANS, ids=str)
+def test_inception_v3_has_these_sizes_under_every_plan(temporal):
+    model = video_zoo.s3d_v3(temporal=temporal, width_multiplier=0.0625)
+    sizes = [(name, size[:3]) for name, size in found(model)]
+    assert sizes == [(name, size[:3]) for name, size in INCEPTION_V3.items()]
+
+
+@pytest.mark.parametrize(("frames", "pixels"), [(49, 50), (63, 81), (82, 97), (99, 112)])
+def test_2d_reductions_cut_what_a_temporal_kernel_would(frames, pixels):
+    """Whatever the parity: without its temporal part, a VALID reduction must not gain a step."""
+    shape = (frames, pixels, pixels, 3)
+    options = {"input_shape": shape, "width_multiplier": 0.03, "include_top": False}
+    plain = found(video_zoo.s3d_v3(**options))
+    assert found(video_zoo.s3d_v3(temporal="2d", **options)) == plain
+    assert found(video_zoo.s3d_v3_top_heavy(**options)) == plain
+
+
+@pytest.mark.parametrize("name", video_zoo.list_models())
+def test_an_endpoint_is_a_feature_extractor(name, small, clips, sizes):
+    model = small(name)
+    features = keras.Model(model.input, model.get_layer("Mixed_5c").output)
+    output = features(clips(sizes[name]))
+    assert tuple(output.shape)[1:] == tuple(model.get_layer("Mixed_5c").output.shape)[1:]
+
+
+@pytest.mark.parametrize("name", video_zoo.list_models())
+def test_layer_names_hold_no_slash_and_are_unique(name, small):
+    names = [layer.name for layer in small(name, gating=True).layers]
+    assert len(set(names)) == len(names)
+    assert not any("/" in layer for layer in names)

@@ -1,0 +1,141 @@
+"""Units, pools, gates and I3D's head against plain NumPy (and TensorFlow's pool)."""
+
+import keras
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+
+import video_zoo
+from video_zoo.models import layers
+from video_zoo.models.spec import Conv
+
+
+def padded(x: np.ndarray, kernel, strides, value: float = 0.0) -> np.ndarray:
+    """As SAME pads: the odd one goes behind."""
+    widths = [(0, 0)]
+    for size, k, s in zip(x.shape[1:4], kernel, strides, strict=True):
+        total = max((-(-size // s) - 1) * s + k - size, 0)
+        widths.append((total // 2, total - total // 2))
+    return np.pad(x, [*widths, (0, 0)], constant_values=value)
+
+
+def windows(x: np.ndarray, kernel, strides) -> np.ndarray:
+    found = sliding_window_view(x, kernel, axis=(1, 2, 3))
+    return found[:, :: strides[0], :: strides[1], :: strides[2]]
+
+
+def unit(x, model, name, strides, padding):
+    """Convolution, batch normalisation without scale, ReLU."""
+    kernel = np.asarray(model.get_layer(f"{name}_conv").kernel)
+    x = padded(x, kernel.shape[:3], strides) if padding == "same" else x
+    x = np.einsum("bthwcijk,ijkcd->bthwd", windows(x, kernel.shape[:3], strides), kernel)
+    bn = model.get_layer(f"{name}_bn")
+    mean, variance, beta = (np.asarray(v) for v in (bn.moving_mean, bn.moving_variance, bn.beta))
+    return np.maximum((x - mean) / np.sqrt(variance + 1e-3) + beta, 0)
+
+
+def chain(convs, names, mode, shape, randomize, gating=False):
+    inputs = keras.Input(shape)
+    style = layers.Style(mode, gating=gating)
+    return randomize(
+        keras.Model(inputs, layers.conv_chain(inputs, convs, names, style, names[-1])), seed=3
+    )
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("mode", ["full", "separable", "2d"])
+@pytest.mark.parametrize("shape", [(6, 7, 8, 2), (7, 8, 5, 2)])
+def test_a_strided_unit_in_every_mode(mode, padding, shape, randomize, clips):
+    conv = Conv(3, (3, 3, 3), (2, 2, 2), padding)
+    model = chain((conv,), ["unit"], mode, shape, randomize)
+    x = clips(shape)
+    if mode == "full":
+        expected = unit(x, model, "unit", (2, 2, 2), padding)
+    elif mode == "separable":
+        expected = unit(x, model, "unit_spatial", (1, 2, 2), padding)
+        expected = unit(expected, model, "unit_temporal", (2, 1, 1), padding)
+    else:
+        kept = x[:, 1:-1] if padding == "valid" else x
+        expected = unit(kept, model, "unit", (2, 2, 2), padding)
+    assert model.output_shape[1:] == expected.shape[1:]
+    np.testing.assert_allclose(np.asarray(model(x)), expected, atol=1e-5)
+
+
+def test_a_factorized_pair_and_its_temporal_convolution(randomize, clips):
+    convs = (Conv(3, (7, 1, 7)), Conv(4, (7, 7, 1)))
+    shape = (5, 6, 7, 2)
+    model = chain(convs, ["a", "b"], "separable", shape, randomize)
+    expected = clips(shape)
+    for name in ("a_spatial", "b_spatial", "b_temporal"):
+        expected = unit(expected, model, name, (1, 1, 1), "same")
+    np.testing.assert_allclose(np.asarray(model(clips(shape))), expected, atol=1e-5)
+
+
+def test_self_gating(randomize, clips):
+    shape = (4, 5, 6, 2)
+    model = chain((Conv(3, (3, 1, 1)),), ["unit"], "full", shape, randomize, gating=True)
+    x = unit(clips(shape), model, "unit", (1, 1, 1), "same")
+    kernel, bias = model.get_layer("unit_gate").get_weights()
+    gate = 1 / (1 + np.exp(-(x.mean(axis=(1, 2, 3), keepdims=True) @ kernel + bias)))
+    assert model.layers[-1].name == "unit"
+    np.testing.assert_allclose(np.asarray(model(clips(shape))), x * gate, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (1, 6, 6), (2, 1, 5), (2, 2, 2), (3, 13, 2), (5, 4, 3)]
+)
+def test_an_average_pool_counts_no_padding(shape, clips):
+    inputs = keras.Input((*shape, 2))
+    model = keras.Model(inputs, layers.average_pool(inputs, (3, 3, 3), (1, 1, 1), "same", "pool"))
+    x = clips((*shape, 2))
+    values = padded(x, (3, 3, 3), (1, 1, 1), value=np.nan)
+    expected = np.nanmean(windows(values, (3, 3, 3), (1, 1, 1)), axis=(-3, -2, -1))
+    assert model.output_shape[1:] == x.shape[1:]
+    np.testing.assert_allclose(np.asarray(model(x)), expected, atol=1e-6)
+
+
+def head(small, randomize, shape):
+    """I3D's classifier alone, on a feature map; its kernel and bias."""
+    model = randomize(small("i3d", input_shape=shape))
+    alone = keras.Model(model.get_layer("Mixed_5c").output, model.output)
+    kernel, bias = model.get_layer("Logits_Conv3d_0c_1x1").get_weights()
+    return alone, kernel[0, 0, 0], bias
+
+
+def test_the_head_is_the_published_one_at_64x224x224(small, randomize, clips):
+    tf = pytest.importorskip("tensorflow")
+    alone, kernel, bias = head(small, randomize, (64, 224, 224, 3))
+    features = clips((8, 7, 7, 128))
+    pooled = tf.nn.avg_pool3d(features, [1, 2, 7, 7, 1], [1] * 5, "VALID").numpy()
+    assert pooled.shape[1:4] == (7, 1, 1)
+    expected = (pooled @ kernel + bias)[:, :, 0, 0].mean(axis=1)
+    np.testing.assert_allclose(np.asarray(alone(features)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("frames", "weights"),
+    [(32, [1 / 6, 1 / 3, 1 / 3, 1 / 6]), (16, [1 / 2, 1 / 2]), (8, [1.0])],
+)
+def test_the_two_end_steps_weigh_half_at_any_size(frames, weights, small, randomize, clips):
+    alone, kernel, bias = head(small, randomize, (frames, 64, 96, 3))
+    features = clips((len(weights), 2, 3, 128))
+    mean = np.tensordot(weights, features.mean(axis=(2, 3)), axes=(0, 1))
+    np.testing.assert_allclose(np.asarray(alone(features)), mean @ kernel + bias, atol=1e-5)
+
+
+def test_s3d_v3_averages_over_everything(small, randomize, clips):
+    model = randomize(small("s3d_v3", input_shape=(81, 97, 97, 3)))
+    alone = keras.Model(model.get_layer("Mixed_7c").output, model.output)
+    features = clips(model.get_layer("Mixed_7c").output.shape[1:])
+    kernel, bias = model.get_layer("Logits").get_weights()
+    expected = features.mean(axis=(1, 2, 3)) @ kernel + bias
+    np.testing.assert_allclose(np.asarray(alone(features)), expected, atol=1e-5)
+
+
+def test_units_have_no_bias_and_no_scale():
+    model = video_zoo.s3d_v1(5, width_multiplier=0.05)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            assert (layer.scale, layer.center, layer.epsilon) == (False, True, 1e-3)
+        elif isinstance(layer, keras.layers.Conv3D):
+            assert layer.use_bias == layer.name.startswith("Logits")

@@ -1,0 +1,154 @@
+"""Saved weights: equal outputs after a round trip, and nothing half loaded from a wrong file."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import video_zoo
+from video_zoo.models.weights import load_weights
+
+ENDINGS = [".keras", ".weights.h5"]
+VARIANTS = [
+    *((name, {}) for name in video_zoo.list_models()),
+    ("s3d_v1", {"gating": True}),
+    ("s3d_v3", {"gating": True, "aux_logits": True}),
+]
+
+
+def save(model: keras.Model, path) -> str:
+    if str(path).endswith(".keras"):
+        model.save(path)
+    else:
+        model.save_weights(path)
+    return str(path)
+
+
+def outputs(model: keras.Model, x: np.ndarray) -> list[np.ndarray]:
+    return [np.asarray(output) for output in keras.tree.flatten(model(x))]
+
+
+def assert_same(model: keras.Model, other: keras.Model, x: np.ndarray) -> None:
+    for found, expected in zip(outputs(model, x), outputs(other, x), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def classes(node):
+    """(module, registered name, class) of everything in a saved configuration."""
+    if isinstance(node, dict):
+        if "class_name" in node:
+            yield node.get("module"), node.get("registered_name"), node["class_name"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for item in node:
+            yield from classes(item)
+
+
+@pytest.mark.parametrize(("name", "kwargs"), VARIANTS, ids=str)
+def test_round_trips_give_equal_outputs(name, kwargs, small, randomize, clips, sizes, tmp_path):
+    model = randomize(small(name, **kwargs))
+    x = clips(sizes[name], batch=1)
+    files = {ending: save(model, tmp_path / f"model{ending}") for ending in ENDINGS}
+    assert_same(keras.saving.load_model(files[".keras"]), model, x)
+    other = small(name, weights=files[".weights.h5"], **kwargs)
+    assert_same(other, model, x)
+    load_weights(randomize(other, seed=7), files[".keras"])
+    assert_same(other, model, x)
+    # No class of this package in the file: that it loads elsewhere, `test_backends` shows.
+    for module, registered_name, class_name in set(classes(json.loads(model.to_json()))):
+        # The model itself is registered under its own name.
+        assert registered_name in (None, class_name), class_name
+        assert module is None or module.split(".")[0] in ("keras", "builtins"), class_name
+
+
+def test_weights_are_taken_from_a_checkpoint_of_training(small, clips, tmp_path):
+    """Whose file holds the state of the optimizer, the metrics and the dropout too."""
+    shape = (2, 16, 16, 3)
+    model = small("s3d_v1", input_shape=shape)
+    model.compile("adam", "mse", metrics=["mae"], run_eagerly=True)
+    x = clips(shape)
+    model.fit(x, np.zeros((2, 5), "float32"), verbose=0)
+    for ending in ENDINGS:
+        file = save(model, tmp_path / f"model{ending}")
+        assert_same(small("s3d_v1", input_shape=shape, weights=file), model, x)
+
+
+def test_weights_of_one_size_fit_another(small, randomize, tmp_path):
+    model = randomize(small("s3d_v3"))
+    for ending in ENDINGS:
+        file = save(model, tmp_path / f"model{ending}")
+        larger = small("s3d_v3", input_shape=(81, 97, 64, 3), weights=file)
+        for weight, expected in zip(larger.weights, model.weights, strict=True):
+            np.testing.assert_array_equal(np.asarray(weight), np.asarray(expected))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_missing_file(ending, small, tmp_path):
+    path = str(tmp_path / f"none{ending}")
+    with pytest.raises(FileNotFoundError) as error:
+        small("i3d", weights=path)
+    assert str(error.value) == f"`weights` must be an existing file. Received: weights={path!r}"
+
+
+def test_a_wrong_ending(small):
+    with pytest.raises(ValueError, match=r"'\.keras' or '\.weights\.h5' file\. Received: weights="):
+        small("i3d", weights="model.h5")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_file_that_holds_no_weights(ending, small, tmp_path):
+    path = tmp_path / f"model{ending}"
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(ValueError, match=r"`weights` is not .*cut short\. Received: weights="):
+        small("i3d", weights=path)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    ("saved", "wanted"),
+    [
+        ({"num_classes": 6}, {}),
+        ({"num_classes": 5}, {"include_top": False}),
+        ({"include_top": False}, {}),
+        ({"gating": True}, {}),
+        ({}, {"gating": True}),
+        ({}, {"temporal": "2d"}),
+        ({}, {"width_multiplier": 0.0625}),
+    ],
+    ids=str,
+)
+def test_weights_of_another_network(ending, saved, wanted, small, tmp_path):
+    shape = (2, 8, 8, 3)
+    path = save(small("s3d_v1", input_shape=shape, **saved), tmp_path / f"model{ending}")
+    model = small("s3d_v1", input_shape=shape, **wanted)
+    before = model.get_weights()
+    with pytest.raises(ValueError) as error:
+        load_weights(model, path)
+    message = str(error.value)
+    assert "`weights` do not fit the network 's3d_v1' in " in message
+    assert f"Received: weights={path!r}" in message
+    assert "Build the network with the arguments that the file was saved with" in message
+    assert len(message) < 1000
+    for weight, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_nothing_is_left_half_loaded(tmp_path):
+    """Same shapes in another order: Keras fills the first layers, then fails."""
+
+    def network(*widths):
+        inputs = x = keras.Input((4,))
+        for width in widths:
+            x = keras.layers.Dense(width)(x)
+        return keras.Model(inputs, x)
+
+    # (4,4) (4,3) (3,4) and (4,3) (3,4) (4,4)
+    path = save(network(4, 3, 4), tmp_path / "model.weights.h5")
+    model = network(3, 4, 4)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="`weights` do not fit the network") as error:
+        load_weights(model, path)
+    assert len(str(error.value)) < 1000
+    for weight, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, expected)

@@ -1,0 +1,74 @@
+"""Settings are checked when a config is made; the recipe's numbers are the paper's."""
+
+import dataclasses
+
+import pytest
+
+from video_zoo.training import TrainingConfig
+from video_zoo.training.schedule import learning_rate
+from video_zoo.training.strategy import example_weights
+
+REQUIRED = {"model": "s3d_v1", "data_dir": "shards", "workdir": "run"}
+
+
+def test_defaults_are_the_papers_recipe():
+    config = TrainingConfig(**REQUIRED)
+    assert (config.num_frames, config.image_size, config.batch_size) == (64, 224, 5)
+    assert (config.optimizer, config.momentum, config.learning_rate) == ("sgd", 0.9, 0.01)
+    assert (config.schedule, config.max_hours, config.aux_loss_weight) == ("step", 24.0, 0.4)
+    assert config.frame_order == "sequential"
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [
+        ("optimizer", "lion", "`optimizer` must be one of 'sgd', 'adam', 'adamw'"),
+        ("schedule", "linear", "`schedule` must be one of 'step', 'cosine', 'constant'"),
+        ("dtype", "float16", "`dtype` must be one of 'float32', 'mixed_bfloat16'"),
+        ("epochs", 0, "`epochs` must be greater than 0"),
+        ("learning_rate", 0.0, "`learning_rate` must be greater than 0"),
+        ("warmup_steps", -1, "`warmup_steps` must be at least 0"),
+        ("label_smoothing", 1.0, "`label_smoothing` must be at least 0 and less than 1"),
+    ],
+)
+def test_bad_settings_are_refused(argument, value, message):
+    with pytest.raises(ValueError, match=f"{message}.*Received: {argument}={value!r}"):
+        TrainingConfig(**REQUIRED, **{argument: value})
+
+
+def test_two_durations_are_refused():
+    with pytest.raises(ValueError, match="one of `epochs`, `steps` and `max_hours`.*epochs=2"):
+        TrainingConfig(**REQUIRED, epochs=2, steps=10)
+
+
+def test_a_run_may_get_longer_but_not_other():
+    config = TrainingConfig(**REQUIRED, epochs=2)
+    longer = dataclasses.asdict(config) | {"epochs": 4, "workdir": "moved", "virtual_devices": 2}
+    assert config.differences(longer) == []
+    other = dataclasses.asdict(config) | {"learning_rate": 0.1}
+    assert config.differences(other) == ["learning_rate was 0.1 and is 0.01"]
+
+
+def test_step_schedule_falls_to_a_tenth_half_way():
+    rates = [learning_rate(0.01, "step", progress) for progress in (0.0, 0.499, 0.5, 1.0)]
+    assert rates == pytest.approx([0.01, 0.01, 0.001, 0.001])
+
+
+def test_cosine_and_constant_schedules():
+    rates = [learning_rate(0.2, "cosine", progress) for progress in (0.0, 0.5, 1.0)]
+    assert rates == pytest.approx([0.2, 0.1, 0.0])
+    assert learning_rate(0.2, "constant", 0.9) == 0.2
+
+
+def test_warm_up_is_linear():
+    rates = [learning_rate(1.0, "constant", 0.0, step, 4) for step in range(6)]
+    assert rates == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(("batch", "replicas"), [(5, 2), (5, 3), (8, 2), (7, 4), (3, 1)])
+def test_example_weights_make_all_clips_count_alike(batch, replicas):
+    weights = example_weights(batch, replicas)
+    share = -(-batch // replicas)
+    deals = [weights[i : i + share] for i in range(0, batch, share)]
+    gradient_shares = [w / len(deal) / replicas for deal in deals for w in deal]
+    assert gradient_shares == pytest.approx([1 / batch] * batch)

@@ -1,0 +1,221 @@
+"""Real runs of `train` on real shards."""
+
+import csv
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from video_zoo.training import TrainingConfig, loop, train
+from video_zoo.training.callbacks import main_output_logs
+from video_zoo.training.checkpoint import load_position
+
+
+def rows_of(workdir):
+    with open(workdir / "history.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def finished(motion_shards, tiny_run, tmp_path_factory):
+    """A run of two epochs."""
+    workdir = tmp_path_factory.mktemp("runs") / "finished"
+    config = TrainingConfig(**tiny_run, data_dir=str(motion_shards), workdir=str(workdir), epochs=2)
+    return config, workdir, train(config)
+
+
+def test_what_a_run_writes(finished):
+    _config, workdir, result = finished
+    assert result.finished
+    names = {path.name for path in workdir.iterdir()}
+    wanted = {"best.keras", "last.keras", "config.json", "curves.png", "history.csv", "tensorboard"}
+    assert names == wanted
+    assert list((workdir / "tensorboard").rglob("events.*"))
+    assert (workdir / "curves.png").read_bytes().startswith(b"\x89PNG")
+    rows = rows_of(workdir)
+    assert [(row["epoch"], row["step"]) for row in rows] == [("1", "4"), ("2", "8")]
+    assert all(math.isfinite(float(value)) for row in rows for value in row.values())
+    assert load_position(workdir / "last.keras").step == 8
+
+
+def test_config_json_tells_the_whole_run(finished, motion_shards):
+    config, workdir, _ = finished
+    content = json.loads((workdir / "config.json").read_text())
+    assert TrainingConfig(**content["training"]) == config
+    assert content["class_names"] == ["down", "growing", "left", "right", "up"]
+    assert content["data"]["short_side"] == 32
+    assert content["trainable_parameters"] > 0
+    assert content["gmacs"] > 0
+    assert content["versions"]["keras"] == keras.__version__
+
+
+def test_saved_networks_load_without_this_package_and_predict_logits(finished):
+    _, workdir, _ = finished
+    model = keras.saving.load_model(workdir / "last.keras")
+    assert model.predict(np.zeros((1, 8, 32, 32, 3)), verbose=0).shape == (1, 5)
+
+
+def test_a_finished_run_is_left_alone(finished):
+    config, workdir, _result = finished
+    before = (workdir / "last.keras").stat().st_mtime_ns
+    again = train(config)
+    assert again.finished and len(again.history) == 2
+    assert (workdir / "last.keras").stat().st_mtime_ns == before
+
+
+def test_other_settings_in_the_same_workdir_are_refused(finished, tiny_run, motion_shards):
+    _, workdir, _ = finished
+    settings = tiny_run | {"learning_rate": 0.5}
+    config = TrainingConfig(**settings, data_dir=str(motion_shards), workdir=str(workdir), epochs=2)
+    with pytest.raises(ValueError, match=r"learning_rate was 0\.001 and is 0\.5"):
+        train(config)
+
+
+def test_a_run_in_two_parts_ends_like_one(finished, tiny_run, motion_shards, tmp_path):
+    """One epoch, then the second: the same examples, optimizer state and weights."""
+    _, whole, _ = finished
+    for epochs in (1, 2):
+        config = TrainingConfig(
+            **tiny_run, data_dir=str(motion_shards), workdir=str(tmp_path / "run"), epochs=epochs
+        )
+        result = train(config)
+    assert [row["epoch"] for row in result.history] == [1, 2]
+    expected, found = (
+        keras.saving.load_model(folder / "last.keras") for folder in (whole, tmp_path / "run")
+    )
+    assert int(found.optimizer.iterations) == int(expected.optimizer.iterations) == 8
+    for one, other in zip(expected.weights, found.weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6, err_msg=one.path)
+
+
+def test_steps_end_within_an_epoch_and_go_on_from_there(motion_shards, tiny_run, tmp_path):
+    settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(tmp_path)}
+    result = train(TrainingConfig(**settings, steps=6))
+    assert [row["step"] for row in result.history] == [4, 6]
+    result = train(TrainingConfig(**settings, steps=9))
+    assert [row["step"] for row in result.history] == [4, 6, 8, 9]
+
+
+def test_hours_end_a_run_and_the_rate_falls_half_way(motion_shards, tiny_run, tmp_path):
+    settings = tiny_run | {"schedule": "step", "learning_rate": 1e-2}
+    config = TrainingConfig(
+        **settings, data_dir=str(motion_shards), workdir=str(tmp_path), max_hours=25 / 3600
+    )
+    result = train(config)
+    assert result.finished and result.history[-1]["seconds"] >= 25
+    rates = [row["learning_rate"] for row in result.history]
+    assert rates[-1] == pytest.approx(1e-3)
+    assert sorted(rates, reverse=True) == rates
+
+
+def test_auxiliary_classifier_is_trained_and_reported_apart(motion_shards, tiny_run, tmp_path):
+    settings = tiny_run | {"model": "s3d_v3", "num_frames": 49, "image_size": 49}
+    config = TrainingConfig(**settings, data_dir=str(motion_shards), workdir=str(tmp_path), steps=2)
+    (row,) = train(config).history
+    total = row["loss"] + 0.4 * row["AuxLogits_loss"]
+    assert row["total_loss"] == pytest.approx(total, rel=1e-4)
+    model = keras.saving.load_model(tmp_path / "last.keras")
+    assert [tuple(output.shape) for output in model.outputs] == [(None, 5), (None, 5)]
+
+
+def test_without_its_weight_the_auxiliary_classifier_is_left_out(tiny_run, motion_shards):
+    settings = tiny_run | {"model": "s3d_v3", "num_frames": 49, "image_size": 49}
+    config = TrainingConfig(
+        **settings, data_dir=str(motion_shards), workdir="unused", aux_loss_weight=0.0
+    )
+    assert len(loop.compiled_model(config, 5).outputs) == 1
+
+
+def test_mixed_precision_trains_in_it_and_keeps_float32_weights(motion_shards, tiny_run, tmp_path):
+    config = TrainingConfig(
+        **tiny_run,
+        data_dir=str(motion_shards),
+        workdir=str(tmp_path),
+        steps=2,
+        dtype="mixed_bfloat16",
+    )
+    (row,) = train(config).history
+    assert math.isfinite(row["loss"])
+    model = keras.saving.load_model(tmp_path / "last.keras")
+    assert model.get_layer("Mixed_5c").compute_dtype == "bfloat16"
+    assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_weight_decay_spares_biases_and_normalisation(tiny_run):
+    config = TrainingConfig(**tiny_run | {"weight_decay": 0.1}, data_dir="-", workdir="-")
+    model = loop.compiled_model(config, 5)
+    decayed = {
+        variable.path.rsplit("/")[-1]
+        for variable in model.trainable_variables
+        if model.optimizer._use_weight_decay(variable)
+    }
+    assert decayed == {"kernel"}
+
+
+def test_label_smoothing_reaches_the_loss(tiny_run):
+    config = TrainingConfig(**tiny_run | {"label_smoothing": 0.2}, data_dir="-", workdir="-")
+    model = loop.compiled_model(config, 5)
+    target, logits = np.eye(5, dtype="float32")[:1], np.array([[9.0, 0, 0, 0, 0]], "float32")
+    smooth = float(model.compute_loss(y=target, y_pred=logits))
+    wanted = 0.84 * 0 + 0.16 * 9  # a fifth of the mass over five classes, off by exp(-9)
+    assert smooth == pytest.approx(wanted, abs=1e-2)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
+    motion_shards, tiny_run, tmp_path
+):
+    settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(tmp_path)}
+    train(TrainingConfig(**settings, epochs=1))
+    model = keras.saving.load_model(tmp_path / "last.keras")
+    before = (tmp_path / "last.keras").read_bytes()
+    content = json.loads((tmp_path / "config.json").read_text())
+    content["training"]["learning_rate"] = 1e30
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    with pytest.raises(
+        FloatingPointError, match=r"the loss is .* at step .* Lower `learning_rate`"
+    ):
+        train(TrainingConfig(**settings | {"learning_rate": 1e30}, epochs=5))
+    assert (tmp_path / "last.keras").read_bytes() == before
+    assert np.isfinite(model.get_layer("Logits_Conv3d_0c_1x1").kernel).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "c3d"}, "`name` must be one of i3d, s3d_v1"),
+        ({"data_dir": "nowhere"}, "`data_dir` must be a folder of TFRecord shards"),
+        ({"train_split": "test"}, r"`split` must be one of \['train', 'val'\]"),
+        ({"model": "s3d_v3"}, "`input_shape` must have at least 49 frames"),
+        ({"batch_size": 24}, "`batch_size` must be at most the number of examples, 23"),
+        ({"weights": "none.keras"}, "`weights` must be an existing file"),
+        ({"dtype": "mixed_float16"}, "`dtype` 'mixed_float16' needs a GPU"),
+        ({"frame_order": "reversed"}, "`frame_order` must be one of"),
+    ],
+)
+def test_mistakes_end_before_any_work(change, message, motion_shards, tiny_run, tmp_path):
+    settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(tmp_path)} | change
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        train(TrainingConfig(**settings, epochs=1))
+    assert not list(tmp_path.glob("*.keras"))
+
+
+def test_a_workdir_that_cannot_be_written_is_refused(motion_shards, tiny_run, tmp_path):
+    (tmp_path / "file").write_text("")
+    config = TrainingConfig(
+        **tiny_run, data_dir=str(motion_shards), workdir=str(tmp_path / "file" / "run"), epochs=1
+    )
+    with pytest.raises(ValueError, match="`workdir` must be a folder that can be written to"):
+        train(config)
+
+
+def test_logs_have_the_same_names_with_and_without_an_auxiliary_output():
+    two = {"loss": 1.4, "Logits_loss": 1.0, "AuxLogits_loss": 1.0, "Logits_top1": 0.5}
+    two |= {f"val_{name}": value for name, value in two.items()}
+    short = main_output_logs(two)
+    assert short["loss"] == short["val_loss"] == 1.0
+    assert short["total_loss"] == short["val_total_loss"] == 1.4
+    assert short["top1"] == short["val_top1"] == 0.5
+    assert main_output_logs({"loss": 2.0, "top1": 0.1}) == {"loss": 2.0, "top1": 0.1}

@@ -1,0 +1,104 @@
+"""Converts videos to TFRecord shards.
+
+    python tools/make_tfrecords.py --input VIDEOS --output_dir SHARDS
+
+`--input` is a folder of class folders, or a folder of videos with a Kinetics CSV or a plain list
+`path,label[,start,end][,split]` as `--annotations`. docs/data_format.md tells the rest.
+
+Exit codes: 0 all is well; 1 too many videos were skipped; 2 something is wrong with the flags, the
+input, the output folder or OpenCV; 130 after Ctrl-C.
+"""
+
+# Every worker process imports this file again: nothing heavy may be imported at its top.
+import sys
+
+from absl import app, flags
+
+from video_zoo import cli
+
+_INPUT = flags.DEFINE_string("input", None, "Folder of the videos.")
+_ANNOTATIONS = flags.DEFINE_string(
+    "annotations", None, "CSV file: Kinetics, or path,label[,start,end][,split]."
+)
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the shards.")
+_NUM_SHARDS = flags.DEFINE_integer(
+    "num_shards", None, "Shards of the training split. Default: one for every 50 clips."
+)
+_WORKERS = flags.DEFINE_integer("workers", None, "Processes. Default: the number of CPUs.")
+_NUM_CLASSES = flags.DEFINE_integer(
+    "num_classes", None, "So many classes, drawn by the seed. Default: all."
+)
+_TRAIN_PER_CLASS = flags.DEFINE_integer("train_per_class", None, "At most so many. Default: all.")
+_VAL_PER_CLASS = flags.DEFINE_integer("val_per_class", None, "At most so many. Default: all.")
+_VAL_FRACTION = flags.DEFINE_float(
+    "val_fraction", 0.1, "Part of each class for validation where the input gives no splits."
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Draws classes, splits and the order of the clips.")
+_FPS = flags.DEFINE_float("fps", 25.0, "Frames per second to store; 0 keeps every frame.")
+_SHORT_SIDE = flags.DEFINE_integer("short_side", 256, "Pixels of the shorter side.")
+_JPEG_QUALITY = flags.DEFINE_integer("jpeg_quality", 95, "From 1 to 100.")
+_MIN_FRAMES = flags.DEFINE_integer("min_frames", 1, "Skip clips with fewer stored frames.")
+_MIN_FRACTION = flags.DEFINE_float(
+    "min_fraction", 0.5, "Skip videos of which less than this part of the duration decodes."
+)
+_MAX_SKIPPED = flags.DEFINE_float(
+    "max_skipped", 0.05, "Exit with 1 if more than this fraction of the clips was skipped."
+)
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a finished dataset.")
+
+
+def main(argv: list[str]) -> int:
+    return cli.run(_convert, argv)
+
+
+def _convert() -> int:
+    # What is quick to check comes before TensorFlow, which takes seconds to load.
+    from video_zoo.data.video import EncodingConfig, opencv_version
+
+    opencv_version()
+    encoding = EncodingConfig(
+        fps=_FPS.value or None,
+        short_side=_SHORT_SIDE.value,
+        jpeg_quality=_JPEG_QUALITY.value,
+        min_frames=_MIN_FRAMES.value,
+        min_fraction=_MIN_FRACTION.value,
+    )
+    from video_zoo.data.conversion import ConversionConfig, convert
+
+    config = ConversionConfig(
+        input_dir=_INPUT.value,
+        output_dir=_OUTPUT_DIR.value,
+        annotations=_ANNOTATIONS.value,
+        encoding=encoding,
+        num_shards=_NUM_SHARDS.value,
+        workers=_WORKERS.value,
+        num_classes=_NUM_CLASSES.value,
+        train_per_class=_TRAIN_PER_CLASS.value,
+        val_per_class=_VAL_PER_CLASS.value,
+        val_fraction=_VAL_FRACTION.value,
+        seed=_SEED.value,
+        max_skipped=_MAX_SKIPPED.value,
+        overwrite=_OVERWRITE.value,
+    )
+    result = convert(config)
+    _print_summary(result)
+    if result.problem:
+        print(f"make_tfrecords: {result.problem}", file=sys.stderr)
+    return 1 if result.problem else 0
+
+
+def _print_summary(result) -> None:
+    manifest = result.manifest
+    for name, split in manifest.splits.items():
+        print(
+            f"{name}: {split.num_examples} clips, {split.num_frames} frames, "
+            f"{split.bytes / 1e6:.1f} MB in {len(split.shards)} shards"
+        )
+    print(f"skipped: {manifest.num_skipped}, missing: {manifest.num_missing}")
+    print(f"written to {result.output_dir}")
+    print(f"next: python tools/train.py --data_dir {result.output_dir}")
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["input", "output_dir"])
+    app.run(main)

@@ -1,0 +1,66 @@
+"""One file that a run continues from: network, optimizer, position and the state of its dropout."""
+
+import dataclasses
+import json
+import pathlib
+import zipfile
+
+import keras
+
+from video_zoo.data.tfrecord import atomic_write
+
+# Keras reads its own members of the archive only, so the rest can travel in the same file:
+# weights and position are never of two different steps.
+_MEMBER = "video_zoo.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """How far a run is.
+
+    Args:
+        step: number of steps done.
+        seconds: of work, over all calls.
+        seeds: layer name -> state of its random generator, which Keras does not save.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    seeds: dict[str, list[int]] = dataclasses.field(default_factory=dict)
+
+
+def _generators(model: keras.Model) -> dict[str, keras.random.SeedGenerator]:
+    found = {layer.name: getattr(layer, "seed_generator", None) for layer in model.layers}
+    return {name: generator for name, generator in found.items() if generator is not None}
+
+
+def save_checkpoint(model: keras.Model, path: pathlib.Path, step: int, seconds: float) -> None:
+    """Saves ``model``, and how far its run is, to ``path``: whole or not at all."""
+    seeds = {name: g.state.numpy().tolist() for name, g in _generators(model).items()}
+    position = Position(step, seconds, seeds)
+    with atomic_write(path) as temporary:
+        unfinished = pathlib.Path(f"{temporary}.keras")  # Keras insists on its ending
+        try:
+            model.save(unfinished)
+            with zipfile.ZipFile(unfinished, "a") as archive:
+                archive.writestr(_MEMBER, json.dumps(dataclasses.asdict(position)))
+            unfinished.replace(temporary)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def load_position(path: pathlib.Path) -> Position:
+    """The position of a checkpoint; the start if there is none."""
+    if not path.exists():
+        return Position()
+    with zipfile.ZipFile(path) as archive:
+        return Position(**json.loads(archive.read(_MEMBER)))
+
+
+def load_checkpoint(path: pathlib.Path) -> keras.Model:
+    """The compiled network of a checkpoint, ready to train on."""
+    model = keras.saving.load_model(path)
+    seeds = load_position(path).seeds
+    for name, generator in _generators(model).items():
+        generator.state.assign(seeds[name])
+    return model
