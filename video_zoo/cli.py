@@ -11,6 +11,9 @@ from collections.abc import Callable
 
 from absl import flags
 
+# The flags defined here belong to the tool that asks for them, and stand in its --help.
+flags.disclaim_key_flags()
+
 USER_ERRORS = (ValueError, OSError, ImportError, FloatingPointError)
 
 

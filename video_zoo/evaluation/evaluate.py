@@ -80,6 +80,8 @@ def evaluate(config: EvaluationConfig) -> dict:
         seed=config.seed,
         details=True,
     )
+    folder = config.folder()
+    folder.mkdir(parents=True, exist_ok=True)  # fails before the work, if it does
     num_views = config.num_clips * config.num_crops
     num_videos = pipeline.Split.open(data_dir, config.split).num_examples
     total = math.ceil(num_videos * num_views / config.batch_size)
@@ -95,7 +97,7 @@ def evaluate(config: EvaluationConfig) -> dict:
         "checkpoint": str(network.checkpoint),
         "data_dir": str(data_dir),
     }
-    _write(config.folder(), numbers, result, class_names)
+    _write(folder, numbers, result, class_names)
     return numbers
 
 
@@ -117,7 +119,6 @@ def _class_names(network: TrainedNetwork, data_dir: str) -> list[str]:
 def _write(
     folder: pathlib.Path, numbers: dict, result: VideoScores, class_names: list[str]
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     with (
         tfrecord.atomic_write(folder / "scores.csv") as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as file,

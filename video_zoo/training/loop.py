@@ -16,7 +16,12 @@ from video_zoo.data import pipeline, tfrecord
 
 from . import callbacks, checkpoint
 from .config import TrainingConfig
-from .strategy import check_dtype, example_weights, make_strategy
+from .strategy import (
+    build_for_uneven_batches,
+    check_dtype,
+    example_weights,
+    make_strategy,
+)
 
 CONFIG = "config.json"
 # `fit` wants a number of epochs; a run in hours is ended by its clock.
@@ -73,6 +78,8 @@ def train(config: TrainingConfig) -> TrainingResult:
             print(f"continuing {workdir} behind step {step}")
         else:
             model = compiled_model(config, source.num_classes)
+    if config.batch_size % strategy.num_replicas_in_sync:
+        build_for_uneven_batches(model, batches.training(0))
     _write_config(config, model)
     finished = _fit(model, batches, validation, workdir, clock, rows)
     return TrainingResult(workdir, rows, finished)

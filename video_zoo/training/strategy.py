@@ -1,5 +1,6 @@
 """Which ``tf.distribute`` strategy a run uses."""
 
+import keras
 import tensorflow as tf
 
 
@@ -28,6 +29,25 @@ def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
         return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(virtual_devices)])
     gpus = tf.config.list_logical_devices("GPU")
     return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus] or ["CPU:0"])
+
+
+def build_for_uneven_batches(model: keras.Model, dataset: tf.data.Dataset) -> None:
+    """Lets ``fit`` deal a batch to replicas that get different numbers of clips.
+
+    To build metrics and optimizer, Keras takes the mean of a first batch over the replicas, which
+    fails where their shares differ in size. Here they are built from one clip of zeros instead, and
+    Keras is told that nothing is left to build.
+
+    Args:
+        model: compiled, made under a distribution strategy.
+        dataset: what ``fit`` will get.
+    """
+    clip = tf.nest.map_structure(
+        lambda spec: tf.zeros([1, *spec.shape[1:]], spec.dtype), dataset.element_spec
+    )
+    with model.distribute_strategy.scope():
+        model._symbolic_build(data_batch=clip)
+    model._maybe_symbolic_build = lambda iterator=None, data_batch=None: None
 
 
 def check_dtype(dtype: str) -> None:

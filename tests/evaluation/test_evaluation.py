@@ -1,0 +1,146 @@
+"""A trained network, evaluated and asked about real files."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from video_zoo import models
+from video_zoo.data import pipeline
+from video_zoo.data.pipeline import ClipConfig
+from video_zoo.evaluation import EvaluationConfig, evaluate, predict
+from video_zoo.evaluation.run import load_network
+from video_zoo.training import TrainingConfig, train
+
+CLASSES = ["down", "growing", "left", "right", "up"]
+
+
+@pytest.fixture(scope="module")
+def run(motion_shards, tiny_run, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("evaluation") / "run"
+    settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(workdir)}
+    train(TrainingConfig(**settings, epochs=1))
+    return workdir
+
+
+def scores_of(folder):
+    with open(folder / "scores.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return rows, np.array([[float(row[name]) for name in CLASSES] for row in rows])
+
+
+def test_evaluation_covers_every_video_once(run):
+    numbers = evaluate(EvaluationConfig(workdir=str(run), num_clips=2, num_crops=3, batch_size=4))
+    folder = run / "eval" / "val"
+    saved = json.loads((folder / "metrics.json").read_text())
+    assert saved == numbers
+    assert (numbers["num_videos"], numbers["num_clips"], numbers["num_crops"]) == (10, 2, 3)
+    rows, scores = scores_of(folder)
+    assert len({row["file"] for row in rows}) == 10
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+    hits = [row["predicted"] == row["label"] for row in rows]
+    assert numbers["top1"] == pytest.approx(np.mean(hits))
+    assert all(row["predicted"] == CLASSES[s.argmax()] for row, s in zip(rows, scores, strict=True))
+    assert list(numbers["per_class"]) == CLASSES
+    assert (folder / "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_scores_are_the_mean_probability_over_the_views(run, motion_shards):
+    evaluate(EvaluationConfig(workdir=str(run), num_clips=2, num_crops=3))
+    _, scores = scores_of(run / "eval" / "val")
+    model = keras.saving.load_model(run / "best.keras")
+    views = pipeline.evaluation_dataset(
+        motion_shards, clip=ClipConfig(8, 1, 32), num_clips=2, num_crops=3, batch_size=6
+    )
+    wanted = [keras.ops.softmax(model.predict(clips, verbose=0)).numpy() for clips, _ in views]
+    np.testing.assert_allclose(scores, np.mean(wanted, axis=1), atol=1e-5)
+
+
+def test_the_batch_size_changes_nothing(run):
+    results = []
+    for size in (3, 10):
+        evaluate(EvaluationConfig(workdir=str(run), batch_size=size, output_dir=str(run / "b")))
+        results.append(scores_of(run / "b")[1])
+    np.testing.assert_allclose(*results, atol=1e-5)
+
+
+def test_shuffled_frames_go_to_a_folder_of_their_own(run):
+    numbers = evaluate(EvaluationConfig(workdir=str(run), frame_order="shuffled"))
+    assert numbers["frame_order"] == "shuffled"
+    assert (run / "eval" / "val_shuffled" / "metrics.json").exists()
+
+
+def test_a_file_gets_the_scores_that_its_evaluation_gave_it(run, motion_shards):
+    evaluate(EvaluationConfig(workdir=str(run), num_clips=2, num_crops=3))
+    rows, scores = scores_of(run / "eval" / "val")
+    files = [motion_shards.parent / "videos" / row["file"] for row in rows[:3]]
+    found = list(predict(files, workdir=run, num_clips=2, num_crops=3, top=5))
+    for prediction, expected in zip(found, scores, strict=False):
+        by_name = dict(zip(prediction.classes, prediction.probabilities, strict=True))
+        np.testing.assert_allclose([by_name[name] for name in CLASSES], expected, atol=2e-6)
+        assert list(prediction.probabilities) == sorted(prediction.probabilities, reverse=True)
+
+
+def test_an_unusable_file_is_told_and_the_others_go_on(run, motion_shards, tmp_path):
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    good = next((motion_shards.parent / "videos" / "val").rglob("*.mp4"))
+    bad, fine = predict([tmp_path / "empty.mp4", good], workdir=run, top=2)
+    assert "0 bytes" in bad.problem and not bad.classes
+    assert fine.problem is None and len(fine.classes) == 2
+
+
+def test_a_checkpoint_alone_is_evaluated_beside_itself(run, motion_shards, tmp_path):
+    model = keras.saving.load_model(run / "best.keras")
+    model.save(tmp_path / "net.keras")
+    config = EvaluationConfig(
+        checkpoint=str(tmp_path / "net.keras"), data_dir=str(motion_shards), num_clips=2
+    )
+    numbers = evaluate(config)
+    assert (tmp_path / "eval" / "val" / "metrics.json").exists()
+    assert numbers["top1"] == evaluate(EvaluationConfig(workdir=str(run), num_clips=2))["top1"]
+    (prediction,) = predict(
+        [next(motion_shards.parent.rglob("*.mp4"))], checkpoint=tmp_path / "net.keras"
+    )
+    assert set(prediction.classes) == {"0", "1", "2", "3", "4"}
+
+
+def test_softmax_and_auxiliary_outputs_give_probabilities(tmp_path):
+    model = models.s3d_v3(
+        3,
+        input_shape=(49, 49, 49, 3),
+        width_multiplier=0.05,
+        aux_logits=True,
+        classifier_activation="softmax",
+    )
+    model.save(tmp_path / "softmax.keras")
+    network = load_network(checkpoint=tmp_path / "softmax.keras")
+    clips = np.random.default_rng(0).uniform(-1, 1, (2, 49, 49, 49, 3)).astype("float32")
+    expected = model.predict(clips, verbose=0)[0]
+    np.testing.assert_allclose(network.probabilities(clips), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "one of `workdir` and `checkpoint` must be given"),
+        ({"workdir": "nowhere"}, "`workdir` must be the folder of a training run"),
+        ({"checkpoint": "no.keras"}, "`checkpoint` must lead to a saved network"),
+    ],
+)
+def test_missing_runs_are_named(arguments, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        load_network(**arguments)
+
+
+def test_other_classes_than_the_networks_are_refused(run, motion_shards, tmp_path):
+    (tmp_path / "label_map.txt").write_text("a\nb\n")
+    for shard in motion_shards.glob("val-*"):
+        (tmp_path / shard.name).write_bytes(shard.read_bytes())
+    config = EvaluationConfig(workdir=str(run), data_dir=str(tmp_path))
+    with pytest.raises(ValueError, match="`data_dir` must have the label map that the network was"):
+        evaluate(config)
+    config = EvaluationConfig(checkpoint=str(run / "best.keras"), data_dir=str(tmp_path))
+    with pytest.raises(ValueError, match="`data_dir` must have as many classes as the network, 5"):
+        evaluate(config)

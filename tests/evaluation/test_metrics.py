@@ -1,0 +1,30 @@
+"""Metrics of hand-made scores."""
+
+import numpy as np
+import pytest
+
+from video_zoo.evaluation.metrics import confusion_matrix, video_metrics
+
+
+def test_metrics_of_known_scores():
+    scores = np.array(
+        [
+            [0.9, 0.0, 0.1, 0.0, 0.0, 0.0, 0.0],  # right
+            [0.1, 0.2, 0.3, 0.4, 0.0, 0.0, 0.0],  # third best is right
+            [0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0.0],  # right only at the last place
+        ]
+    )
+    labels = np.array([0, 1, 6])
+    numbers = video_metrics(scores, labels)
+    assert numbers["top1"] == pytest.approx(1 / 3)
+    assert numbers["top5"] == pytest.approx(2 / 3)
+    assert numbers["per_class"] == [1.0, 0.0, None, None, None, None, 0.0]
+    matrix = confusion_matrix(scores, labels)
+    assert matrix.sum() == 3
+    assert matrix[0, 0] == matrix[1, 3] == matrix[6, 0] == 1
+
+
+def test_ties_are_no_hits_for_all():
+    scores = np.full((10, 10), 0.1)
+    numbers = video_metrics(scores, np.arange(10))
+    assert (numbers["top1"], numbers["top5"]) == (0.1, 0.5)

@@ -1,0 +1,194 @@
+"""The command-line tools as a user calls them: real processes, real signals."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import pytest
+
+TINY = [
+    "--model=s3d_v1",
+    "--num_frames=8",
+    "--image_size=32",
+    "--width_multiplier=0.0625",
+    "--norandom_flip",
+    "--batch_size=5",
+]
+
+
+@pytest.fixture(scope="module")
+def tool(repository):
+    """A function (name, *arguments) -> the finished process."""
+
+    def call(name, *arguments):
+        command = [sys.executable, str(repository / "tools" / f"{name}.py"), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+    return call
+
+
+def start_training(repository, shards, workdir, *arguments):
+    command = [sys.executable, str(repository / "tools" / "train.py"), *TINY]
+    command += [f"--data_dir={shards}", f"--workdir={workdir}", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for_rows(workdir, count, process):
+    """Waits until the run has recorded ``count`` epochs, and its checkpoint of the last one."""
+    for _ in range(1200):
+        assert process.poll() is None, process.stdout.read()
+        history = workdir / "history.csv"
+        if history.exists() and len(history.read_text().splitlines()) > count:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the run recorded nothing in two minutes")
+
+
+@pytest.fixture(scope="module")
+def run(tool, motion_shards, tmp_path_factory):
+    """A run over two virtual devices, with a global batch of 5 that they cannot share evenly."""
+    workdir = tmp_path_factory.mktemp("tools") / "run"
+    arguments = [*TINY, f"--data_dir={motion_shards}", f"--workdir={workdir}"]
+    done = tool("train", *arguments, "--epochs=1", "--virtual_devices=2")
+    assert done.returncode == 0, done.stderr
+    return workdir, done
+
+
+def test_train_says_what_it_does(run):
+    workdir, done = run
+    assert "epoch 1: loss " in done.stdout + done.stderr
+    assert f"next: python tools/evaluate.py --workdir {workdir}" in done.stdout
+    assert "CPU:1" in done.stderr  # both virtual devices
+
+
+def test_evaluate_and_predict_follow(run, tool, motion_shards):
+    workdir, _ = run
+    done = tool("evaluate", "--workdir", workdir, "--num_clips=2")
+    assert done.returncode == 0, done.stderr
+    assert "over 10 videos, 2 clips x 1 crops of each, frames sequential" in done.stdout
+    numbers = json.loads((workdir / "eval" / "val" / "metrics.json").read_text())
+    assert f"top-1 {numbers['top1']:.1%}" in done.stdout
+    video = next((motion_shards.parent / "videos").rglob("*.mp4"))
+    done = tool("predict", "--workdir", workdir, "--top=2", video)
+    assert done.returncode == 0, done.stderr
+    first, *classes = done.stdout.splitlines()
+    assert first == str(video)
+    assert len(classes) == 2
+    assert all(line.split()[0].endswith("%") for line in classes)
+
+
+def test_predict_goes_on_behind_an_unusable_file(run, tool, motion_shards, tmp_path):
+    (tmp_path / "page.mp4").write_text("<html>not found</html>")
+    video = next((motion_shards.parent / "videos").rglob("*.mp4"))
+    done = tool("predict", "--workdir", run[0], tmp_path / "page.mp4", video)
+    assert done.returncode == 1
+    assert "cannot be used: not a video: an HTML page" in done.stdout
+    assert str(video) in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        (
+            "train",
+            ["--model=s3d_v1", "--data_dir=nowhere", "--workdir=w"],
+            "train: `data_dir` must be a folder of TFRecord shards. Received: data_dir=",
+        ),
+        (
+            "train",
+            ["--model=s3d_v1", "--data_dir=d", "--workdir=w", "--optimizer=lion"],
+            "train: `optimizer` must be one of 'sgd', 'adam', 'adamw'. Received:",
+        ),
+        ("train", ["--model=m", "--data_dir=d", "--workdir=w", "x"], "unexpected argument 'x'"),
+        ("train", ["--data_dir=nowhere", "--workdir=w"], "Flag --model must have a value"),
+        ("evaluate", ["--workdir=nowhere"], "evaluate: `workdir` must be the folder of a training"),
+        ("evaluate", [], "evaluate: one of `workdir` and `checkpoint` must be given"),
+        ("predict", ["--workdir=nowhere"], "predict: `FILE...` must be one or more video files"),
+    ],
+)
+def test_mistakes_are_one_line(name, arguments, message, tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = tool(name, *arguments)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_tells_every_setting_with_its_default(tool):
+    done = tool("train", "--help")
+    assert "--batch_size: clips per step, over all devices together." in done.stdout
+    assert "(default: '5')" in done.stdout
+
+
+def test_ctrl_c_leaves_a_checkpoint_that_the_same_command_continues(
+    repository, motion_shards, tmp_path
+):
+    process = start_training(repository, motion_shards, tmp_path, "--epochs=500")
+    wait_for_rows(tmp_path, 1, process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "The same command continues from there." in output
+    model = keras.saving.load_model(tmp_path / "last.keras")
+    step = int(model.optimizer.iterations)
+    assert f"interrupted behind step {step}" in output
+    process = start_training(repository, motion_shards, tmp_path, f"--steps={step + 3}")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert f"continuing {tmp_path} behind step {step}" in output
+    with open(tmp_path / "history.csv", newline="") as file:
+        assert int(list(csv.DictReader(file))[-1]["step"]) == step + 3
+
+
+def test_a_killed_run_leaves_whole_files_and_continues(repository, motion_shards, tmp_path):
+    process = start_training(repository, motion_shards, tmp_path, "--epochs=500")
+    wait_for_rows(tmp_path, 3, process)
+    process.kill()
+    process.communicate()
+    with open(tmp_path / "history.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) >= 3
+    for name in ("best.keras", "last.keras"):
+        keras.saving.load_model(tmp_path / name)
+    step = int(keras.saving.load_model(tmp_path / "last.keras").optimizer.iterations)
+    assert step % 4 == 0  # a whole epoch
+    process = start_training(repository, motion_shards, tmp_path, f"--steps={step + 1}")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    with open(tmp_path / "history.csv", newline="") as file:
+        steps = [int(row["step"]) for row in csv.DictReader(file)]
+    assert steps == [*range(4, step + 1, 4), step + 1]
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere"
+)
+def test_a_read_only_workdir_is_refused(tool, motion_shards, tmp_path):
+    tmp_path.chmod(0o500)
+    done = tool("train", *TINY, f"--data_dir={motion_shards}", f"--workdir={tmp_path}/run")
+    assert done.returncode == 2
+    assert "`workdir` must be a folder that can be written to" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_quickstart_learns_motion(tool, tmp_path):
+    done = tool("quickstart", "--output_dir", tmp_path / "quickstart")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The network has learnt motion" in done.stdout
+
+
+def test_a_tiny_quickstart_runs_through_and_takes_up_what_is_there(tool, tmp_path):
+    arguments = ["--output_dir", tmp_path / "q", "--train_per_class=4", "--val_per_class=1"]
+    first = tool("quickstart", *arguments, "--epochs=1")
+    assert first.returncode == 1, first.stdout + first.stderr  # nobody learns from 20 clips
+    assert "The network has NOT learnt motion" in first.stdout
+    for picture in ("curves.png", "eval/val/confusion_matrix.png"):
+        assert (tmp_path / "q" / "run" / picture).exists()
+    again = tool("quickstart", *arguments, "--epochs=1")
+    assert "holds the finished run" in again.stdout
+    assert "making videos" not in again.stdout
