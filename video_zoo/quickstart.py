@@ -31,7 +31,7 @@ class QuickstartConfig:
     output_dir: str = "runs/quickstart"
     train_per_class: int = 120
     val_per_class: int = 40
-    epochs: int = 16
+    epochs: int = 12
     virtual_devices: int = 2
     seed: int = 0
 
@@ -72,7 +72,8 @@ def quickstart(config: QuickstartConfig) -> bool:
             width_multiplier=0.25,
             random_flip=False,  # mirrored, "left" would be "right"
             optimizer="adam",
-            learning_rate=1e-3,
+            learning_rate=2e-3,
+            dropout_rate=0.2,
             schedule="cosine",
             batch_size=8,
             epochs=config.epochs,

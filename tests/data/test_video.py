@@ -154,7 +154,7 @@ class FakeCapture:
         return decoded, np.full((2, 2, 3), self._next) if decoded else None
 
     def get(self, name):
-        cv2 = video._opencv()
+        cv2 = video.load_opencv()
         return self._fps if name == cv2.CAP_PROP_FPS else self._milliseconds[self._next - 1]
 
 
@@ -171,13 +171,13 @@ class FakeCapture:
     ],
 )
 def test_broken_times_are_mended(milliseconds, fps, expected):
-    frames = video._TimedFrames(video._opencv(), FakeCapture(milliseconds, fps))
+    frames = video._TimedFrames(video.load_opencv(), FakeCapture(milliseconds, fps))
     assert [seconds for seconds, _ in frames] == pytest.approx(expected)
     assert frames.count == len(expected)
 
 
 def test_variable_rate_shows_each_frame_until_the_next():
-    frames = video._TimedFrames(video._opencv(), FakeCapture([0, 500, 520, 1700], 25))
+    frames = video._TimedFrames(video.load_opencv(), FakeCapture([0, 500, 520, 1700], 25))
     shown = [frame[0, 0, 0] for _, frame in video._on_display(frames, 5.0, 0.0, None)]
     # The last frame stays for the mean interval, until 2.27 s.
     assert shown == [1, 1, 1, 3, 3, 3, 3, 3, 3, 4, 4, 4]

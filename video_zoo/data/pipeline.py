@@ -6,6 +6,7 @@ run that starts at step n sees what the whole run would have seen there.
 """
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 
@@ -96,6 +97,7 @@ class Split:
         return sum(tf.io.gfile.stat(s).length for s in self.shards) / self.num_examples
 
 
+@functools.cache  # a run opens its splits several times, and counting reads the whole shard
 def _count_records(shard: str) -> int:
     count = 0
     try:

@@ -67,7 +67,7 @@ def write_video(path: str | os.PathLike, frames: np.ndarray, fps: float) -> None
     Raises:
         OSError: OpenCV cannot write there.
     """
-    cv2 = video._opencv()
+    cv2 = video.load_opencv()
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
     height, width = frames.shape[1:3]

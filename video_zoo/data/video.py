@@ -94,15 +94,16 @@ class EncodedClip:
 
 
 def opencv_version() -> str:
-    """OpenCV's version.
+    """OpenCV's version. Raises as :func:`load_opencv`."""
+    return load_opencv().__version__
+
+
+def load_opencv() -> ModuleType:
+    """The module ``cv2``.
 
     Raises:
-        ImportError: if OpenCV cannot be loaded; the one-line message tells the remedy.
+        ImportError: if it cannot be loaded; the one-line message tells the remedy.
     """
-    return _opencv().__version__
-
-
-def _opencv() -> ModuleType:
     # Both are read when OpenCV loads. Damaged videos are reported in skipped.csv, so FFmpeg's own
     # complaints would only tear the progress bar.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -137,7 +138,7 @@ def _opencv_remedy(problem: str) -> str:
 
 def use_one_thread() -> None:
     """Turns OpenCV's own threads off, for a process that is one of many."""
-    _opencv().setNumThreads(0)
+    load_opencv().setNumThreads(0)
 
 
 def encode_clip(
@@ -174,7 +175,7 @@ def encode_clip(
             "`start` must be 0 or more seconds, and `end` later than `start`. "
             f"Received: start={start}, end={end}."
         )
-    cv2 = _opencv()
+    cv2 = load_opencv()
     reason = file_check.why_not_video(path)
     if reason:
         raise UnusableVideo(reason)

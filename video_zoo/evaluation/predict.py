@@ -61,6 +61,7 @@ def predict(
         pipeline.check_positive(argument, value)
     if num_crops not in (1, 3):
         raise ValueError(f"`num_crops` must be 1 or 3. Received: num_crops={num_crops!r}")
+    video.opencv_version()  # fails before the network is loaded, if it does
     network = load_network(workdir, checkpoint)
     known = {field.name for field in dataclasses.fields(video.EncodingConfig)}
     encoding = video.EncodingConfig(**{k: v for k, v in network.data.items() if k in known})
