@@ -96,9 +96,13 @@ def _print_summary(result) -> None:
         )
     print(f"skipped: {manifest.num_skipped}, missing: {manifest.num_missing}")
     print(f"written to {result.output_dir}")
-    print(f"next: python tools/train.py --data_dir {result.output_dir}")
+    if not result.problem:
+        print(
+            f"next: python tools/train.py --model s3d_v1 --data_dir {result.output_dir} "
+            "--workdir runs/first"
+        )
 
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["input", "output_dir"])
-    app.run(main)
+    app.run(main, flags_parser=cli.parse_flags)

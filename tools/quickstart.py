@@ -23,4 +23,4 @@ def _quickstart() -> int:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=cli.parse_flags)

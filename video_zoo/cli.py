@@ -14,7 +14,7 @@ from absl import flags
 # The flags defined here belong to the tool that asks for them, and stand in its --help.
 flags.disclaim_key_flags()
 
-USER_ERRORS = (ValueError, OSError, ImportError, FloatingPointError)
+USER_ERRORS = (ValueError, OSError, ImportError, FloatingPointError, MemoryError)
 
 
 def define_flags(config_class: type) -> dict[str, flags.FlagHolder]:
@@ -56,6 +56,15 @@ def _argument_texts(docstring: str) -> dict[str, str]:
     section = docstring.split("Args:\n", 1)[1]
     entries = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", section, re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in entries}
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Parser for ``absl.app.run``: a wrong flag is one line, and the exit code 2."""
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        print(f"{pathlib.Path(argv[0]).stem}: {error} See --help.", file=sys.stderr)
+        sys.exit(2)
 
 
 def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:

@@ -114,7 +114,7 @@ def test_predict_goes_on_behind_an_unusable_file(run, tool, motion_shards, tmp_p
 def test_mistakes_are_one_line(name, arguments, message, tool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = tool(name, *arguments)
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())

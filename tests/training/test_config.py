@@ -6,7 +6,6 @@ import pytest
 
 from video_zoo.training import TrainingConfig
 from video_zoo.training.schedule import learning_rate
-from video_zoo.training.strategy import example_weights
 
 REQUIRED = {"model": "s3d_v1", "data_dir": "shards", "workdir": "run"}
 
@@ -26,6 +25,7 @@ def test_defaults_are_the_papers_recipe():
         ("schedule", "linear", "`schedule` must be one of 'step', 'cosine', 'constant'"),
         ("dtype", "float16", "`dtype` must be one of 'float32', 'mixed_bfloat16'"),
         ("epochs", 0, "`epochs` must be greater than 0"),
+        ("batch_size", 0, "`batch_size` must be a positive integer"),
         ("learning_rate", 0.0, "`learning_rate` must be greater than 0"),
         ("warmup_steps", -1, "`warmup_steps` must be at least 0"),
         ("label_smoothing", 1.0, "`label_smoothing` must be at least 0 and less than 1"),
@@ -63,12 +63,3 @@ def test_cosine_and_constant_schedules():
 def test_warm_up_is_linear():
     rates = [learning_rate(1.0, "constant", 0.0, step, 4) for step in range(6)]
     assert rates == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
-
-
-@pytest.mark.parametrize(("batch", "replicas"), [(5, 2), (5, 3), (8, 2), (7, 4), (3, 1)])
-def test_example_weights_make_all_clips_count_alike(batch, replicas):
-    weights = example_weights(batch, replicas)
-    share = -(-batch // replicas)
-    deals = [weights[i : i + share] for i in range(0, batch, share)]
-    gradient_shares = [w / len(deal) / replicas for deal in deals for w in deal]
-    assert gradient_shares == pytest.approx([1 / batch] * batch)

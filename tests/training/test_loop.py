@@ -1,13 +1,17 @@
 """Real runs of `train` on real shards."""
 
 import csv
+import dataclasses
 import json
 import math
+import shutil
+import signal
 
 import keras
 import numpy as np
 import pytest
 
+from video_zoo import models
 from video_zoo.training import TrainingConfig, loop, train
 from video_zoo.training.callbacks import main_output_logs
 from video_zoo.training.checkpoint import load_position
@@ -46,8 +50,9 @@ def test_config_json_tells_the_whole_run(finished, motion_shards):
     assert TrainingConfig(**content["training"]) == config
     assert content["class_names"] == ["down", "growing", "left", "right", "up"]
     assert content["data"]["short_side"] == 32
-    assert content["trainable_parameters"] > 0
-    assert content["gmacs"] > 0
+    network = models.s3d_v1(5, input_shape=(8, 32, 32, 3), width_multiplier=0.0625)
+    assert content["trainable_parameters"] == models.count_parameters(network)
+    assert content["gmacs"] == models.count_macs(network) / 1e9
     assert content["versions"]["keras"] == keras.__version__
 
 
@@ -71,6 +76,23 @@ def test_other_settings_in_the_same_workdir_are_refused(finished, tiny_run, moti
     config = TrainingConfig(**settings, data_dir=str(motion_shards), workdir=str(workdir), epochs=2)
     with pytest.raises(ValueError, match=r"learning_rate was 0\.001 and is 0\.5"):
         train(config)
+
+
+def test_shards_of_other_classes_do_not_continue_a_run(finished, motion_shards, tmp_path):
+    config, _, _ = finished
+    shards = shutil.copytree(motion_shards, tmp_path / "shards")
+    (shards / "label_map.txt").write_text("a\nb\nc\nd\ne\n")
+    moved = dataclasses.replace(config, data_dir=str(shards), epochs=3)
+    with pytest.raises(ValueError, match=r"classes were \['down', 'growing'"):
+        train(moved)
+
+
+def test_ctrl_c_has_its_meaning_back_behind_a_run(motion_shards, tiny_run, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(tmp_path)}
+    train(TrainingConfig(**settings, steps=2))
+    train(TrainingConfig(**settings, steps=5))  # two calls of `fit`: a part of an epoch, and more
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_run_in_two_parts_ends_like_one(finished, tiny_run, motion_shards, tmp_path):

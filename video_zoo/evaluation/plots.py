@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from video_zoo.data.tfrecord import atomic_write
 
@@ -28,6 +29,7 @@ def save_curves(runs: Mapping[str, Sequence[Mapping]], path: str | os.PathLike) 
             (line,) = axes.plot(epochs, [row[f"val_{metric}"] for row in rows], label=name)
             axes.plot(epochs, [row[metric] for row in rows], ":", color=line.get_color(), alpha=0.6)
         axes.set(title=f"{title} (validation; dotted: training)", xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
     _save(figure, path)

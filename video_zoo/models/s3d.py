@@ -35,7 +35,7 @@ def s3d_v1(
 
     The table of I3D, every temporal convolution split in two: Rethinking Spatiotemporal Feature
     Learning, Xie et al. 2017 (https://arxiv.org/abs/1712.04851). 8,309,440 trainable parameters at
-    400 classes; 71.91 GMACs on 64x224x224. S3D-G is ``gating=True``.
+    400 classes; 71.92 GMACs on 64x224x224. S3D-G is ``gating=True``.
 
     Args:
         num_classes: int. Number of classes. Defaults to 400.

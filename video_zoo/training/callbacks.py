@@ -166,13 +166,14 @@ class InterruptBetweenSteps(keras.callbacks.Callback):
         self._before = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        if threading.current_thread() is threading.main_thread():
+        if self._before is None and threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._ask)
 
     def restore(self) -> None:
         """Gives Ctrl-C back its meaning; also needed where ``fit`` ends with an exception."""
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+            self._before = None
 
     def _ask(self, signum: int, frame: object) -> None:
         if self._asked:

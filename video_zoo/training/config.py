@@ -99,6 +99,8 @@ class TrainingConfig:
             value = getattr(self, argument)
             if value is not None and not value > 0:
                 self._refuse(argument, "greater than 0")
+        if isinstance(self.batch_size, bool) or self.batch_size < 1:
+            self._refuse("batch_size", "a positive integer")
         if not self.learning_rate > 0:
             self._refuse("learning_rate", "greater than 0")
         for argument in ("weight_decay", "aux_loss_weight", "warmup_steps", "virtual_devices"):

@@ -18,7 +18,7 @@ from . import callbacks, checkpoint
 from .config import TrainingConfig
 from .strategy import (
     build_for_uneven_batches,
-    check_dtype,
+    check_backend,
     example_weights,
     make_strategy,
 )
@@ -35,7 +35,7 @@ class TrainingResult:
     Args:
         workdir: folder of the run.
         history: one dict per epoch: "epoch", "step", "seconds", "learning_rate", "loss", "top1",
-            "top5", "val_loss", "val_top1", "val_top5".
+            "val_loss", "val_top1"; with more than five classes "top5" and "val_top5" too.
         finished: False if the run was interrupted.
     """
 
@@ -55,7 +55,7 @@ def train(config: TrainingConfig) -> TrainingResult:
         FileNotFoundError: shards, or the file of initial weights, are missing.
         FloatingPointError: the loss became NaN or infinite.
     """
-    check_dtype(config.dtype)
+    check_backend(config.dtype)
     strategy = make_strategy(config.virtual_devices)
     keras.utils.set_random_seed(config.seed)
     source = pipeline.Split.open(config.data_dir, config.train_split)
@@ -123,6 +123,13 @@ def _fit(
         return False
     except tf.errors.InvalidArgumentError as error:
         raise pipeline.data_error(error) from error
+    except tf.errors.NotFoundError as error:
+        raise FileNotFoundError(f"a shard cannot be opened any more: {error.message}") from error
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(
+            f"a device is out of memory behind step {clock.step}. Lower `batch_size`, `image_size` "
+            "or `num_frames`, or set `dtype` to 'mixed_bfloat16'."
+        ) from error
     finally:
         progress.close()
         interrupt.restore()
@@ -252,8 +259,11 @@ def _prepare_workdir(config: TrainingConfig) -> pathlib.Path:
             f"workdir={str(workdir)!r} ({error.strerror})"
         ) from error
     if (workdir / CONFIG).exists():
-        earlier = json.loads((workdir / CONFIG).read_text())["training"]
-        differences = config.differences(earlier)
+        earlier = json.loads((workdir / CONFIG).read_text())
+        differences = config.differences(earlier["training"])
+        class_names = data.load_label_map(config.data_dir)
+        if class_names != earlier["class_names"]:
+            differences.append(f"classes were {earlier['class_names']} and are {class_names}")
         if differences:
             raise ValueError(
                 "`workdir` must be new, or hold a run with the same settings. Received: "
@@ -266,12 +276,13 @@ def _prepare_workdir(config: TrainingConfig) -> pathlib.Path:
 def _write_config(config: TrainingConfig, model: keras.Model) -> None:
     """Everything that tells later what this run was, and how to feed its network."""
     manifest = data.load_manifest(config.data_dir)
+    network = keras.Model(model.inputs, model.outputs[0])  # without an auxiliary classifier
     content = {
         "training": dataclasses.asdict(config),
         "class_names": data.load_label_map(config.data_dir),
         "data": None if manifest is None else dict(manifest.settings),
-        "trainable_parameters": models.count_parameters(model),
-        "gmacs": models.count_macs(model) / 1e9,
+        "trainable_parameters": models.count_parameters(network),
+        "gmacs": models.count_macs(network) / 1e9,
         "versions": {
             "video_zoo": video_zoo.__version__,
             "keras": keras.__version__,

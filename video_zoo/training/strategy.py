@@ -50,8 +50,16 @@ def build_for_uneven_batches(model: keras.Model, dataset: tf.data.Dataset) -> No
     model._maybe_symbolic_build = lambda iterator=None, data_batch=None: None
 
 
-def check_dtype(dtype: str) -> None:
-    """Refuses "mixed_float16" without a GPU: TensorFlow has no such pools for the CPU."""
+def check_backend(dtype: str) -> None:
+    """Refuses other Keras backends, and "mixed_float16" without a GPU.
+
+    TensorFlow has no 3D pools in float16 for the CPU.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "training needs the TensorFlow backend of Keras. Received: "
+            f"KERAS_BACKEND={keras.backend.backend()}. Unset it, or set it to tensorflow."
+        )
     if dtype == "mixed_float16" and not tf.config.list_physical_devices("GPU"):
         raise ValueError(
             "`dtype` 'mixed_float16' needs a GPU. Received: dtype='mixed_float16', and TensorFlow "
@@ -62,11 +70,17 @@ def check_dtype(dtype: str) -> None:
 def example_weights(batch_size: int, num_replicas: int) -> list[float]:
     """Weights that make every clip of a batch count alike in the mean over replicas.
 
-    A batch of 5 is dealt as 3 and 2 to two replicas, and each takes the mean over its own.
+    TensorFlow deals a batch of 5 as 3 and 2 to two replicas, as 2, 1, 1, 1 to four, and each takes
+    the mean over its own clips.
+
+    Raises:
+        ValueError: there are more replicas than clips.
     """
-    share = -(-batch_size // num_replicas)
-    weights = []
-    while len(weights) < batch_size:
-        size = min(share, batch_size - len(weights))
-        weights += [size * num_replicas / batch_size] * size
-    return weights
+    if batch_size < num_replicas:
+        raise ValueError(
+            f"`batch_size` must be at least the number of devices, {num_replicas}. "
+            f"Received: batch_size={batch_size}. Raise it, or make fewer devices visible."
+        )
+    share, remainder = divmod(batch_size, num_replicas)
+    sizes = [share + (replica < remainder) for replica in range(num_replicas)]
+    return [size * num_replicas / batch_size for size in sizes for _ in range(size)]
