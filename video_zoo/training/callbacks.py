@@ -28,11 +28,16 @@ class Clock:
         self.steps_per_epoch = steps_per_epoch
         self.step = step
         self._earlier = seconds
+        self._started: float | None = None
+
+    def start(self) -> None:
+        """Begins to count: what comes before the first step is no work."""
         self._started = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        return self._earlier + time.monotonic() - self._started
+        running = 0.0 if self._started is None else time.monotonic() - self._started
+        return self._earlier + running
 
     @property
     def total_steps(self) -> int | None:

@@ -98,8 +98,9 @@ def _fit(
     interrupt = callbacks.InterruptBetweenSteps()
     progress = callbacks.Progress(clock)
     tensorboard = keras.callbacks.TensorBoard(str(workdir / "tensorboard"), write_graph=False)
+    clock.start()
     try:
-        while not clock.finished:
+        while True:
             # After an interruption, the rest of its epoch goes first.
             done = clock.step % clock.steps_per_epoch
             epoch = clock.step // clock.steps_per_epoch
@@ -113,6 +114,8 @@ def _fit(
                 shuffle=False,
                 verbose=0,
             )
+            if clock.finished:
+                return True
     except KeyboardInterrupt:
         progress.close()
         recorder.save_last()
@@ -133,7 +136,6 @@ def _fit(
     finally:
         progress.close()
         interrupt.restore()
-    return True
 
 
 @dataclasses.dataclass(frozen=True)
