@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "annotations": ["Clip", "read_annotations"],
         "conversion": ["ConversionConfig", "convert"],
-        "pipeline": ["evaluation_dataset", "training_dataset"],
+        "pipeline": ["ClipConfig", "evaluation_dataset", "training_dataset"],
         "synthetic": ["write_motion_videos"],
         "tfrecord": ["Manifest", "list_shards", "load_label_map", "load_manifest"],
         "video": ["EncodingConfig", "UnusableVideo", "encode_clip"],
