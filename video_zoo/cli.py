@@ -11,6 +11,9 @@ from collections.abc import Callable
 
 from absl import flags
 
+# TensorFlow reads this when it is first imported, which is after this module.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
 # The flags defined here belong to the tool that asks for them, and stand in its --help.
 flags.disclaim_key_flags()
 
@@ -76,7 +79,6 @@ def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
         work: the library call; what it returns is the exit code, None counts as 0.
         argv: what absl left over: anything behind the program's name is refused.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     tool = pathlib.Path(sys.argv[0]).stem
     if argv is not None and len(argv) > 1:
         print(f"{tool}: unexpected argument {argv[1]!r}; see --help", file=sys.stderr)

@@ -327,7 +327,7 @@ def test_too_many_skipped(odd_run):
         last_lines(run.stderr, 1)[0],
     )
     assert tfrecord.load_manifest(output).num_skipped == len(read_skipped(output))
-    assert "next: python tools/train.py --data_dir" in run.stdout
+    assert "next:" not in run.stdout  # a problem comes first
     assert "clip/s" in run.stderr  # the progress bar
 
 
