@@ -9,7 +9,7 @@ import types
 import typing
 from collections.abc import Callable
 
-from absl import flags
+from absl import flags, logging
 
 # TensorFlow reads this when it is first imported, which is after this module.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -80,6 +80,7 @@ def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
         argv: what absl left over: anything behind the program's name is refused.
     """
     tool = pathlib.Path(sys.argv[0]).stem
+    logging.set_verbosity(logging.WARNING)  # TensorFlow tells every copy between devices
     if argv is not None and len(argv) > 1:
         print(f"{tool}: unexpected argument {argv[1]!r}; see --help", file=sys.stderr)
         return 2

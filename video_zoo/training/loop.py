@@ -81,6 +81,8 @@ def train(config: TrainingConfig) -> TrainingResult:
     if config.batch_size % strategy.num_replicas_in_sync:
         build_for_uneven_batches(model, batches.training(0))
     _write_config(config, model)
+    devices = ", ".join(strategy.extended.worker_devices)
+    print(f"training {config.model} on {strategy.num_replicas_in_sync} device(s): {devices}")
     finished = _fit(model, batches, validation, workdir, clock, rows)
     return TrainingResult(workdir, rows, finished)
 
