@@ -182,6 +182,22 @@ def _shuffled_epoch(split: Split, seed: int, buffer: int) -> Callable:
     return records
 
 
+def _random_clip(
+    frames: tf.Tensor, clip: ClipConfig, random_flip: bool, seed: tf.Tensor
+) -> tf.Tensor:
+    """A clip from encoded frames: one draw of start, crop and flip for all its frames."""
+    seeds = tf.random.split(seed, 4)
+    indices = sampling.random_clip(
+        tf.shape(frames)[0], clip.num_frames, clip.frame_stride, seeds[0]
+    )
+    indices = sampling.order_frames(indices, clip.frame_order, seeds[1])
+    box = transforms.random_crop_box(*transforms.frame_size(frames[0]), seeds[2])
+    pixels = transforms.decode_clip(tf.gather(frames, indices), box, clip.image_size)
+    if random_flip:
+        pixels = transforms.random_flip(pixels, seeds[3])
+    return transforms.normalise(pixels)
+
+
 def training_dataset(
     data_dir: str | os.PathLike,
     *,
@@ -238,17 +254,7 @@ def training_dataset(
 
     def random_clip(clip_seed: tf.Tensor, record) -> tuple[tf.Tensor, tf.Tensor]:
         example = parse(*record)
-        seeds = tf.random.split(clip_seed, 4)
-        frames = example["frames"]
-        indices = sampling.random_clip(
-            tf.shape(frames)[0], clip.num_frames, clip.frame_stride, seeds[0]
-        )
-        indices = sampling.order_frames(indices, clip.frame_order, seeds[1])
-        box = transforms.random_crop_box(*transforms.frame_size(frames[0]), seeds[2])
-        pixels = transforms.decode_clip(tf.gather(frames, indices), box, clip.image_size)
-        if random_flip:
-            pixels = transforms.random_flip(pixels, seeds[3])
-        return transforms.normalise(pixels), example["label"]
+        return _random_clip(example["frames"], clip, random_flip, clip_seed), example["label"]
 
     epochs = tf.data.Dataset.counter(first_step // steps)
     dataset = epochs.flat_map(epoch_of_clips)
