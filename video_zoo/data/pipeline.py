@@ -264,6 +264,13 @@ def training_dataset(
     return dataset.apply(endless).prefetch(_PREFETCHED)
 
 
+def check_views(num_clips: int, num_crops: int) -> None:
+    """Raises ValueError unless a video can be seen in ``num_clips`` x ``num_crops`` views."""
+    check_positive("num_clips", num_clips)
+    if num_crops not in (1, 3):
+        raise ValueError(f"`num_crops` must be 1 or 3. Received: num_crops={num_crops!r}")
+
+
 def views(
     frames: tf.Tensor, clip: ClipConfig, num_clips: int, num_crops: int, seed: tf.Tensor
 ) -> tf.data.Dataset:
@@ -334,9 +341,7 @@ def evaluation_dataset(
             :func:`training_dataset`.
     """
     check_positive("batch_size", batch_size)
-    check_positive("num_clips", num_clips)
-    if num_crops not in (1, 3):
-        raise ValueError(f"`num_crops` must be 1 or 3. Received: num_crops={num_crops!r}")
+    check_views(num_clips, num_crops)
     source = Split.open(data_dir, split)
     parse = _parse(source.num_classes)
     num_views = source.num_examples * num_clips * num_crops

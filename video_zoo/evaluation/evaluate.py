@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import json
-import math
 import pathlib
 
 from video_zoo.data import pipeline, tfrecord
@@ -83,13 +82,11 @@ def evaluate(config: EvaluationConfig) -> dict:
     folder = config.folder()
     folder.mkdir(parents=True, exist_ok=True)  # fails before the work, if it does
     num_views = config.num_clips * config.num_crops
-    num_videos = pipeline.Split.open(data_dir, config.split).num_examples
-    total = math.ceil(num_videos * num_views / config.batch_size)
-    result = score_videos(network, dataset, num_views, total)
+    result = score_videos(network, dataset, num_views)
     numbers = metrics.video_metrics(result.scores, result.labels)
     numbers["per_class"] = dict(zip(class_names, numbers["per_class"], strict=True))
     numbers |= {
-        "num_videos": num_videos,
+        "num_videos": len(result.labels),
         "num_clips": config.num_clips,
         "num_crops": config.num_crops,
         "frame_order": config.frame_order,

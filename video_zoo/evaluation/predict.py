@@ -57,10 +57,8 @@ def predict(
     Raises:
         ValueError, FileNotFoundError: as :func:`load_network`.
     """
-    for argument, value in (("num_clips", num_clips), ("top", top)):
-        pipeline.check_positive(argument, value)
-    if num_crops not in (1, 3):
-        raise ValueError(f"`num_crops` must be 1 or 3. Received: num_crops={num_crops!r}")
+    pipeline.check_views(num_clips, num_crops)
+    pipeline.check_positive("top", top)
     video.opencv_version()  # fails before the network is loaded, if it does
     network = load_network(workdir, checkpoint)
     known = {field.name for field in dataclasses.fields(video.EncodingConfig)}

@@ -26,23 +26,20 @@ class VideoScores:
     scores: np.ndarray
 
 
-def score_videos(
-    network: TrainedNetwork, dataset: tf.data.Dataset, num_views: int, total: int | None = None
-) -> VideoScores:
+def score_videos(network: TrainedNetwork, dataset: tf.data.Dataset, num_views: int) -> VideoScores:
     """Scores every video of a dataset of views.
 
     Args:
         network: scores the clips.
         dataset: as :func:`video_zoo.data.evaluation_dataset` gives it with ``details=True``.
         num_views: views per video; each video must have as many.
-        total: number of batches, for the progress bar.
 
     Raises:
         ValueError: the data is damaged, or a video had another number of views.
     """
     probabilities, labels, videos, filenames = [], [], [], []
     try:
-        for clips, label, about in tqdm.tqdm(dataset, desc="scoring", unit="batch", total=total):
+        for clips, label, about in tqdm.tqdm(dataset, desc="scoring", unit="batch"):
             probabilities.append(network.probabilities(clips))
             labels.append(label.numpy())
             videos.append(about["video"].numpy())

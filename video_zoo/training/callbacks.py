@@ -12,12 +12,13 @@ import tqdm
 
 from video_zoo.data.tfrecord import atomic_write
 from video_zoo.evaluation import plots
+from video_zoo.evaluation.run import BEST
 
 from .checkpoint import save_checkpoint
 from .config import TrainingConfig
 from .schedule import learning_rate
 
-LAST, BEST, HISTORY, CURVES = "last.keras", "best.keras", "history.csv", "curves.png"
+LAST, HISTORY, CURVES = "last.keras", "history.csv", "curves.png"
 
 
 class Clock:

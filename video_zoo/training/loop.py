@@ -13,6 +13,7 @@ import tensorflow as tf
 import video_zoo
 from video_zoo import data, models
 from video_zoo.data import pipeline, tfrecord
+from video_zoo.evaluation.run import CONFIG
 
 from . import callbacks, checkpoint
 from .config import TrainingConfig
@@ -23,7 +24,6 @@ from .strategy import (
     make_strategy,
 )
 
-CONFIG = "config.json"
 # `fit` wants a number of epochs; a run in hours is ended by its clock.
 _ENDLESS = 10**9
 
