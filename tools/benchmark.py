@@ -1,34 +1,54 @@
-"""Measures what the tables of the documentation say.
+"""Measures what the documentation says.
 
+    python tools/benchmark.py input --data_dir SHARDS
+    python tools/benchmark.py conversion --input VIDEOS
     python tools/benchmark.py inflation --output inflation.json
+
+input: clips per second of bare JPEG decoding, of the input pipeline, of the training step, and of
+both together. conversion: bare decode, resize and encode against the conversion. Both measure in
+turn, so that only the ratios mean something on a busy machine.
 
 inflation: every network of keras.applications as a video network: parameters, GMACs, the largest
 difference on a still video, the time of a forward pass. Takes hours on a CPU; the same command
 continues where it was stopped.
 
-Exit codes: 0 done; 2 something is wrong with the flags; 130 after Ctrl-C.
+`tools/benchmark.py NAME --help` lists the flags. Exit codes: 0 done; 2 something is wrong with the
+flags or the input; 130 after Ctrl-C.
 """
+
+# The processes of a conversion import this file again: nothing heavy may be imported at its top.
+import importlib
+import sys
 
 from absl import app
 
 from video_zoo import cli
-from video_zoo.benchmark import InflationConfig
 
-_FLAGS = cli.define_flags(InflationConfig)
+# Name -> module, config and function.
+_BENCHMARKS = {
+    "input": ("InputConfig", "measure_input"),
+    "conversion": ("ConversionBenchmarkConfig", "measure_conversion"),
+    "inflation": ("InflationConfig", "inflation_report"),
+}
 
 
-def main(argv: list[str]) -> int:
-    return cli.run(lambda: _measure(argv[1:]))
+def main() -> None:
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in _BENCHMARKS:
+        if name in ("-h", "--help", "-help"):
+            sys.exit(print(__doc__))
+        known = ", ".join(_BENCHMARKS)
+        sys.exit(cli.fail(f"the benchmark must be one of {known}. Received: {name!r}"))
+    module = importlib.import_module(f"video_zoo.benchmarks.{name}")
+    config_class, measure = (getattr(module, part) for part in _BENCHMARKS[name])
+    holders = cli.define_flags(config_class)
 
+    def work() -> None:
+        print(measure(cli.from_flags(config_class, holders)))
 
-def _measure(names: list[str]) -> None:
-    if names != ["inflation"]:
-        raise ValueError(f"the benchmark must be 'inflation'. Received: {' '.join(names)!r}")
-    from video_zoo import benchmark
-
-    config = InflationConfig(**cli.values(_FLAGS))
-    print(benchmark.inflation_table(benchmark.measure_inflation(config)))
+    argv = [sys.argv[0], *sys.argv[2:]]
+    app.run(lambda rest: cli.run(work, rest), argv, flags_parser=cli.parse_flags)
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=cli.parse_flags)
+    main()

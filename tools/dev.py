@@ -2,6 +2,10 @@
 
     python3 tools/dev.py quickstart [--venv DIR] [arguments of tools/quickstart.py]
     python3 tools/dev.py test       [--venv DIR] [arguments of pytest]
+    python3 tools/dev.py test_io    [--venv DIR] [arguments of pytest]
+
+`test_io` tries the file systems of tensorflow-io in an environment of its own: it takes an older
+TensorFlow, and no newer Python than 3.12.
 
 Standard library only: it runs before anything is installed.
 """
@@ -19,13 +23,29 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-OLDEST, NEWEST = (3, 10), (3, 13)
-EXTRAS = {"quickstart": "", "test": "test"}
+OLDEST = (3, 10)
 # Two workers: each pays for its own import of TensorFlow, and holds about 1 GB.
 PYTEST_DEFAULTS = ["-n", "2", "--dist", "loadscope"]
 MARK = "made-by-video-zoo.json"
+
+
+class Command(NamedTuple):
+    """What a command needs: extras of the package, its environment's folder, a Python."""
+
+    extra: str
+    venv: Path
+    newest: tuple[int, int]
+    limit: str  # whose wheels end with that Python
+
+
+COMMANDS = {
+    "quickstart": Command("", ROOT / ".venv", (3, 13), "TensorFlow"),
+    "test": Command("test", ROOT / ".venv", (3, 13), "TensorFlow"),
+    "test_io": Command("io,io_test", ROOT / "build" / "venv_io", (3, 12), "tensorflow-io"),
+}
 
 
 class SetupError(Exception):
@@ -36,11 +56,11 @@ def say(text: str) -> None:
     print(f"[dev] {text}", flush=True)
 
 
-def check_python() -> None:
-    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+def check_python(command: Command, version: tuple[int, int] = sys.version_info[:2]) -> None:
+    if not OLDEST <= version <= command.newest:
         raise SetupError(
-            "Python {}.{} to {}.{} is needed, as TensorFlow has no other. Received: Python {}. "
-            "Run this file with one of those.".format(*OLDEST, *NEWEST, platform.python_version())
+            "Python {}.{} to {}.{} is needed, as {} has no other. Received: Python {}.{}. Run this "
+            "file with one of those.".format(*OLDEST, *command.newest, command.limit, *version)
         )
 
 
@@ -185,17 +205,21 @@ def main(argv: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("command", choices=sorted(EXTRAS))
+    parser.add_argument("command", choices=sorted(COMMANDS))
     parser.add_argument(
-        "--venv", type=Path, default=ROOT / ".venv", help="the environment's folder (%(default)s)"
+        "--venv", type=Path, help="the environment's folder (.venv; test_io: build/venv_io)"
     )
     options, rest = parser.parse_known_args(argv)
+    command = COMMANDS[options.command]
     try:
-        check_python()
-        python = environment(options.venv.resolve(), EXTRAS[options.command])
+        check_python(command)
+        python = environment((options.venv or command.venv).resolve(), command.extra)
         if options.command == "test":
             return test(python, rest)
-        say("quickstart")
+        say(options.command)
+        if options.command == "test_io":
+            pytest = [str(python), "-m", "pytest", str(ROOT / "tests" / "io")]
+            return exit_code([*pytest, *rest], cwd=ROOT)
         return exit_code([str(python), str(ROOT / "tools" / "quickstart.py"), *rest])
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)

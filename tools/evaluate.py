@@ -21,7 +21,7 @@ def main(argv: list[str]) -> int:
 
 
 def _evaluate() -> None:
-    config = EvaluationConfig(**cli.values(_FLAGS))
+    config = cli.from_flags(EvaluationConfig, _FLAGS)
     from video_zoo.evaluation import evaluate
 
     numbers = evaluate(config)

@@ -21,7 +21,7 @@ def main(argv: list[str]) -> int:
 
 
 def _evaluate() -> None:
-    config = TwoStreamConfig(**cli.values(_FLAGS))
+    config = cli.from_flags(TwoStreamConfig, _FLAGS)
     from video_zoo.evaluation import evaluate_two_stream
 
     numbers = evaluate_two_stream(config)

@@ -22,7 +22,7 @@ def main(argv: list[str]) -> int:
 
 
 def _extract(inputs: list[str]) -> int:
-    config = ExtractionConfig(**cli.values(_FLAGS))
+    config = cli.from_flags(ExtractionConfig, _FLAGS)
     from video_zoo.evaluation import extract_features
 
     result = extract_features(config, inputs)

@@ -1,12 +1,14 @@
 """Converts videos to TFRecord shards.
 
+    python tools/make_tfrecords.py --input VIDEOS --output_dir SHARDS --dry_run
     python tools/make_tfrecords.py --input VIDEOS --output_dir SHARDS
 
 `--input` is a folder of class folders, or a folder of videos with a Kinetics CSV or a plain list
-`path,label[,start,end][,split]` as `--annotations`. docs/data_format.md tells the rest.
+`path,label[,start,end][,split]` as `--annotations`. The same command continues a conversion that
+was ended, however it was. docs/conversion.md and docs/data_format.md tell the rest.
 
 Exit codes: 0 all is well; 1 too many videos were skipped; 2 something is wrong with the flags, the
-input, the output folder or OpenCV; 130 after Ctrl-C.
+input, the output folder, OpenCV or Apache Beam; 130 after Ctrl-C.
 """
 
 # Every worker process imports this file again: nothing heavy may be imported at its top.
@@ -18,8 +20,13 @@ from video_zoo import cli
 
 _INPUT = flags.DEFINE_string("input", None, "Folder of the videos.")
 _ANNOTATIONS = flags.DEFINE_string(
-    "annotations", None, "CSV file: Kinetics, or path,label[,start,end][,split]."
+    "annotations", None, "CSV file, or several with commas: Kinetics, or path,label[,...]."
 )
+_LABEL_MAP = flags.DEFINE_string(
+    "label_map", None, "File of class names, one a line, in the order of their indices."
+)
+_TRAIN_IDS = flags.DEFINE_string("train_ids", None, "File of video ids to train on, one a line.")
+_VAL_IDS = flags.DEFINE_string("val_ids", None, "File of video ids for validation, one a line.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the shards.")
 _NUM_SHARDS = flags.DEFINE_integer(
     "num_shards", None, "Shards of the training split. Default: one for every 50 clips."
@@ -48,16 +55,43 @@ _FLOW_BOUND = flags.DEFINE_float("flow_bound", 20.0, "Pixels that flow is clippe
 _MAX_SKIPPED = flags.DEFINE_float(
     "max_skipped", 0.05, "Exit with 1 if more than this fraction of the clips was skipped."
 )
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a finished dataset.")
+_CLIP_TIMEOUT = flags.DEFINE_float(
+    "clip_timeout", 600.0, "Skip clips whose decoder takes more seconds than this."
+)
+_DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "Decode a sample and print what the conversion will take. Writes nothing."
+)
+_SHARD_RANGE = flags.DEFINE_string(
+    "shard_range", None, "FIRST:END, as 0:64. Make these shards only; --merge comes last."
+)
+_MERGE = flags.DEFINE_bool(
+    "merge", False, "Write the manifest of shards that were made with --shard_range."
+)
+_RUNNER = flags.DEFINE_string(
+    "runner", None, "Make the shards by this Apache Beam runner, as DirectRunner or FlinkRunner."
+)
+_BEAM_OPTIONS = flags.DEFINE_string("beam_options", "", "The runner's options, in one string.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Start anew, whatever the folder holds.")
+
+flags.register_multi_flags_validator(
+    ["input", "merge"],
+    lambda given: given["input"] or given["merge"],
+    message="--input must have a value, the folder of the videos.",
+)
+flags.register_multi_flags_validator(
+    ["output_dir", "dry_run"],
+    lambda given: given["output_dir"] or given["dry_run"],
+    message="--output_dir must have a value, the folder for the shards.",
+)
 
 
 def main(argv: list[str]) -> int:
-    return cli.run(_convert, argv)
+    return cli.run(_merge if _MERGE.value else _convert, argv)
 
 
 def _convert() -> int:
     # What is quick to check comes before TensorFlow, which takes seconds to load.
-    from video_zoo.data.video import EncodingConfig, opencv_version
+    from video_zoo.data.video import EncodingConfig, decoder_versions
 
     encoding = EncodingConfig(
         fps=_FPS.value or None,
@@ -68,47 +102,57 @@ def _convert() -> int:
         modality=_MODALITY.value,
         flow_bound=_FLOW_BOUND.value,
     )
-    opencv_version(encoding.modality)
+    decoder_versions(encoding.modality)
     from video_zoo.data.conversion import ConversionConfig, convert
 
     config = ConversionConfig(
         input_dir=_INPUT.value,
-        output_dir=_OUTPUT_DIR.value,
+        output_dir=_OUTPUT_DIR.value or "",
         annotations=_ANNOTATIONS.value,
         encoding=encoding,
         num_shards=_NUM_SHARDS.value,
         workers=_WORKERS.value,
+        label_map=_LABEL_MAP.value,
+        train_ids=_TRAIN_IDS.value,
+        val_ids=_VAL_IDS.value,
         num_classes=_NUM_CLASSES.value,
         train_per_class=_TRAIN_PER_CLASS.value,
         val_per_class=_VAL_PER_CLASS.value,
         val_fraction=_VAL_FRACTION.value,
         seed=_SEED.value,
         max_skipped=_MAX_SKIPPED.value,
+        clip_timeout=_CLIP_TIMEOUT.value,
+        shard_range=_SHARD_RANGE.value,
+        runner=_RUNNER.value,
+        beam_options=_BEAM_OPTIONS.value,
         overwrite=_OVERWRITE.value,
     )
-    result = convert(config)
-    _print_summary(result)
+    if _DRY_RUN.value:
+        from video_zoo.data.estimate import estimate
+
+        print(estimate(config))
+        return 0
+    return _report(convert(config))
+
+
+def _merge() -> int:
+    from video_zoo.data.conversion import merge
+
+    return _report(merge(_OUTPUT_DIR.value, _MAX_SKIPPED.value))
+
+
+def _report(result) -> int:
+    print(result.summary())
     if result.problem:
         print(f"make_tfrecords: {result.problem}", file=sys.stderr)
-    return 1 if result.problem else 0
-
-
-def _print_summary(result) -> None:
-    manifest = result.manifest
-    for name, split in manifest.splits.items():
-        print(
-            f"{name}: {split.num_examples} clips, {split.num_frames} frames, "
-            f"{split.bytes / 1e6:.1f} MB in {len(split.shards)} shards"
-        )
-    print(f"skipped: {manifest.num_skipped}, missing: {manifest.num_missing}")
-    print(f"written to {result.output_dir}")
-    if not result.problem:
+        return 1
+    if result.manifest:
         print(
             f"next: python tools/train.py --model s3d_v1 --data_dir {result.output_dir} "
             "--workdir runs/first"
         )
+    return 0
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(["input", "output_dir"])
     app.run(main, flags_parser=cli.parse_flags)

@@ -19,7 +19,7 @@ def main(argv: list[str]) -> int:
 
 
 def _quickstart() -> int:
-    return 0 if quickstart(QuickstartConfig(**cli.values(_FLAGS))) else 1
+    return 0 if quickstart(cli.from_flags(QuickstartConfig, _FLAGS)) else 1
 
 
 if __name__ == "__main__":

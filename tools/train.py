@@ -22,7 +22,7 @@ def main(argv: list[str]) -> int:
 
 
 def _train() -> int:
-    config = TrainingConfig(**cli.values(_FLAGS))
+    config = cli.from_flags(TrainingConfig, _FLAGS)
     from video_zoo.training import train
 
     result = train(config)

@@ -17,11 +17,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # The flags defined here belong to the tool that asks for them, and stand in its --help.
 flags.disclaim_key_flags()
 
+T = typing.TypeVar("T")
 USER_ERRORS = (ValueError, OSError, ImportError, FloatingPointError, MemoryError)
 
 
-def define_flags(config_class: type) -> dict[str, flags.FlagHolder]:
-    """Defines an absl flag for each field of a config dataclass.
+def define_flags(config_class: type) -> dict:
+    """Defines an absl flag for each field of a config dataclass, and of those within it.
 
     Name, type and default are the field's, the help is its entry under ``Args:`` in the class's
     docstring. A field without a default becomes a required flag.
@@ -35,6 +36,9 @@ def define_flags(config_class: type) -> dict[str, flags.FlagHolder]:
     help_texts = _argument_texts(config_class.__doc__)
     holders = {}
     for field in dataclasses.fields(config_class):
+        if dataclasses.is_dataclass(field.type):
+            holders[field.name] = define_flags(field.type)
+            continue
         required = field.default is dataclasses.MISSING
         default = None if required else field.default
         holders[field.name] = define[_plain_type(field.type)](
@@ -43,9 +47,15 @@ def define_flags(config_class: type) -> dict[str, flags.FlagHolder]:
     return holders
 
 
-def values(holders: dict[str, flags.FlagHolder]) -> dict:
-    """The parsed values of flags, by name."""
-    return {name: holder.value for name, holder in holders.items()}
+def from_flags(config_class: type[T], holders: dict) -> T:
+    """The config that the parsed flags of :func:`define_flags` describe."""
+    values = {
+        field.name: from_flags(field.type, holders[field.name])
+        if dataclasses.is_dataclass(field.type)
+        else holders[field.name].value
+        for field in dataclasses.fields(config_class)
+    }
+    return config_class(**values)
 
 
 def _plain_type(annotation: object) -> type:
@@ -70,6 +80,12 @@ def parse_flags(argv: list[str]) -> list[str]:
         sys.exit(2)
 
 
+def fail(message: str) -> int:
+    """Prints what a user can mend as one line, and gives the exit code 2."""
+    print(f"{pathlib.Path(sys.argv[0]).stem}: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
 def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
     """Runs a tool's work and returns the exit code.
 
@@ -79,16 +95,25 @@ def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
         work: the library call; what it returns is the exit code, None counts as 0.
         argv: what absl left over: anything behind the program's name is refused.
     """
+    code = _exit_code(work, argv)
+    if "tensorflow_io" in sys.modules:
+        # A process that has used its file systems aborts while the interpreter ends (exit code
+        # 134), after all is done. So it ends here.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _exit_code(work: Callable[[], int | None], argv: list[str] | None) -> int:
     tool = pathlib.Path(sys.argv[0]).stem
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells every copy between devices
     if argv is not None and len(argv) > 1:
-        print(f"{tool}: unexpected argument {argv[1]!r}; see --help", file=sys.stderr)
-        return 2
+        return fail(f"unexpected argument {argv[1]!r}; see --help")
     try:
         return work() or 0
     except USER_ERRORS as error:
-        print(f"{tool}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return fail(str(error))
     except KeyboardInterrupt:
         print(f"{tool}: interrupted", file=sys.stderr)
         return 130

@@ -7,28 +7,6 @@ from video_zoo.data.annotations import read_annotations
 
 
 @pytest.fixture
-def make_files(tmp_path):
-    def make(*names):
-        for name in names:
-            path = tmp_path / "videos" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"x")
-        return tmp_path / "videos"
-
-    return make
-
-
-@pytest.fixture
-def make_csv(tmp_path):
-    def make(*rows, encoding="utf-8"):
-        path = tmp_path / "list.csv"
-        path.write_text("\n".join(rows) + "\n", encoding=encoding)
-        return path
-
-    return make
-
-
-@pytest.fixture
 def ten_classes(make_files):
     """Ten classes of 20 files."""
     return make_files(*(f"class{c}/{n:02d}.mp4" for c in range(10) for n in range(20)))
@@ -77,6 +55,11 @@ def test_a_class_may_be_called_test(make_files):
     assert found.labels == ("drive", "test")
 
 
+def test_a_class_may_be_called_replacement(make_files):
+    found = read_annotations(make_files("replacement of tyres/a.mp4", "drive/b.mp4"))
+    assert found.labels == ("drive", "replacement of tyres")
+
+
 def test_split_folders_without_class_folders(make_files):
     with pytest.raises(ValueError, match="`annotations`"):
         read_annotations(make_files("train/1.mp4", "val/2.mp4"))
@@ -111,52 +94,6 @@ def test_num_classes_draws_by_seed(ten_classes):
     # A class is divided alike whatever other classes there are.
     everything = set(read_annotations(ten_classes, seed=4).clips)
     assert set(drawn[4].clips) <= everything
-
-
-KINETICS = "label,youtube_id,time_start,time_end,split"
-
-
-def test_kinetics(make_files, make_csv):
-    folder = make_files(
-        "train/-abcdefghij_000010_000020.mp4",
-        "train/_b_cdefghij_000005_000015.mkv",
-        "-wholefile_.mp4",
-        "._-gone_000000_000010.mp4",
-    )
-    found = read_annotations(
-        folder,
-        make_csv(
-            KINETICS,
-            '"playing, loudly",-abcdefghij,10,20,train',
-            "abseiling,_b_cdefghij,5,15,validate",
-            "abseiling,-wholefile_,30,40,train",
-            "abseiling,-gone,0,10,val",
-        ),
-    )
-    by_id = {clip.clip_id: clip for clip in found.clips}
-    assert found.labels == ("abseiling", "playing, loudly")
-    assert found.missing == ("-gone_000000_000010",)
-    first = by_id["-abcdefghij"]
-    assert (first.start, first.end, first.split) == (None, None, "train")  # trimmed already
-    assert by_id["_b_cdefghij"].split == "val"
-    assert (by_id["-wholefile_"].start, by_id["-wholefile_"].end) == (30, 40)
-
-
-def test_kinetics_prefers_replacements(make_files, make_csv):
-    name = "abcdefghijk_000000_000010.mp4"
-    folder = make_files(f"a/{name}", f"replacement/replacement_for_corrupted_k400/{name}")
-    rows = (f"{KINETICS},is_cc", "run,abcdefghijk,0,10,train,1")
-    found = read_annotations(folder, make_csv(*rows))
-    assert found.clips[0].path.startswith(str(folder / "replacement"))
-
-
-def test_given_splits_are_only_cut(make_files, make_csv):
-    ids = [f"abcdefghi{n:02d}" for n in range(20)]
-    folder = make_files(*(f"{name}_000000_000010.mp4" for name in ids))
-    rows = [f"run,{name},0,10,{'train' if n < 14 else 'val'}" for n, name in enumerate(ids)]
-    found = read_annotations(folder, make_csv(KINETICS, *rows), train_per_class=10, val_per_class=4)
-    assert counts(found) == {("run", "train"): 10, ("run", "val"): 4}
-    assert all((clip.clip_id >= ids[14]) == (clip.split == "val") for clip in found.clips)
 
 
 def test_clips_of_one_video_stay_in_one_split(make_files, make_csv):
@@ -210,8 +147,6 @@ def test_plain_list_with_times(make_files, make_csv):
     ("rows", "message"),
     [
         (("path,label,colour", "1.mp4,run,red"), "path and label.*Received: path,label,colour"),
-        (("label,youtube_id,when", "run,x,1"), "Kinetics columns"),
-        (("youtube_id,time_start,time_end,split", "x,0,1,test"), "without labels"),
         (("1.mp4,run", "1.mp4"), "row 2 has 1 columns"),
         (("1.mp4,run,a,2",), "row 1 has 'a' to '2'"),
         (("1.mp4,run,3,2",), "row 1 ends before it starts"),
@@ -223,8 +158,6 @@ def test_plain_list_with_times(make_files, make_csv):
         (("gone.mp4,run",), "none of them is there, such as gone.mp4"),
         (("onecolumn",), "1 columns"),
         (("",), "0 columns"),
-        ((KINETICS, "run,x,a,2,train"), "row 2"),
-        ((KINETICS, "run,x,,2,train"), "row 2 lacks"),
     ],
 )
 def test_bad_lists(make_files, make_csv, rows, message):
@@ -261,3 +194,81 @@ def test_numbers_are_checked(ten_classes, arguments):
     ((name, value),) = arguments.items()
     with pytest.raises(ValueError, match=rf"`{name}` must be .*Received: {name}={value}"):
         read_annotations(ten_classes, **arguments)
+
+
+def test_files_that_a_list_does_not_name(make_files, make_csv):
+    folder = make_files("a/1.mp4", "a/2.mp4", "3.avi", "notes.txt", "._3.avi")
+    found = read_annotations(folder, make_csv("a/../a/1.mp4,run"), val_fraction=0)
+    assert found.unnamed == ("3.avi", "a/2.mp4")
+    assert found.clips[0].clip_id == "a/1.mp4"
+    assert read_annotations(folder, val_fraction=0).unnamed == ()
+
+
+def test_a_list_in_several_files(make_files, make_csv):
+    lists = [
+        make_csv("path,label,split", "1.mp4,run,train", name="one.csv"),
+        make_csv("2.mp4,jump,val", name="two.csv"),
+    ]
+    folder = make_files("1.mp4", "2.mp4")
+    found = read_annotations(folder, ", ".join(map(str, lists)))
+    assert counts(found) == {("run", "train"): 1, ("jump", "val"): 1}
+    with pytest.raises(FileNotFoundError, match="none.csv"):
+        read_annotations(folder, f"{lists[0]},none.csv")
+
+
+def test_a_comma_in_the_name_of_a_list(make_files, make_csv):
+    found = read_annotations(make_files("1.mp4"), make_csv("1.mp4,run", name="a,b.csv"))
+    assert found.labels == ("run",)
+
+
+def test_what_a_list_has_twice(make_files, make_csv):
+    rows = (
+        *("1.mp4,run,0,2,train", "1.mp4,run,0,2,train", "2.mp4,run,,,train", "2.mp4,jump,,,train"),
+        *("3.mp4,run,0,1,train", "3.mp4,run,1,2,val", "4.mp4,run,0,1,val"),
+    )
+    found = read_annotations(make_files(*(f"{n}.mp4" for n in range(1, 5))), make_csv(*rows))
+    assert found.duplicates == (
+        ("1.mp4", "listed more than once; converted once"),
+        ("2.mp4", "the same clip has 2 labels: jump, run"),
+        ("3.mp4", "clips of video 3.mp4 are in 2 splits: train, val"),
+    )
+    assert names(found, "train") == ["2.mp4", "1.mp4", "2.mp4", "3.mp4"]
+    assert names(found, "val") == ["3.mp4", "4.mp4"]
+
+
+@pytest.fixture
+def make_map(tmp_path):
+    def make(text):
+        path = tmp_path / "label_map.txt"
+        path.write_bytes(text.encode())
+        return path
+
+    return make
+
+
+def test_label_map(make_files, make_map):
+    folder = make_files("wave/1.mp4", "jump/2.mp4")
+    found = read_annotations(folder, label_map=make_map("wave\r\nsit down\njump\n\n"))
+    assert found.labels == ("wave", "sit down", "jump")
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [
+        ("wave\nsit\n", {}, "it lacks 1, such as 'jump'.*Received: label_map="),
+        ("wave\n\njump\n", {}, "none of them empty or twice"),
+        ("wave\njump\nwave\n", {}, "none of them empty or twice"),
+        ("", {}, "class names in UTF-8"),
+        ("wave\njump\n", {"num_classes": 1}, "`num_classes` must be left out"),
+    ],
+)
+def test_bad_label_maps(make_files, make_map, text, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        read_annotations(
+            make_files("wave/1.mp4", "jump/2.mp4"), label_map=make_map(text), **arguments
+        )
+
+
+def test_label_map_that_is_not_there(make_files):
+    with pytest.raises(FileNotFoundError, match=r"`label_map`.*Received: label_map='none"):
+        read_annotations(make_files("wave/1.mp4"), label_map="none.txt")

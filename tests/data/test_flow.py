@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from video_zoo.data import ConversionConfig, EncodingConfig, convert, flow, pipeline, tfrecord
 from video_zoo.data.pipeline import ClipConfig
-from video_zoo.data.video import UnusableVideo, encode_clip, load_opencv
+from video_zoo.data.readers import load_opencv
+from video_zoo.data.video import UnusableVideo, encode_clip
 
 LENGTH, SIZE, SHIFT = 6, 96, (3, -2)  # pixels to the right and downwards, per frame
 CONFIG = EncodingConfig(short_side=SIZE, modality="flow_dis")

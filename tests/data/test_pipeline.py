@@ -8,7 +8,9 @@ import pytest
 import tensorflow as tf
 
 from video_zoo.data import ConversionConfig, EncodingConfig, convert, pipeline
-from video_zoo.data.pipeline import ClipConfig
+from video_zoo.data.clips import ClipConfig
+from video_zoo.data.records import data_error
+from video_zoo.data.source import Split
 
 NUM_TRAIN, NUM_VAL, LENGTH = 9, 5, 12
 CLIP = ClipConfig(num_frames=4, image_size=56)
@@ -149,7 +151,7 @@ def test_three_crops_of_a_wide_video_differ(shards, tmp_path, write_video):
 
 def test_shards_without_a_manifest_are_counted(copied):
     (copied / "manifest.json").unlink()
-    assert pipeline.Split.open(copied, "train").num_examples == NUM_TRAIN
+    assert Split.open(copied, "train").num_examples == NUM_TRAIN
 
 
 def test_a_flipped_byte_names_the_shard_and_the_record(copied):
@@ -159,7 +161,7 @@ def test_a_flipped_byte_names_the_shard_and_the_record(copied):
     shard.write_bytes(content)
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         training_batches(copied, 8)
-    error = pipeline.data_error(caught.value)
+    error = data_error(caught.value)
     assert f"shard {shard} is damaged at record 1 of 3" in str(error)
     (copied / "manifest.json").unlink()
     with pytest.raises(ValueError, match=f"shard {shard} is damaged at record 1"):
@@ -171,7 +173,7 @@ def test_a_shard_that_was_cut_short_is_named(copied):
     shard.write_bytes(shard.read_bytes()[:-10])
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         list(pipeline.evaluation_dataset(copied, clip=CLIP))
-    assert str(shard) in str(pipeline.data_error(caught.value))
+    assert str(shard) in str(data_error(caught.value))
 
 
 def test_a_shard_that_vanishes_is_named_and_does_not_hang(copied):
@@ -193,7 +195,7 @@ def test_a_label_outside_the_label_map_names_the_shard(copied):
     (copied / "label_map.txt").write_text("a\n")
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         list(pipeline.evaluation_dataset(copied, clip=CLIP))
-    message = str(pipeline.data_error(caught.value))
+    message = str(data_error(caught.value))
     assert "label 1 outside the label map of 1 classes in shard" in message
     assert "val-00000-of-" in message
 

@@ -66,9 +66,21 @@ def test_foreign_examples_need_two_keys_only():
     parsed = tfrecord.parse_example(example.SerializeToString())
     assert parsed["frames"].shape == (2,)
     assert (parsed["filename"], parsed["height"], parsed["frame_rate"]) == (b"", 0, 0)
-    del example.context.feature["clip/label/index"]
-    with pytest.raises(tf.errors.InvalidArgumentError, match="clip/label/index"):
+    del example.feature_lists.feature_list["image/encoded"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="image/encoded"):
         tfrecord.parse_example(example.SerializeToString())
+
+
+@pytest.mark.parametrize("key", ["clip/label/text", "clip/label/string"])
+def test_an_example_may_name_its_class_only(key):
+    example = tf.train.SequenceExample.FromString(encode())
+    for name in {"clip/label/index", "clip/label/text", "clip/label/string"} - {key}:
+        del example.context.feature[name]
+    record = example.SerializeToString()
+    assert tfrecord.parse_label(record, ["a", "gähnen"]) == 1
+    assert tfrecord.parse_example(record, ["gähnen", "a"])["label"] == 0
+    assert tfrecord.parse_label(record, ["a", "b"]) == -1
+    assert tfrecord.parse_label(record) == -1
 
 
 def test_encoding_is_deterministic():

@@ -1,11 +1,10 @@
-import struct
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from video_zoo.data import video
+from video_zoo.data.resampling import TimedFrames, on_display
 from video_zoo.data.video import EncodingConfig, UnusableVideo, encode_clip
 
 
@@ -98,29 +97,15 @@ def test_size(tmp_path, write_video, width, height, short_side, expected):
 
 
 @pytest.mark.parametrize(
-    ("matrix", "expected"),
-    [
-        ((1, 0, 0, 1), "left"),
-        ((0, 1, -1, 0), "top"),  # a quarter turn clockwise
-        ((-1, 0, 0, -1), "right"),
-        ((0, -1, 1, 0), "bottom"),
-    ],
+    ("degrees", "expected"), [(0, "left"), (90, "top"), (180, "right"), (270, "bottom")]
 )
-def test_frames_are_upright(tmp_path, write_video, matrix, expected):
+def test_frames_are_upright(tmp_path, write_video, turn_upright, degrees, expected):
     """The left half is white, and the file's rotation says where that half is to be shown."""
     import cv2
 
     frames = np.zeros((3, 64, 128, 3), np.uint8)
     frames[:, :, :64] = 255
-    path = write_video(tmp_path / "x.mp4", frames)
-    content = bytearray(path.read_bytes())
-    # The track header: 4 bytes of name, 4 of version and flags, 36 of other fields, then the matrix
-    # a b u c d v x y w in 16.16 fixed point.
-    offset = content.index(b"tkhd") + 44
-    a, b, c, d = matrix
-    numbers = (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
-    content[offset : offset + 36] = struct.pack(">9i", *numbers)
-    path.write_bytes(content)
+    path = turn_upright(write_video(tmp_path / "x.mp4", frames), degrees)
     clip = encode_clip(path, EncodingConfig(short_side=32))
     size = (64, 32) if expected in ("left", "right") else (32, 64)
     assert (clip.width, clip.height) == size
@@ -140,22 +125,10 @@ def test_a_frame_shown_for_long_is_encoded_once(counter_video):
     assert len({id(jpeg) for jpeg in clip.frames}) == 100
 
 
-class FakeCapture:
-    """A decoder with any clock at all, which no encoder here can write."""
-
-    def __init__(self, milliseconds, fps):
-        self._milliseconds = milliseconds
-        self._fps = fps
-        self._next = 0
-
-    def read(self):
-        self._next += 1
-        decoded = self._next <= len(self._milliseconds)
-        return decoded, np.full((2, 2, 3), self._next) if decoded else None
-
-    def get(self, name):
-        cv2 = video.load_opencv()
-        return self._fps if name == cv2.CAP_PROP_FPS else self._milliseconds[self._next - 1]
+def timed(milliseconds, rate):
+    """Frames 1, 2, ... with any clock at all, which no encoder here can write."""
+    frames = (np.full((2, 2, 3), number) for number in range(1, len(milliseconds) + 1))
+    return TimedFrames(zip((ms / 1000 for ms in milliseconds), frames, strict=True), rate)
 
 
 @pytest.mark.parametrize(
@@ -171,14 +144,14 @@ class FakeCapture:
     ],
 )
 def test_broken_times_are_mended(milliseconds, fps, expected):
-    frames = video._TimedFrames(video.load_opencv(), FakeCapture(milliseconds, fps))
+    frames = timed(milliseconds, fps)
     assert [seconds for seconds, _ in frames] == pytest.approx(expected)
     assert frames.count == len(expected)
 
 
 def test_variable_rate_shows_each_frame_until_the_next():
-    frames = video._TimedFrames(video.load_opencv(), FakeCapture([0, 500, 520, 1700], 25))
-    shown = [frame[0, 0, 0] for _, frame in video._on_display(frames, 5.0, 0.0, None)]
+    frames = timed([0, 500, 520, 1700], 25)
+    shown = [frame[0, 0, 0] for _, frame in on_display(frames, 5.0, 0.0, None)]
     # The last frame stays for the mean interval, until 2.27 s.
     assert shown == [1, 1, 1, 3, 3, 3, 3, 3, 3, 4, 4, 4]
 
@@ -264,7 +237,7 @@ def test_span_is_checked(counter_video, start, end):
 def test_the_module_needs_neither_tensorflow_nor_opencv_to_import():
     code = (
         "import sys; import video_zoo.data.video, video_zoo.data.workers; "
-        "print({'cv2', 'tensorflow', 'keras'} & set(sys.modules))"
+        "print({'av', 'cv2', 'tensorflow', 'keras'} & set(sys.modules))"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert output.stdout.strip() == "set()", output.stderr

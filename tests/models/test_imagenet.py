@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import video_zoo
-from video_zoo import benchmark
+from video_zoo.benchmarks import inflation as benchmark
 
 # Smallest clips, and a map of 6x6 at the end.
 FRAMES, PIXELS = 49, 75

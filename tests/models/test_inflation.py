@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import video_zoo
-from video_zoo import benchmark
+from video_zoo.benchmarks import inflation as benchmark
 from video_zoo.models.inflation import Setting, VideoLayer, rules
 from video_zoo.models.inflation.depthwise import DepthwiseConv3D
 
@@ -30,8 +30,9 @@ def fresh_names():
     keras.backend.clear_session()
 
 
-def named(name: str):
-    return benchmark.random_image_network(name, benchmark.smallest_image(name))
+def named(name: str, image_size: int = 0):
+    size = max(image_size, benchmark.smallest_image(name))
+    return benchmark.random_image_network(name, size)
 
 
 def everything(dilation: int = 2) -> keras.Model:
@@ -125,7 +126,7 @@ def test_every_network_of_keras_is_documented():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", benchmark.image_networks())
 def test_a_still_video_gives_the_logits_of_the_image_for_every_network_of_keras(name):
-    image_model = named(name)
+    image_model = named(name, 64)  # as docs/inflation.md has them
     assert sees_the_image(image_model)
     for mode in MODES:
         check_still_video(image_model, convolution=mode)

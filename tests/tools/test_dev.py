@@ -1,7 +1,10 @@
 """The README's commands refuse what they cannot work with, before anything is installed."""
 
+import runpy
 import subprocess
 import sys
+
+import pytest
 
 
 def dev(repository, *arguments):
@@ -9,9 +12,10 @@ def dev(repository, *arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
-def test_a_folder_that_it_did_not_make_is_left_alone(repository, tmp_path):
+@pytest.mark.parametrize("command", ["test", "test_io"])
+def test_a_folder_that_it_did_not_make_is_left_alone(command, repository, tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
-    done = dev(repository, "test", "--venv", tmp_path)
+    done = dev(repository, command, "--venv", tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("error: `--venv` must be a new folder or one that this file made")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
@@ -21,3 +25,20 @@ def test_unknown_commands_list_the_known_ones(repository):
     done = dev(repository, "tests")
     assert done.returncode == 2
     assert "quickstart" in done.stderr and "test" in done.stderr
+
+
+def test_python_must_have_the_wheels_that_a_command_needs(repository):
+    dev_module = runpy.run_path(str(repository / "tools" / "dev.py"))
+    check, commands = dev_module["check_python"], dev_module["COMMANDS"]
+    for name in commands:
+        check(commands[name], (3, 10))
+        check(commands[name], (3, 12))
+        with pytest.raises(dev_module["SetupError"], match=r"Python 3\.10 to .* Python 3\.9\."):
+            check(commands[name], (3, 9))
+    check(commands["test"], (3, 13))
+    with pytest.raises(dev_module["SetupError"]) as caught:
+        check(commands["test_io"], (3, 13))
+    assert str(caught.value) == (
+        "Python 3.10 to 3.12 is needed, as tensorflow-io has no other. Received: Python 3.13. "
+        "Run this file with one of those."
+    )

@@ -9,9 +9,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "augmentation_config": ["AugmentationConfig"],
+        "inspection": ["DatasetReport", "InspectionConfig", "inspect_dataset"],
         "annotations": ["Clip", "read_annotations"],
-        "conversion": ["ConversionConfig", "convert"],
-        "pipeline": ["ClipConfig", "evaluation_dataset", "training_dataset"],
+        "conversion": ["ConversionConfig", "ConversionResult", "convert", "merge"],
+        "pipeline": ["evaluation_dataset", "training_dataset"],
+        "clips": ["ClipConfig"],
         "synthetic": ["write_motion_videos"],
         "tfrecord": ["Manifest", "list_shards", "load_label_map", "load_manifest"],
         "video": ["EncodingConfig", "UnusableVideo", "encode_clip"],

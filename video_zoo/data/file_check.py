@@ -5,6 +5,10 @@ import os
 _HEAD_BYTES = 4096
 _MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"}
 
+# Codecs for which FFmpeg's own decoder, the only one in OpenCV's packages, needs a GPU (AV1), or is
+# younger than many of those packages (VVC).
+_NEWER_CODECS = {"av01", "vvc1"}
+
 
 def why_not_video(path: str) -> str | None:
     """The reason why the file cannot be a video, or None if it may be one."""
@@ -37,8 +41,13 @@ def _is_text(head: bytes) -> bool:
     return all(character.isprintable() or character in "\t\r\n\f\ufeff" for character in text)
 
 
-def why_not_opened(path: str) -> str:
-    """The reason why OpenCV cannot open the file, as far as its container tells."""
+def why_not_opened(path: str, has_av: bool) -> str:
+    """The reason why no decoder opens the file, as far as its container tells.
+
+    Args:
+        path: str.
+        has_av: bool. Whether PyAV was there to try it, too.
+    """
     with open(path, "rb") as file:
         head = file.read(8)
         if head[4:8] in _MP4_BOXES:
@@ -47,8 +56,32 @@ def why_not_opened(path: str) -> str:
                 return "cannot be opened: no moov atom (cut short, or never finished)"
             if b"vide" not in moov:
                 return "no video stream (audio only?)"
-            return f"cannot be opened: damaged, or no decoder for codec {_codec(moov)}"
+            codec = _codec(moov)
+            hint = "" if has_av else _install_hint(codec)
+            return f"cannot be opened: damaged, or no decoder for codec {codec}{hint}"
     return "cannot be opened: damaged, without a video stream, or no decoder for its codec"
+
+
+def why_no_frame(codec: str, has_av: bool) -> str:
+    """The reason why no frame decodes of a file that opens.
+
+    Args:
+        codec: str. Its four characters.
+        has_av: bool. Whether PyAV was there to try it, too.
+    """
+    hint = "" if has_av else _install_hint(codec)
+    if hint:
+        return f"no decoder for codec {codec} in this OpenCV{hint}"
+    return f"no frame decodes (codec {codec}): encrypted or damaged"
+
+
+def _install_hint(codec: str) -> str:
+    """What to do about a codec that PyAV decodes and OpenCV may not."""
+    if codec.lower() not in _NEWER_CODECS:
+        return ""
+    return (
+        ": install `video_zoo[av]`, or re-encode the file with `ffmpeg -i IN -c:v libx264 OUT.mp4`"
+    )
 
 
 def _codec(moov: bytes) -> str:

@@ -1,205 +1,73 @@
 """Shards -> ``tf.data`` batches of clips.
 
-The phases are parse, sample frames, decode only those, crop and resize, flip, normalise, batch,
-prefetch. What is random is a function of the seed and of the place in the stream alone, so that a
-run that starts at step n sees what the whole run would have seen there.
+The phases are parse, sample frames, decode only those, crop and resize, flip, augment, batch,
+prefetch, normalise. What is random is a function of the seed and of the place in the stream alone,
+so that a run that starts at step n sees what the whole run would have seen there.
 """
 
-import dataclasses
-import functools
 import os
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
-from . import flow, sampling, tfrecord, transforms
+from . import augmentation as augment
+from . import records, sampling, service, transforms
+from .augmentation_config import AugmentationConfig
+from .clips import (
+    DTYPES,
+    ClipConfig,
+    check_choice,
+    check_positive,
+    check_views,
+    decode_clips,
+    gather_clips,
+    in_dtype,
+    parallel_calls,
+    views,
+)
+from .source import Split
+from .stream import TrainingStream, fold_seed, reader
 
-# Encoded examples, not decoded frames, wait in the shuffle buffer: this bounds its memory.
-SHUFFLE_BUFFER_BYTES = 256 * 2**20
-# Shards that are read side by side in training.
-_CYCLE_LENGTH = 16
 # Batches made ahead: a fixed few, since clips are large.
-_PREFETCHED = 2
+PREFETCHED = 2
+# Number of a video that is none.
+_BLANK = -1
+DEFAULT_CLIP = ClipConfig()
+_NO_AUGMENTATION = AugmentationConfig()
 
 
-@dataclasses.dataclass(frozen=True)
-class ClipConfig:
-    """What one clip is.
-
-    Args:
-        num_frames: frames of a clip.
-        frame_stride: step between sampled frames, in stored frames.
-        image_size: height and width in pixels.
-        frame_order: ``"sequential"``, or ``"shuffled"`` to permute the frames of every clip.
-    """
-
-    num_frames: int = 64
-    frame_stride: int = 1
-    image_size: int = 224
-    frame_order: str = "sequential"
-
-    def __post_init__(self) -> None:
-        for argument in ("num_frames", "frame_stride", "image_size"):
-            check_positive(argument, getattr(self, argument))
-        if self.frame_order not in sampling.FRAME_ORDERS:
-            raise ValueError(
-                f"`frame_order` must be one of {', '.join(map(repr, sampling.FRAME_ORDERS))}. "
-                f"Received: frame_order={self.frame_order!r}"
-            )
-
-
-def check_positive(argument: str, value: int) -> None:
-    """Raises ValueError unless ``value`` is an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"`{argument}` must be a positive integer. Received: {argument}={value!r}")
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """The shards of one split, with the number of examples in each.
-
-    ``channels`` of a clip are 3, or 2 where the manifest says that optical flow is stored.
-    """
-
-    shards: list[str]
-    sizes: list[int]
-    num_classes: int
-    channels: int = 3
-
-    @property
-    def num_examples(self) -> int:
-        return sum(self.sizes)
-
-    @classmethod
-    def open(cls, data_dir: str | os.PathLike, split: str) -> "Split":
-        """Finds the shards of ``split``, all of them, and how many examples each must hold.
-
-        Without a manifest (shards from elsewhere) they are counted, which reads them once.
-        """
-        shards = tfrecord.list_shards(data_dir, split)
-        manifest = tfrecord.load_manifest(data_dir)
-        if manifest is None or split not in manifest.splits:
-            sizes = [_count_records(shard) for shard in shards]
-        else:
-            known = manifest.shard_sizes(split)
-            names = [os.path.basename(shard) for shard in shards]
-            if set(names) != set(known):
-                raise ValueError(
-                    f"`data_dir` must hold the shards that its manifest lists: {', '.join(known)}. "
-                    f"Received: data_dir={os.fspath(data_dir)!r} with {', '.join(names)}. Convert "
-                    "the videos again."
-                )
-            sizes = [known[name] for name in names]
-        if sum(sizes) == 0:
-            raise ValueError(
-                f"`split` must have examples. Received: split={split!r} of "
-                f"data_dir={os.fspath(data_dir)!r}, whose shards are all empty."
-            )
-        channels = flow.channels(flow.RGB if manifest is None else manifest.modality)
-        return cls(shards, sizes, len(tfrecord.load_label_map(data_dir)), channels)
-
-    def mean_bytes(self) -> float:
-        return sum(tf.io.gfile.stat(s).length for s in self.shards) / self.num_examples
-
-
-@functools.cache  # a run opens its splits several times, and counting reads the whole shard
-def _count_records(shard: str) -> int:
-    count = 0
-    try:
-        for _ in tf.data.TFRecordDataset(shard):
-            count += 1
-    except tf.errors.DataLossError as error:
-        raise ValueError(
-            f"shard {shard} is damaged at record {count}. Copy the shard again, or convert the "
-            "videos again."
-        ) from error
-    return count
-
-
-def _read_shard(shard: tf.Tensor, size: tf.Tensor) -> tf.data.Dataset:
-    """The records of one shard as (shard, index, record), and an error that names it if one fails.
-
-    TensorFlow's own error for a damaged record does not say in which file. So reading stops
-    quietly at the damage, and an end mark finds out that records are missing.
-    """
-    # `ignore_errors` would try a file that cannot be opened for ever, so its first byte is read
-    # before; that error names the file.
-    probe = tf.data.FixedLengthRecordDataset(shard, 1).take(1).filter(lambda _byte: False)
-    records = probe.concatenate(tf.data.TFRecordDataset(shard).ignore_errors())
-    marked = records.concatenate(tf.data.Dataset.from_tensors("")).enumerate()
-
-    def check(index: tf.Tensor, record: tf.Tensor):
-        whole = tf.logical_or(record != "", index == size)
-        message = ["shard", shard, "is damaged at record", index, "of", size]
-        with tf.control_dependencies([tf.debugging.Assert(whole, message)]):
-            return shard, index, tf.identity(record)
-
-    return marked.map(check).filter(lambda _shard, _index, record: record != "")
-
-
-def data_error(error: tf.errors.InvalidArgumentError) -> Exception:
-    """The pipeline's own message, if it is one of its checks that failed."""
-    _, found, message = error.message.partition("assertion failed: ")
-    if not found:
-        return error
-    words = message.splitlines()[0].replace("[", "").replace("]", "")
-    return ValueError(f"{words}. Copy the shard again, or convert the videos again.")
-
-
-def _parse(num_classes: int) -> Callable:
-    def parse(shard: tf.Tensor, index: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
-        example = tfrecord.parse_example(record)
-        label = example["label"]
-        message = ["label", label, "outside the label map of", num_classes, "classes in shard"]
-        message += [shard, "at record", index]
-        inside = tf.logical_and(label >= 0, label < num_classes)
-        with tf.control_dependencies([tf.debugging.Assert(inside, message)]):
-            example["label"] = tf.cast(tf.identity(label), tf.int32)
-        return example
-
-    return parse
-
-
-def _seed(seed: int, *keys: tf.Tensor | int) -> tf.Tensor:
-    """A stateless seed (int64 [2]) for this use of ``seed``."""
-    mixed = tf.constant([seed, 0], tf.int64)
-    for key in keys:
-        mixed = tf.random.experimental.stateless_fold_in(mixed, tf.cast(key, tf.int64))
-    return mixed
-
-
-def _shuffled_epoch(split: Split, seed: int, buffer: int) -> Callable:
-    """A function epoch -> records of the split in the order of that epoch."""
-
-    def records(epoch: tf.Tensor) -> tf.data.Dataset:
-        # `shuffle` mixes the process-wide seed in. Without it, `seed` alone decides.
-        tf.compat.v1.get_default_graph().seed = None
-        epoch_seed = _seed(seed, epoch)
-        shards = tf.data.Dataset.from_tensor_slices((split.shards, split.sizes))
-        shards = shards.shuffle(len(split.shards), epoch_seed[0], reshuffle_each_iteration=False)
-        return shards.interleave(
-            lambda shard, size: _read_shard(shard, tf.cast(size, tf.int64)),
-            cycle_length=min(_CYCLE_LENGTH, len(split.shards)),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        ).shuffle(buffer, epoch_seed[1], reshuffle_each_iteration=False)
-
-    return records
-
-
-def _random_clip(
-    frames: tf.Tensor, clip: ClipConfig, channels: int, random_flip: bool, seed: tf.Tensor
-) -> tf.Tensor:
-    """A clip from encoded frames: one draw of start, crop and flip for all its frames."""
-    seeds = tf.random.split(seed, 4)
-    indices = sampling.random_clip(
-        tf.shape(frames)[0], clip.num_frames, clip.frame_stride, seeds[0]
-    )
+def _training_selection(
+    frames: tf.Tensor,
+    clip: ClipConfig,
+    augmentation: AugmentationConfig,
+    random_flip: bool,
+    seeds: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Frames, crop box and flip of a training clip: one draw of each for all its frames."""
+    stride = augment.frame_stride(augmentation, clip.frame_stride, seeds[4])
+    indices = sampling.random_clip(tf.shape(frames)[0], clip.num_frames, stride, seeds[0])
     indices = sampling.order_frames(indices, clip.frame_order, seeds[1])
-    box = transforms.random_crop_box(*transforms.frame_size(frames[0]), seeds[2])
-    pixels = transforms.decode_clip(tf.gather(frames, indices), box, clip.image_size, channels)
-    pixels = transforms.normalise(pixels)
-    return transforms.random_flip(pixels, seeds[3]) if random_flip else pixels
+    box = augment.crop_box(augmentation, *transforms.frame_size(frames[0]), seeds[2])
+    flip = tf.random.stateless_uniform([], seeds[3]) < 0.5 if random_flip else tf.constant(False)
+    return tf.gather(frames, indices), box, flip
+
+
+def _augmented(frames: tf.data.Dataset, clip: ClipConfig, augmentation: AugmentationConfig):
+    """Frames, (pixels, about), with the colours of each clip changed; about has a "seed"."""
+
+    def change(pixels: tf.Tensor, about: dict) -> tuple[tf.Tensor, dict]:
+        changed = augment.augment_clip(
+            augmentation, tf.cast(pixels[0], tf.float32), about["seed"][0]
+        )
+        return _to_bytes(changed), {name: value[0] for name, value in about.items()}
+
+    clips = gather_clips(frames, clip.num_frames, 1, drop_remainder=True)
+    return clips.map(change, num_parallel_calls=parallel_calls(), deterministic=True)
+
+
+def _to_bytes(pixels: tf.Tensor) -> tf.Tensor:
+    return tf.saturate_cast(tf.round(pixels), tf.uint8)
 
 
 def training_dataset(
@@ -207,8 +75,13 @@ def training_dataset(
     *,
     split: str = "train",
     batch_size: int = 5,
-    clip: ClipConfig = ClipConfig(),
+    clip: ClipConfig = DEFAULT_CLIP,
     random_flip: bool = True,
+    augmentation: AugmentationConfig = _NO_AUGMENTATION,
+    balanced: bool = False,
+    skipped: records.SkippedRecords | None = None,
+    data_service: str | None = None,
+    dtype: str = "float32",
     seed: int = 0,
     first_step: int = 0,
 ) -> tf.data.Dataset:
@@ -225,13 +98,25 @@ def training_dataset(
         clip: frames, stride, size and frame order of a clip.
         random_flip: whether clips are mirrored at random. Turn it off where left and right are
             classes. Defaults to True.
+        augmentation: what else is done to clips. Defaults to nothing.
+        balanced: whether videos of rare classes are repeated in an epoch, and some of frequent ones
+            left out, so that all classes are equally frequent. Defaults to False.
+        skipped: passes over bad records, and keeps which they were. Defaults to None: a bad record
+            is an error.
+        data_service: address of a tf.data service, ``grpc://HOST:PORT``, whose workers make the
+            clips. The order is then theirs: ``first_step`` only chooses other draws. Defaults to
+            None.
+        dtype: "float32", normalised, or "uint8", a quarter of the memory and of the time to move
+            it, for :func:`video_zoo.data.transforms.normalise` on the device. Defaults to
+            "float32".
         seed: of all that is random. Defaults to 0.
         first_step: batch to begin with, to continue an interrupted run. Defaults to 0.
 
     Returns:
-        A dataset of (float32 [batch, time, height, width, 3] in [-1, 1], int32 [batch]). From
-        shards of optical flow, the clips have 2 channels: displacement to the right and downwards,
-        divided by the bound of the conversion.
+        A dataset of (float32 [batch, time, height, width, 3] in [-1, 1], int32 [batch]); with mixup
+        or cutmix the labels are float32 [batch, num_classes], shares of classes. From shards of
+        optical flow, the clips have 2 channels: displacement to the right and downwards, divided by
+        the bound of the conversion.
 
     Raises:
         ValueError: an argument is out of range; there are fewer examples than ``batch_size``.
@@ -240,73 +125,53 @@ def training_dataset(
             the label map; the message names the shard and the record.
     """
     check_positive("batch_size", batch_size)
+    check_choice("dtype", dtype, DTYPES)
+    service.check(data_service, skipped)
     source = Split.open(data_dir, split)
-    steps = source.num_examples // batch_size
-    if steps == 0:
+    augmentation.check(source.channels, clip.frame_stride)
+    if source.num_examples < batch_size:
         raise ValueError(
             f"`batch_size` must be at most the number of examples, {source.num_examples} in split "
             f"{split!r}. Received: batch_size={batch_size}"
         )
-    buffer = int(min(source.num_examples, max(1, SHUFFLE_BUFFER_BYTES // source.mean_bytes())))
-    one_epoch = _shuffled_epoch(source, seed, buffer)
-    parse = _parse(source.num_classes)
+    stream = TrainingStream(source, batch_size, seed, balanced, skipped)
+    numbered = stream.endless(first_step) if data_service else stream.epochs(first_step)
+    parse = records.parser(source.class_names)
 
-    def epoch_of_clips(epoch: tf.Tensor) -> tf.data.Dataset:
-        # Examples are skipped before they are decoded.
-        skipped = tf.where(epoch == first_step // steps, first_step % steps * batch_size, 0)
-        numbered = one_epoch(epoch).take(steps * batch_size).enumerate()
-        numbered = numbered.skip(tf.cast(skipped, tf.int64))
-        return numbered.map(lambda index, record: (_seed(seed, epoch, index), record))
-
-    def random_clip(clip_seed: tf.Tensor, record) -> tuple[tf.Tensor, tf.Tensor]:
+    def select(clip_seed: tf.Tensor, record):
+        seeds = tf.random.split(clip_seed, 6)
         example = parse(*record)
-        pixels = _random_clip(example["frames"], clip, source.channels, random_flip, clip_seed)
-        return pixels, example["label"]
+        selected = _training_selection(example["frames"], clip, augmentation, random_flip, seeds)
+        return *selected, {"label": example["label"], "seed": seeds[5]}
 
-    epochs = tf.data.Dataset.counter(first_step // steps)
-    dataset = epochs.flat_map(epoch_of_clips)
-    dataset = dataset.map(random_clip, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    dataset = dataset.batch(batch_size, drop_remainder=True)
-    endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-    return dataset.apply(endless).prefetch(_PREFETCHED)
+    selected = numbered.map(select, num_parallel_calls=parallel_calls(), deterministic=True)
+    frames = decode_clips(selected, clip, source.channels)
+    if augmentation.color_jitter > 0 or augmentation.rand_augment > 0:
+        dataset = _augmented(frames, clip, augmentation).batch(batch_size, drop_remainder=True)
+    else:
+        dataset = gather_clips(frames, clip.num_frames, batch_size, drop_remainder=True)
+    dataset = dataset.map(_labels(source, augmentation))
+    if data_service:
+        dataset = service.distribute(dataset, data_service)
+    else:
+        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+        dataset = dataset.apply(endless)
+    return in_dtype(dataset.prefetch(PREFETCHED), dtype)
 
 
-def check_views(num_clips: int, num_crops: int) -> None:
-    """Raises ValueError unless a video can be seen in ``num_clips`` x ``num_crops`` views."""
-    check_positive("num_clips", num_clips)
-    if num_crops not in (1, 3):
-        raise ValueError(f"`num_crops` must be 1 or 3. Received: num_crops={num_crops!r}")
+def _labels(source: Split, augmentation: AugmentationConfig) -> Callable:
+    """A function (clips, about) -> (clips, labels), mixed where the augmentation says so."""
 
+    def labels(clips: tf.Tensor, about: dict):
+        if not augmentation.mixes:
+            return clips, about["label"]
+        targets = tf.one_hot(about["label"], source.num_classes)
+        # Another seed than that of the first clip's own colours.
+        seed = tf.random.experimental.stateless_fold_in(about["seed"][0], 1)
+        mixed, targets = augment.mix_batch(augmentation, tf.cast(clips, tf.float32), targets, seed)
+        return _to_bytes(mixed), targets
 
-def views(
-    frames: tf.Tensor, clip: ClipConfig, num_clips: int, num_crops: int, seed: tf.Tensor
-) -> tf.data.Dataset:
-    """The views of one video: evenly spaced clips x crops.
-
-    Args:
-        frames: string [length], all frames of the video as JPEGs.
-        clip: what one clip is.
-        num_clips: clips, spread evenly in time.
-        num_crops: 1 (centre) or 3 (along the long side).
-        seed: int64 [2], for ``frame_order="shuffled"``.
-
-    Returns:
-        A dataset of (string [num_frames], int32 [4] crop box): not decoded yet.
-    """
-    indices = sampling.even_clips(
-        tf.shape(frames)[0], clip.num_frames, clip.frame_stride, num_clips
-    )
-    seeds = tf.random.split(seed, num_clips)
-    indices = tf.stack(
-        [sampling.order_frames(indices[i], clip.frame_order, seeds[i]) for i in range(num_clips)]
-    )
-    boxes = transforms.even_crop_boxes(*transforms.frame_size(frames[0]), num_crops)
-    return tf.data.Dataset.from_tensor_slices(
-        (
-            tf.repeat(tf.gather(frames, indices), num_crops, axis=0),
-            tf.tile(boxes, [num_clips, 1]),
-        )
-    )
+    return labels
 
 
 def evaluation_dataset(
@@ -314,17 +179,20 @@ def evaluation_dataset(
     *,
     split: str = "val",
     batch_size: int = 5,
-    clip: ClipConfig = ClipConfig(),
+    clip: ClipConfig = DEFAULT_CLIP,
     num_clips: int = 1,
     num_crops: int = 1,
     seed: int = 0,
     details: bool = False,
     weights: bool = False,
+    skipped: records.SkippedRecords | None = None,
+    data_service: str | None = None,
+    dtype: str = "float32",
 ) -> tf.data.Dataset:
     """Batches of the views of every video, each exactly once, the last batch included.
 
     The views of a video follow one another: ``num_clips`` clips evenly spaced in time, of each
-    ``num_crops`` crops.
+    ``num_crops`` crops. (With a data service they may come between those of other videos.)
 
     Args:
         data_dir: shard folder.
@@ -339,6 +207,7 @@ def evaluation_dataset(
         weights: whether to add, third, float32 [batch] weights, and to fill the last batch up with
             views of weight 0: replicas of a distribution strategy need full batches. The others
             have one weight that keeps the mean over batches exact. Defaults to False.
+        skipped, data_service, dtype: as in :func:`training_dataset`.
 
     Returns:
         A finite dataset of (float32 [batch, time, height, width, 3] in [-1, 1], int32 [batch]);
@@ -349,34 +218,55 @@ def evaluation_dataset(
             :func:`training_dataset`.
     """
     check_positive("batch_size", batch_size)
+    check_choice("dtype", dtype, DTYPES)
     check_views(num_clips, num_crops)
+    service.check(data_service, skipped)
     source = Split.open(data_dir, split)
-    parse = _parse(source.num_classes)
+    parse = records.parser(source.class_names)
+    read = reader(source, skipped)
+    first = np.cumsum([0, *source.sizes[:-1]])  # number of the first video of each shard
+
+    def views_of_shard(shard: tf.Tensor, size: tf.Tensor, first_video: tf.Tensor):
+        def views_of_record(shard: tf.Tensor, index: tf.Tensor, record: tf.Tensor):
+            example = parse(shard, index, record)
+            video = first_video + index
+            about = {"video": video, "filename": example["filename"], "label": example["label"]}
+            video_seed = fold_seed(seed, video)
+            return views(example["frames"], clip, num_clips, num_crops, video_seed, about)
+
+        return read(shard, size).flat_map(views_of_record)
+
+    shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes, first))
+    frames = decode_clips(shards.flat_map(views_of_shard), clip, source.channels)
     num_views = source.num_examples * num_clips * num_crops
-    padding = -num_views % batch_size if weights else 0
-
-    def views_of_example(video: tf.Tensor, record) -> tf.data.Dataset:
-        example = parse(*record)
-        views_ = views(example["frames"], clip, num_clips, num_crops, _seed(seed, video))
-        about = {"video": video, "filename": example["filename"]}
-        return views_.map(lambda frames, box: (frames, box, example["label"], about))
-
-    def decode(frames: tf.Tensor, box: tf.Tensor, label: tf.Tensor, about: dict):
-        frames = tf.ensure_shape(frames, [clip.num_frames])
-        pixels = transforms.decode_clip(frames, box, clip.image_size, source.channels)
-        pixels = transforms.normalise(pixels)
-        if weights:
-            return pixels, label, tf.constant((num_views + padding) / num_views, tf.float32)
-        return (pixels, label, about) if details else (pixels, label)
-
-    shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
-    records = shards.flat_map(lambda shard, size: _read_shard(shard, tf.cast(size, tf.int64)))
-    dataset = records.enumerate().flat_map(lambda video, record: views_of_example(video, record))
-    dataset = dataset.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    if padding:
-        blank = tf.zeros(dataset.element_spec[0].shape)
-        fill = tf.data.Dataset.from_tensors((blank, tf.constant(0), tf.constant(0.0)))
-        dataset = dataset.concatenate(fill.repeat(padding))
-    dataset = dataset.batch(batch_size, drop_remainder=weights)
     num_batches = -(-num_views // batch_size)
-    return dataset.apply(tf.data.experimental.assert_cardinality(num_batches)).prefetch(_PREFETCHED)
+    total = num_batches * batch_size if weights else None
+    if data_service:
+        clips = service.distribute(gather_clips(frames, clip.num_frames, 1), data_service).unbatch()
+        dataset = _filled_up(clips, total).batch(batch_size, drop_remainder=weights)
+    else:
+        frames = _filled_up(frames, total and total * clip.num_frames)
+        dataset = gather_clips(frames, clip.num_frames, batch_size, drop_remainder=weights)
+
+    def arranged(clips: tf.Tensor, about: dict):
+        label = about.pop("label")
+        if weights:
+            share = tf.constant(total / num_views, tf.float32)
+            return clips, label, tf.where(about["video"] == _BLANK, 0.0, share)
+        return (clips, label, about) if details else (clips, label)
+
+    dataset = dataset.map(arranged)
+    if skipped is None:
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
+    return in_dtype(dataset.prefetch(PREFETCHED), dtype)
+
+
+def _filled_up(dataset: tf.data.Dataset, length: int | None) -> tf.data.Dataset:
+    """(pixels, about), with zeros of video ``_BLANK`` behind, up to ``length`` elements."""
+    if length is None:
+        return dataset
+    pixels, about = tf.nest.map_structure(
+        lambda spec: tf.zeros(spec.shape, spec.dtype), dataset.element_spec
+    )
+    blank = pixels, about | {"video": tf.constant(_BLANK, tf.int64)}
+    return dataset.concatenate(tf.data.Dataset.from_tensors(blank).repeat()).take(length)

@@ -11,7 +11,7 @@ import pathlib
 import numpy as np
 import tqdm
 
-from . import video
+from . import readers
 
 CLASSES = ("down", "growing", "left", "right", "up")
 # (horizontal, vertical) of the drift, in the picture's axes: y points down.
@@ -67,7 +67,7 @@ def write_video(path: str | os.PathLike, frames: np.ndarray, fps: float) -> None
     Raises:
         OSError: OpenCV cannot write there.
     """
-    cv2 = video.load_opencv()
+    cv2 = readers.load_opencv()
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
     height, width = frames.shape[1:3]

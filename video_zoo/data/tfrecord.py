@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
-from video_zoo.data import flow
+from video_zoo.data import filesystems, flow
 from video_zoo.data.video import EncodedClip
 
 FORMAT_VERSION = 1
@@ -24,6 +24,7 @@ LABEL_MAP_NAME = "label_map.txt"
 
 # Context features (one value per clip).
 LABEL_INDEX = "clip/label/index"
+UNLABELLED = -1
 LABEL_TEXT = "clip/label/text"  # DMVR's key for the class name ...
 LABEL_STRING = "clip/label/string"  # ... and MediaSequence's
 FILENAME = "video/filename"
@@ -103,40 +104,44 @@ def encode_example(
         CHANNELS: _int64(3),
         FRAME_RATE: _float(encoded.frame_rate),
     }
-    feature_lists = {
-        ENCODED: tf.train.FeatureList(feature=[_bytes(frame) for frame in encoded.frames]),
-        TIMESTAMP: tf.train.FeatureList(feature=[_int64(time) for time in encoded.timestamps_us]),
-    }
-    example = tf.train.SequenceExample(
-        context=tf.train.Features(feature=context),
-        feature_lists=tf.train.FeatureLists(feature_list=feature_lists),
-    )
+    example = tf.train.SequenceExample(context=tf.train.Features(feature=context))
+    # Filled in place: a list of features would be copied twice, with all the pictures in it.
+    frames = example.feature_lists.feature_list[ENCODED].feature
+    times = example.feature_lists.feature_list[TIMESTAMP].feature
+    for frame, time in zip(encoded.frames, encoded.timestamps_us, strict=True):
+        frames.add().bytes_list.value.append(frame)
+        times.add().int64_list.value.append(time)
     # Protobuf maps have no order of their own: without this, equal clips may differ in bytes.
     return example.SerializeToString(deterministic=True)
 
 
-def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+def parse_example(
+    serialized: tf.Tensor, class_names: Sequence[str] | None = None
+) -> dict[str, tf.Tensor]:
     """Parses one serialized example inside a ``tf.data`` graph; the frames stay encoded.
 
-    Only the frames and the label index are required, so shards made by other tools (DMVR, the
-    TensorFlow Model Garden, MediaSequence) parse too.
+    Only the frames and the label, as an index or as a class name, are required, so shards made by
+    other tools (DMVR, the TensorFlow Model Garden, MediaSequence) parse too.
 
     Args:
         serialized: string scalar tensor, one serialized ``tf.train.SequenceExample``.
+        class_names: list of str. The label map, for examples that name their class and have no
+            index. Defaults to None: such have the label -1.
 
     Returns:
         dict of tensors: `"frames"` (string `[num_frames]`, encoded JPEGs) and the scalars `"label"`
-        (int64), `"filename"` (string, `""` when absent), `"height"` and `"width"` (int64, pixels,
-        0 when absent) and `"frame_rate"` (float32, frames per second, 0 when absent).
+        (int64, -1 for an example without a label), `"filename"` (string, `""` when absent),
+        `"height"` and `"width"` (int64, pixels, 0 when absent) and `"frame_rate"` (float32, frames
+        per second, 0 when absent).
 
     Raises:
         tf.errors.InvalidArgumentError: when run, if the example is not a ``SequenceExample`` or
-            lacks a required key.
+            has no frames.
     """
     context, feature_lists = tf.io.parse_single_sequence_example(
         serialized,
         context_features={
-            LABEL_INDEX: tf.io.FixedLenFeature([], tf.int64),
+            **_LABEL_FEATURES,
             FILENAME: tf.io.FixedLenFeature([], tf.string, default_value=""),
             HEIGHT: tf.io.FixedLenFeature([], tf.int64, default_value=0),
             WIDTH: tf.io.FixedLenFeature([], tf.int64, default_value=0),
@@ -146,12 +151,36 @@ def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     )
     return {
         "frames": feature_lists[ENCODED],
-        "label": context[LABEL_INDEX],
+        "label": _label(context, class_names),
         "filename": context[FILENAME],
         "height": context[HEIGHT],
         "width": context[WIDTH],
         "frame_rate": context[FRAME_RATE],
     }
+
+
+def parse_label(serialized: tf.Tensor, class_names: Sequence[str] | None = None) -> tf.Tensor:
+    """The label alone (int64 scalar), as :func:`parse_example` gives it."""
+    context, _ = tf.io.parse_single_sequence_example(serialized, context_features=_LABEL_FEATURES)
+    return _label(context, class_names)
+
+
+_LABEL_FEATURES = {
+    LABEL_INDEX: tf.io.FixedLenFeature([], tf.int64, default_value=UNLABELLED),
+    LABEL_TEXT: tf.io.FixedLenFeature([], tf.string, default_value=""),
+    LABEL_STRING: tf.io.FixedLenFeature([], tf.string, default_value=""),
+}
+
+
+def _label(context: Mapping[str, tf.Tensor], class_names: Sequence[str] | None) -> tf.Tensor:
+    index = context[LABEL_INDEX]
+    if class_names is None:
+        return index
+    text = tf.where(context[LABEL_TEXT] == "", context[LABEL_STRING], context[LABEL_TEXT])
+    # Compared one by one, as a lookup table could not move to the workers of a data service.
+    places = tf.where(tf.constant(class_names) == text)[:, 0]
+    named = tf.reduce_max(tf.concat([[tf.constant(UNLABELLED, tf.int64)], places], axis=0))
+    return tf.where(index == UNLABELLED, named, index)
 
 
 def shard_name(split: str, index: int, num_shards: int) -> str:
@@ -174,7 +203,7 @@ def list_shards(data_dir: str | os.PathLike, split: str) -> list[str]:
 
     Args:
         data_dir: str. Folder of shards, local or on any file system that TensorFlow reads. Their
-            names may end in `.tfrecord` or not.
+            names may end in `.tfrecord` or not. A web server must have the manifest too.
         split: str. Such as `"train"` or `"val"`.
 
     Returns:
@@ -182,18 +211,16 @@ def list_shards(data_dir: str | os.PathLike, split: str) -> list[str]:
 
     Raises:
         FileNotFoundError: if the folder does not exist, or a shard of the set is missing.
-        ValueError: if there are no shards of `split`, or shards of several conversions are mixed.
+        ValueError: if there are no shards of `split`, shards of several conversions are mixed, or
+            the folder's file system cannot be read here.
+        OSError: if a web server does not send what is needed.
     """
+    filesystems.check(data_dir, "data_dir")
     data_dir = os.fspath(data_dir)
     data_dir = data_dir if "://" in data_dir else os.path.abspath(data_dir)
-    if not tf.io.gfile.isdir(data_dir):
-        raise FileNotFoundError(
-            "`data_dir` must be a folder of TFRecord shards. Received: "
-            f"data_dir={data_dir!r}, which is no folder. Make it with tools/make_tfrecords.py."
-        )
     found = collections.defaultdict(dict)  # number of shards -> index -> names
     splits = set()
-    for name in sorted(tf.io.gfile.listdir(data_dir)):
+    for name in _list_files(data_dir):
         match = _SHARD_NAME.fullmatch(name)
         splits.update([match["split"]] if match else [])
         if match and match["split"] == split:
@@ -206,6 +233,36 @@ def list_shards(data_dir: str | os.PathLike, split: str) -> list[str]:
             "Choose another, or convert videos with tools/make_tfrecords.py."
         )
     return [os.path.join(data_dir, name) for name in _complete_set(found, data_dir, split)]
+
+
+def _list_files(data_dir: str) -> list[str]:
+    """Names of the files in the folder; those that the manifest tells where none can be listed."""
+    if filesystems.lists_files(data_dir):
+        if not tf.io.gfile.isdir(data_dir):
+            unreachable = ", or cannot be reached" if "://" in data_dir else ""
+            raise FileNotFoundError(
+                "`data_dir` must be a folder of TFRecord shards. Received: "
+                f"data_dir={data_dir!r}, which is no folder{unreachable}. "
+                "Make it with tools/make_tfrecords.py."
+            )
+        return sorted(tf.io.gfile.listdir(data_dir))
+    try:
+        manifest = load_manifest(data_dir)
+        if manifest is None:
+            raise FileNotFoundError(
+                f"`data_dir` must hold {MANIFEST_NAME} where it is read from a web server, which "
+                f"lists no files. Received: data_dir={data_dir!r}. Put the whole folder there."
+            )
+        names = [shard.name for split in manifest.splits.values() for shard in split.shards]
+        with tf.io.gfile.GFile(os.path.join(data_dir, names[0]), "rb") as file:
+            file.read(1)  # fails too if the server cannot send parts of a file
+    except tf.errors.OpError as error:
+        raise OSError(
+            "`data_dir` must be on a web server that sends shards, and parts of them. "
+            f"Received: data_dir={data_dir!r} ({error.message or 'file not found'}). "
+            "Copy the shards to a local folder."
+        ) from error
+    return names
 
 
 def _complete_set(found: dict[int, dict[int, list[str]]], data_dir: str, split: str) -> list[str]:
@@ -275,8 +332,10 @@ def load_label_map(data_dir: str | os.PathLike) -> list[str]:
 
     Raises:
         FileNotFoundError: if the folder has no `label_map.txt`.
-        ValueError: if it is not UTF-8, is empty, or has an empty or repeated name.
+        ValueError: if it is not UTF-8, is empty, or has an empty or repeated name; or the folder's
+            file system cannot be read here.
     """
+    filesystems.check(data_dir, "data_dir")
     path = os.path.join(os.fspath(data_dir), LABEL_MAP_NAME)
     if not tf.io.gfile.exists(path):
         raise FileNotFoundError(
@@ -378,8 +437,10 @@ def load_manifest(data_dir: str | os.PathLike) -> Manifest | None:
     """Reads a shard folder's manifest; None if it has none (shards made by other tools).
 
     Raises:
-        ValueError: if the manifest is damaged or of another format version.
+        ValueError: if the manifest is damaged or of another format version, or the folder's file
+            system cannot be read here.
     """
+    filesystems.check(data_dir, "data_dir")
     path = os.path.join(os.fspath(data_dir), MANIFEST_NAME)
     if not tf.io.gfile.exists(path):
         return None

@@ -44,47 +44,44 @@ def even_crop_boxes(height: tf.Tensor, width: tf.Tensor, num_crops: int) -> tf.T
     return tf.stack(boxes)
 
 
-def decode_clip(frames: tf.Tensor, box: tf.Tensor, image_size: int, channels: int = 3) -> tf.Tensor:
-    """Decodes only the ``box`` of encoded frames, and resizes it.
+def decode_frame(frame: tf.Tensor, box: tf.Tensor, image_size: int, channels: int = 3) -> tf.Tensor:
+    """Decodes only the ``box`` of an encoded frame, and resizes it.
 
     Args:
-        frames: string [time], JPEGs of one size.
+        frame: string scalar, a JPEG.
         box: int32 [4]: top, left, height, width in pixels.
         image_size: side of the result, in pixels.
         channels: 3, or 2 for flow, which leaves the third channel of its JPEGs unused. Resizing
             does not touch the values of flow: they stay in pixels of the stored picture.
 
     Returns:
-        float32 [time, image_size, image_size, channels] in [0, 255].
+        uint8 [image_size, image_size, channels].
     """
-    cropped = tf.map_fn(
-        lambda frame: tf.io.decode_and_crop_jpeg(frame, box, channels=3),
-        frames,
-        fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8),
+    pixels = tf.io.decode_and_crop_jpeg(frame, box, channels=3)[..., :channels]
+
+    def resized() -> tf.Tensor:
+        size = (image_size, image_size)
+        return tf.saturate_cast(tf.round(tf.image.resize(pixels, size, antialias=True)), tf.uint8)
+
+    fits = tf.reduce_all(tf.shape(pixels)[:2] == image_size)
+    return tf.ensure_shape(
+        tf.cond(fits, lambda: pixels, resized), [image_size, image_size, channels]
     )
-    pixels = tf.cast(cropped[..., :channels], tf.float32)
-    resized = tf.cond(
-        tf.reduce_all(tf.shape(pixels)[1:3] == image_size),
-        lambda: pixels,
-        lambda: tf.image.resize(pixels, (image_size, image_size), antialias=True),
-    )
-    return tf.ensure_shape(resized, [frames.shape[0], image_size, image_size, channels])
 
 
-def random_flip(clip: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Mirrors left and right of a whole normalised clip, with probability one half.
+def mirror(frame: tf.Tensor) -> tf.Tensor:
+    """Mirrors left and right of a frame (uint8 [height, width, channels]).
 
-    In a clip of 2 channels, which is flow, motion to the right becomes motion to the left.
+    In a frame of 2 channels, which is flow, motion to the right becomes motion to the left.
     """
-    flip = tf.random.stateless_uniform([], seed) < 0.5
+    mirrored = tf.reverse(frame, axis=[1])
+    if frame.shape[-1] != 2:
+        return mirrored
+    # 127.5 is no motion, so that 255 - x is the opposite of x.
+    right, down = tf.unstack(mirrored, axis=-1)
+    return tf.stack([255 - right, down], axis=-1)
 
-    def mirrored() -> tf.Tensor:
-        mirror_image = tf.reverse(clip, axis=[2])
-        return mirror_image * [-1.0, 1.0] if clip.shape[-1] == 2 else mirror_image
 
-    return tf.cond(flip, mirrored, lambda: clip)
-
-
-def normalise(clip: tf.Tensor) -> tf.Tensor:
-    """[0, 255] to [-1, 1], the range of the zoo's networks."""
-    return clip / 127.5 - 1.0
+def normalise(clips: tf.Tensor) -> tf.Tensor:
+    """uint8 in [0, 255] to float32 in [-1, 1], the range of the zoo's networks."""
+    return tf.cast(clips, tf.float32) / 127.5 - 1.0

@@ -1,11 +1,11 @@
-"""Decodes a video file into JPEG frames at a fixed rate and size. The only module that uses OpenCV.
+"""Decodes a video file into JPEG frames at a fixed rate and size.
 
 It imports neither TensorFlow nor Keras: the worker processes of a conversion import this module
 alone, so each starts in a fraction of a second and stays small.
 """
 
+import contextlib
 import dataclasses
-import importlib.metadata
 import math
 import os
 from collections.abc import Iterator
@@ -13,22 +13,11 @@ from types import ModuleType
 
 import numpy as np
 
-from video_zoo.data import file_check, flow
+from video_zoo.data import flow, readers
+from video_zoo.data.readers import UnusableVideo
+from video_zoo.data.resampling import TIME_SLACK, TimedFrames, on_display
 
-# Containers such as WebM and FLV round every time to a millisecond, and a frame's time here is the
-# difference of two of them. Without this slack a conversion at the video's own rate would drop
-# some frames and double others.
-_TIME_SLACK = 1e-3
-# A longer pause between two frames is taken for a damaged time, not for a still picture.
-_LONGEST_PAUSE = 60.0
-# Rates outside these bounds are placeholders (FLV and WMV declare 1000 frames per second).
-_MAX_DECLARED_RATE = 240.0
-_FALLBACK_RATE = 25.0
 _JPEG_MAX_SIDE = 65500
-
-
-class UnusableVideo(Exception):  # noqa: N818 - it is an answer, not a fault
-    """A video that cannot be converted; ``str`` of it is the reason, in one line."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,55 +90,27 @@ class EncodedClip:
     end_us: int
 
 
-def opencv_version(modality: str = flow.RGB) -> str:
-    """OpenCV's version. ImportError as :func:`load_opencv`, or if it lacks the flow `modality`."""
-    cv2 = load_opencv()
-    if modality != flow.RGB:
-        flow.estimator(cv2, modality)
-    return cv2.__version__
+def decoder_versions(modality: str = flow.RGB) -> dict[str, str]:
+    """Versions of what decodes videos here, as `{"opencv": ...}` and, if installed, `"av"`.
 
+    Args:
+        modality: str. One of `flow.MODALITIES`. Defaults to `"rgb"`.
 
-def load_opencv() -> ModuleType:
-    """The module ``cv2``.
+    Returns:
+        dict of package to version.
 
     Raises:
-        ImportError: if it cannot be loaded; the one-line message tells the remedy.
+        ImportError: if OpenCV cannot be loaded, or lacks the flow `modality`.
     """
-    # Both are read when OpenCV loads. Damaged videos are reported in skipped.csv, so FFmpeg's own
-    # complaints would only tear the progress bar.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-    try:
-        import cv2
-    except (ImportError, AttributeError, OSError) as error:
-        raise ImportError(_opencv_remedy(str(error))) from error
-    if not hasattr(cv2, "VideoCapture"):
-        raise ImportError(_opencv_remedy("the installed cv2 module is broken"))
-    return cv2
-
-
-def _opencv_remedy(problem: str) -> str:
-    problem = " ".join(problem.split())
-    packages = {package.metadata["Name"] for package in importlib.metadata.distributions()}
-    installed = sorted(name for name in packages if name and name.startswith("opencv-"))
-    if len(installed) == 1 and ".so" in problem:
-        remedy = (
-            "A system library is missing: `apt-get install libgl1 libglib2.0-0`, or without it "
-            f"`pip uninstall -y {installed[0]} && pip install opencv-python-headless`"
-        )
-    elif installed:
-        remedy = (
-            "Keep one OpenCV package only: "
-            f"`pip uninstall -y {' '.join(installed)} && pip install opencv-python-headless`"
-        )
-    else:
-        remedy = "Install it: `pip install opencv-python-headless`"
-    return f"OpenCV cannot be loaded ({problem}). {remedy}."
+    cv2, av = readers.load_opencv(), readers.load_av()
+    if modality != flow.RGB:
+        flow.estimator(cv2, modality)
+    return {"opencv": cv2.__version__} | ({"av": av.__version__} if av is not None else {})
 
 
 def use_one_thread() -> None:
     """Turns OpenCV's own threads off, for a process that is one of many."""
-    load_opencv().setNumThreads(0)
+    readers.load_opencv().setNumThreads(0)
 
 
 def encode_clip(
@@ -186,19 +147,14 @@ def encode_clip(
             "`start` must be 0 or more seconds, and `end` later than `start`. "
             f"Received: start={start}, end={end}."
         )
-    cv2 = load_opencv()
-    reason = file_check.why_not_video(path)
-    if reason:
-        raise UnusableVideo(reason)
-    capture = _open(cv2, path)
+    cv2 = readers.load_opencv()
     try:
-        video = _TimedFrames(cv2, capture)
-        jpegs, times, size = _encode_frames(cv2, video, config, start or 0.0, end)
-        _check_complete(cv2, capture, video, config, start, end)
+        with contextlib.closing(readers.open_video(path)) as reader:
+            video = TimedFrames(reader, reader.rate)
+            jpegs, times, size = _encode_frames(cv2, video, config, start or 0.0, end)
+            _check_complete(reader, video, config, start, end)
     except cv2.error as error:
         raise UnusableVideo(f"OpenCV failed: {' '.join(str(error).split())}") from error
-    finally:
-        capture.release()
     if config.modality != flow.RGB and not jpegs:
         raise UnusableVideo("too few frames: optical flow needs 2")
     if len(jpegs) < config.min_frames:
@@ -217,100 +173,11 @@ def encode_clip(
     )
 
 
-def _open(cv2: ModuleType, path: str):
-    options = []
-    if hasattr(cv2, "CAP_PROP_N_THREADS"):
-        # The conversion runs one process per CPU: more decoder threads would only get in the way.
-        options = [cv2.CAP_PROP_N_THREADS, 1]
-    # FFmpeg by name: OpenCV's other readers take the digits of a file name for a picture series.
-    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG, options)
-    if not capture.isOpened():
-        raise UnusableVideo(file_check.why_not_opened(path))
-    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    return capture
-
-
-class _TimedFrames:
-    """Yields ``(seconds, frame)`` in decode order, times counted from the first frame.
-
-    A time that is not later than the one before, or later by more than a pause can be, is replaced
-    by one frame interval after the one before. (The last frame of many AVI files has time 0.)
-
-    Attributes:
-        count: int. Frames read so far.
-        seconds: float. Time of the newest of them.
-    """
-
-    def __init__(self, cv2: ModuleType, capture):
-        self._cv2 = cv2
-        self._capture = capture
-        declared = capture.get(cv2.CAP_PROP_FPS)
-        rate = declared if 0 < declared <= _MAX_DECLARED_RATE else _FALLBACK_RATE
-        self._nominal_interval = 1 / rate
-        self.count = 0
-        self.seconds = 0.0
-
-    @property
-    def interval(self) -> float:
-        """Mean seconds between frames so far."""
-        return self.seconds / (self.count - 1) if self.count > 1 else self._nominal_interval
-
-    @property
-    def end(self) -> float:
-        """Seconds at which the newest frame would leave the display; 0 without frames."""
-        return self.seconds + self.interval if self.count else 0.0
-
-    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
-        origin = 0.0
-        while True:
-            decoded, frame = self._capture.read()
-            if not decoded:
-                return
-            # This property holds the time of the frame just read only after a read.
-            clock = self._capture.get(self._cv2.CAP_PROP_POS_MSEC) / 1000
-            if self.count == 0:
-                origin = clock
-            else:
-                pause = clock - origin - self.seconds
-                valid = 0 < pause <= _LONGEST_PAUSE
-                self.seconds += pause if valid else self.interval
-            self.count += 1
-            yield self.seconds, frame
-
-
-def _on_display(
-    video: _TimedFrames, fps: float | None, start: float, end: float | None
-) -> Iterator[tuple[float, np.ndarray]]:
-    """Yields ``(seconds, frame)`` of the result, from frames in order of time."""
-    end = math.inf if end is None else end
-    if fps is None:
-        for seconds, frame in video:
-            if seconds >= end:
-                return
-            if seconds >= start:
-                yield seconds, frame
-        return
-    slack = min(_TIME_SLACK, 0.25 / fps)
-    index = 0
-    shown = None
-    for seconds, frame in video:
-        # `shown` was on display until now.
-        while start + index / fps + slack < min(seconds, end):
-            yield start + index / fps, shown
-            index += 1
-        if seconds >= end:
-            return
-        shown = frame
-    while start + index / fps + slack < min(video.end, end):
-        yield start + index / fps, shown
-        index += 1
-
-
 def _encode_frames(
-    cv2: ModuleType, video: _TimedFrames, config: EncodingConfig, start: float, end: float | None
+    cv2: ModuleType, video: TimedFrames, config: EncodingConfig, start: float, end: float | None
 ) -> tuple[list[bytes], list[float], tuple[int, int]]:
     """Gives the JPEGs, their times in seconds and their (width, height)."""
-    frames = _at_one_size(cv2, _on_display(video, config.fps, start, end), config.short_side)
+    frames = _at_one_size(cv2, on_display(video, config.fps, start, end), config.short_side)
     options = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
     if config.modality != flow.RGB:
         frames = flow.flow_pictures(cv2, frames, config.modality, config.flow_bound)
@@ -369,48 +236,27 @@ def _to_jpeg(cv2: ModuleType, frame: np.ndarray, options: list[int]) -> bytes:
 
 
 def _check_complete(
-    cv2: ModuleType,
-    capture,
-    video: _TimedFrames,
+    reader: readers.Reader,
+    video: TimedFrames,
     config: EncodingConfig,
     start: float | None,
     end: float | None,
 ) -> None:
     """Raises `UnusableVideo` if too little of the video, or of the part asked for, decoded."""
-    if video.count == 0:
-        raise UnusableVideo(_why_no_frames(_codec(cv2, capture)))
     start = start or 0.0
     if start >= video.end:
         raise UnusableVideo(
             f"the clip starts at {start:g} s, but the video ends at {video.end:.2f} s"
         )
-    declared_frames = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    declared_rate = capture.get(cv2.CAP_PROP_FPS)
     if end is not None:
         wanted = end - start
-    elif declared_frames > 0 and declared_rate > 0:
-        wanted = declared_frames / declared_rate - start
-        if video.count >= config.min_fraction * declared_frames:
+    elif reader.num_frames > 0 and reader.rate > 0:
+        wanted = reader.num_frames / reader.rate - start
+        if video.count >= config.min_fraction * reader.num_frames:
             return  # only the times or the rate are wrong
     else:
         return  # nothing is declared: what decodes is all there is to know
     decoded = min(video.end, math.inf if end is None else end) - start
-    if decoded + _TIME_SLACK < config.min_fraction * wanted:
+    if decoded + TIME_SLACK < config.min_fraction * wanted:
         kind = "asked for" if end is not None else "declared"
         raise UnusableVideo(f"cut short: {decoded:.2f} s of the {wanted:.2f} s {kind} decode")
-
-
-def _codec(cv2: ModuleType, capture) -> str:
-    code = int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
-    text = code.to_bytes(4, "little").decode("ascii", "replace")
-    return text.strip() if text.isprintable() else hex(code)
-
-
-def _why_no_frames(codec: str) -> str:
-    if codec.upper() == "AV01":
-        # FFmpeg's own AV1 decoder needs a GPU; the packages on PyPI carry no other.
-        return (
-            f"no decoder for codec {codec} in this OpenCV: "
-            "re-encode it with `ffmpeg -i IN -c:v libx264 OUT.mp4`"
-        )
-    return f"no frame decodes (codec {codec}): encrypted or damaged"

@@ -7,76 +7,99 @@ may neither fork after nor needlessly load TensorFlow.
 import collections
 import concurrent.futures
 import contextlib
+import faulthandler
+import functools
 import itertools
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Generator, Iterable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from typing import NamedTuple
 
 from video_zoo.data import video
 from video_zoo.data.annotations import Clip
 
-CRASHED = "the decoder crashed"
+DEFAULT_TIMEOUT = 600.0
 # Enough to keep all workers busy while the first clip in order is waited for.
-_CLIPS_IN_FLIGHT_PER_WORKER = 2
+_CLIPS_IN_FLIGHT_PER_WORKER = 4
 # A worker holds this at all times but while it encodes. It may be ended only then: ended in the
 # middle of a result, it would leave the parent waiting for the rest.
 _outside_encoding = threading.Lock()
 _SECONDS_TO_SEND = 5.0
 
-# A clip with its frames, or with the reason why there are none.
-Result = tuple[Clip, video.EncodedClip | str]
+
+class Result(NamedTuple):
+    """What became of a clip.
+
+    Attributes:
+        clip: `Clip`.
+        outcome: `EncodedClip`, or a str: the reason why there is none.
+        seconds: float. How long a worker was busy with it; 0 if that worker died.
+    """
+
+    clip: Clip
+    outcome: video.EncodedClip | str
+    seconds: float
 
 
 def encode_clips(
-    clips: Iterable[Clip], encoding: video.EncodingConfig, workers: int
+    clips: Iterable[Clip],
+    encoding: video.EncodingConfig,
+    workers: int,
+    timeout: float = DEFAULT_TIMEOUT,
 ) -> Generator[Result, None, None]:
     """Yields every clip with its frames, or with the reason why there are none, in the given order.
 
     Only a bounded number of clips is in flight, whatever their number. When a worker dies (a
-    segmentation fault, the kernel's out-of-memory killer), the clips that were in flight are tried
-    again one by one, and the one that kills its worker again gets the reason "the decoder crashed".
-    Closing the generator ends the workers at once.
+    segmentation fault, the kernel's out-of-memory killer, a decoder that takes longer than
+    `timeout`), the clips that were in flight are tried again one by one, and the one that kills its
+    worker again gets a reason that begins with "the decoder crashed". Closing the generator ends
+    the workers at once.
 
     Args:
         clips: iterable of `Clip`.
         encoding: `EncodingConfig`.
         workers: int. Number of processes.
+        timeout: float. Seconds after which a worker that is still at one clip ends itself.
+            Defaults to 600.
 
     Yields:
-        tuple of the `Clip` and its `EncodedClip`, or a str: the reason.
+        `Result`.
 
     Raises:
         RuntimeError: if worker processes cannot start.
     """
     remaining = iter(clips)
     in_flight = workers * _CLIPS_IN_FLIGHT_PER_WORKER
-    while suspects := (yield from _encode_until_crash(remaining, encoding, workers, in_flight)):
+    encode = functools.partial(_encode, encoding=encoding, timeout=timeout)
+    crashed = f"the decoder crashed, or took more than {timeout:g} s"
+    while suspects := (yield from _encode_until_crash(remaining, encode, workers, in_flight)):
         # Any of them may be the culprit: only with nothing else in flight is it known.
         again = iter(suspects)
-        while culprits := (yield from _encode_until_crash(again, encoding, 1, 1)):
-            yield culprits[0], CRASHED
+        while culprits := (yield from _encode_until_crash(again, encode, 1, 1)):
+            yield Result(culprits[0], crashed, 0.0)
 
 
 def _encode_until_crash(
-    remaining: Iterator[Clip], encoding: video.EncodingConfig, workers: int, max_in_flight: int
+    remaining: Iterator[Clip], encode: Callable[[Clip], Result], workers: int, max_in_flight: int
 ) -> Generator[Result, None, list[Clip]]:
     """Yields results until a worker dies or no clip remains; returns the clips then in flight."""
     in_flight: collections.deque = collections.deque()
     with _pool(workers) as pool:
         while True:
             for clip in itertools.islice(remaining, max_in_flight - len(in_flight)):
-                in_flight.append((clip, _submit(pool, clip, encoding)))
+                in_flight.append((clip, _submit(pool, encode, clip)))
             if not in_flight:
                 return []
-            clip, future = in_flight[0]
+            _, future = in_flight[0]
             if isinstance(future.exception(), BrokenProcessPool):
                 return [clip for clip, _ in in_flight]
             in_flight.popleft()
-            yield clip, future.result()
+            yield future.result()
 
 
 @contextlib.contextmanager
@@ -142,25 +165,39 @@ def _interrupt_later() -> Iterator[None]:
 
 
 def _submit(
-    pool: concurrent.futures.ProcessPoolExecutor, clip: Clip, encoding: video.EncodingConfig
+    pool: concurrent.futures.ProcessPoolExecutor, encode: Callable[[Clip], Result], clip: Clip
 ) -> concurrent.futures.Future:
     try:
         with _interrupt_later():  # this may start a process, too
-            return pool.submit(_encode, clip, encoding)
+            return pool.submit(encode, clip)
     except BrokenProcessPool as error:
         future: concurrent.futures.Future = concurrent.futures.Future()
         future.set_exception(error)
         return future
 
 
-def _encode(clip: Clip, encoding: video.EncodingConfig) -> video.EncodedClip | str:
+def _encode(clip: Clip, encoding: video.EncodingConfig, timeout: float) -> Result:
     """Runs in the worker. Whatever is wrong with one video must not end the conversion."""
     _outside_encoding.release()
+    started = time.monotonic()
     try:
-        return video.encode_clip(clip.path, encoding, clip.start, clip.end)
+        with _exit_after(timeout):
+            outcome = video.encode_clip(clip.path, encoding, clip.start, clip.end)
     except video.UnusableVideo as reason:
-        return str(reason)
+        outcome = str(reason)
     except Exception as error:
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        outcome = f"{type(error).__name__}: {' '.join(str(error).split())}"
     finally:
         _outside_encoding.acquire()
+    return Result(clip, outcome, time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def _exit_after(seconds: float) -> Iterator[None]:
+    """Ends this process if the block takes longer, also where it never comes back to Python."""
+    with open(os.devnull, "w") as nowhere:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()

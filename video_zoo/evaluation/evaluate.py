@@ -9,6 +9,8 @@ import tensorflow as tf
 from absl import logging
 
 from video_zoo.data import flow, pipeline, tfrecord
+from video_zoo.data.clips import check_choice
+from video_zoo.data.records import ON_BAD_RECORD, SkippedRecords
 
 from . import metrics, plots
 from .run import TrainedNetwork, load_network
@@ -33,6 +35,8 @@ class EvaluationConfig:
         output_dir: where to write. Defaults to ``eval/SPLIT`` in the run's folder (beside the
             checkpoint where there is no run), ``eval/SPLIT_shuffled`` for shuffled frames. Must be
             given with ``weights``.
+        on_bad_record: "error", or "skip" to leave such videos out; ``metrics.json`` lists them.
+        data_service: grpc://HOST:PORT of a tf.data service that makes the clips.
         seed: of the shuffling.
     """
 
@@ -47,7 +51,12 @@ class EvaluationConfig:
     frame_order: str = "sequential"
     batch_size: int = 5
     output_dir: str | None = None
+    on_bad_record: str = "error"
+    data_service: str | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("on_bad_record", self.on_bad_record, ON_BAD_RECORD)
 
     def folder(self) -> pathlib.Path:
         """Where the results go."""
@@ -87,6 +96,7 @@ def evaluate(config: EvaluationConfig) -> dict:
     if data_dir is None:
         raise ValueError("`data_dir` must be given where there is no `workdir`. Received: none")
     class_names = check_data(network, data_dir)
+    skipped = SkippedRecords() if config.on_bad_record == "skip" else None
     dataset = pipeline.evaluation_dataset(
         data_dir,
         split=config.split,
@@ -96,6 +106,9 @@ def evaluate(config: EvaluationConfig) -> dict:
         num_crops=config.num_crops,
         seed=config.seed,
         details=True,
+        skipped=skipped,
+        data_service=config.data_service,
+        dtype="uint8",
     )
     about = {
         "frame_order": config.frame_order,
@@ -103,7 +116,7 @@ def evaluate(config: EvaluationConfig) -> dict:
         "checkpoint": network.checkpoint,
         "data_dir": str(data_dir),
     }
-    views = Views(dataset, config.num_clips, config.num_crops)
+    views = Views(dataset, config.num_clips, config.num_crops, skipped)
     return score_and_write(network, views, class_names, config.folder(), about)
 
 
@@ -114,6 +127,7 @@ class Views:
     dataset: tf.data.Dataset
     num_clips: int
     num_crops: int
+    skipped: SkippedRecords | None = None
 
 
 def score_and_write(
@@ -139,6 +153,7 @@ def score_and_write(
         "num_videos": len(result.labels),
         "num_clips": views.num_clips,
         "num_crops": views.num_crops,
+        "skipped_records": [] if views.skipped is None else views.skipped.rows(),
         **about,
     }
     _write(folder, numbers, result, class_names)

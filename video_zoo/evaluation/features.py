@@ -12,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from video_zoo.data import annotations, flow, pipeline, sampling, tfrecord, video
+from video_zoo.data import annotations, flow, sampling, tfrecord, video
+from video_zoo.data.clips import check_positive, check_views
+from video_zoo.data.source import Split
 from video_zoo.models.transfer import feature_extractor
 
 from .feature_files import FORMATS, VideoFeatures, read_features, write_features
@@ -64,8 +66,8 @@ class ExtractionConfig:
                     f"`{argument}` must be one of {', '.join(map(repr, allowed))}. "
                     f"Received: {argument}={getattr(self, argument)!r}"
                 )
-        pipeline.check_views(self.num_clips, self.num_crops)
-        pipeline.check_positive("batch_size", self.batch_size)
+        check_views(self.num_clips, self.num_crops)
+        check_positive("batch_size", self.batch_size)
 
     @property
     def names(self) -> list[str]:
@@ -124,10 +126,10 @@ def extract_features(
             "one of `inputs` and `data_dir` must be given. Received: "
             f"inputs={[os.fspath(each) for each in inputs]}, data_dir={config.data_dir!r}"
         )
-    source = pipeline.Split.open(config.data_dir, config.split) if config.data_dir else None
+    source = Split.open(config.data_dir, config.split) if config.data_dir else None
     files = _find_files(inputs)
     if inputs:
-        video.opencv_version()  # fails before the network is loaded, if it does
+        video.decoder_versions()  # fails before the network is loaded, if it does
     network = load_network(
         config.workdir, config.checkpoint, model=config.model, weights=config.weights
     )
@@ -139,7 +141,7 @@ def extract_features(
         network.check_channels(source.channels, "`data_dir` must hold clips")
     else:
         network.check_channels(flow.channels(encoding.modality), "`inputs` must be videos")
-        video.opencv_version(encoding.modality)
+        video.decoder_versions(encoding.modality)
     folder = pathlib.Path(config.output_dir)
     _check_settings(folder, _settings(config, network, encoding))
     videos = _videos_of_files(files, encoding) if source is None else _videos_of_shards(source)
@@ -225,7 +227,7 @@ def _videos_of_files(
         yield _Video(name, file, read)
 
 
-def _videos_of_shards(source: pipeline.Split) -> Iterator[_Video]:
+def _videos_of_shards(source: Split) -> Iterator[_Video]:
     seen = collections.Counter()
     for shard, size in zip(source.shards, source.sizes, strict=True):
         for record in _records(shard, size):

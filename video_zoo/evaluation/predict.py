@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from video_zoo.data import flow, pipeline, video
+from video_zoo.data import flow, video
+from video_zoo.data.clips import check_positive, check_views
 
 from .run import TrainedNetwork, load_network
 from .views import clips_of_video, encoding_of
@@ -62,13 +63,13 @@ def predict(
     Raises:
         ValueError, OSError: as :func:`load_network`.
     """
-    pipeline.check_views(num_clips, num_crops)
-    pipeline.check_positive("top", top)
-    video.opencv_version()  # fails before the network is loaded, if it does
+    check_views(num_clips, num_crops)
+    check_positive("top", top)
+    video.decoder_versions()  # fails before the network is loaded, if it does
     network = load_network(workdir, checkpoint, model=model, weights=weights)
     encoding = encoding_of(network)
     network.check_channels(flow.channels(encoding.modality), "`filenames` must be videos")
-    video.opencv_version(encoding.modality)
+    video.decoder_versions(encoding.modality)
     names = network.class_names or [str(index) for index in range(network.num_classes)]
     return (
         _predict_one(os.fspath(filename), network, encoding, names, num_clips, num_crops, top)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from video_zoo import models
 from video_zoo.data import pipeline
+from video_zoo.data.source import Split
 
 from .evaluate import Views, check_data, score_and_write
 from .run import TrainedNetwork, load_network
@@ -94,7 +95,7 @@ def _joint_views(
 ) -> tf.data.Dataset:
     """The same views of the same videos from both folders of shards, side by side."""
     counts = {
-        stream: pipeline.Split.open(data_dir, config.split).num_examples
+        stream: Split.open(data_dir, config.split).num_examples
         for stream, data_dir in data_dirs.items()
     }
     if counts["rgb"] != counts["flow"]:
@@ -112,6 +113,7 @@ def _joint_views(
             num_clips=config.num_clips,
             num_crops=config.num_crops,
             details=True,
+            dtype="uint8",
         )
         for stream, network in networks.items()
     ]

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from video_zoo.data import pipeline, transforms, video
-from video_zoo.data.pipeline import data_error
+from video_zoo.data import transforms, video
+from video_zoo.data.clips import decode_clips, gather_clips, views
+from video_zoo.data.records import data_error
 
 from .run import TrainedNetwork
 
@@ -35,15 +36,10 @@ def clips_of_video(
     """
     clip = network.clip
     seed = tf.constant([0, 0], tf.int64)
-
-    def decode(encoded: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
-        encoded = tf.ensure_shape(encoded, [clip.num_frames])
-        return transforms.normalise(
-            transforms.decode_clip(encoded, box, clip.image_size, network.num_channels)
-        )
-
-    views = pipeline.views(tf.constant(frames), clip, num_clips, num_crops, seed)
-    return views.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    chosen = views(tf.constant(frames), clip, num_clips, num_crops, seed)
+    decoded = decode_clips(chosen, clip, network.num_channels)
+    clips = gather_clips(decoded, clip.num_frames, 1, drop_remainder=True)
+    return clips.map(lambda pixels, _about: transforms.normalise(pixels[0]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +62,8 @@ def score_videos(network: TrainedNetwork, dataset: tf.data.Dataset, num_views: i
 
     Args:
         network: scores the clips.
-        dataset: as :func:`video_zoo.data.evaluation_dataset` gives it with ``details=True``.
+        dataset: as :func:`video_zoo.data.evaluation_dataset` gives it with ``details=True`` and
+            ``dtype="uint8"``.
         num_views: views per video; each video must have as many.
 
     Raises:
@@ -74,22 +71,26 @@ def score_videos(network: TrainedNetwork, dataset: tf.data.Dataset, num_views: i
     """
     probabilities, labels, videos, filenames = [], [], [], []
     try:
-        for clips, label, about in tqdm.tqdm(dataset, desc="scoring", unit="batch"):
-            probabilities.append(network.probabilities(clips))
+        for batch, label, about in tqdm.tqdm(dataset, desc="scoring", unit="batch"):
+            inputs = tf.nest.map_structure(transforms.normalise, batch)
+            probabilities.append(network.probabilities(inputs))
             labels.append(label.numpy())
             videos.append(about["video"].numpy())
             filenames.extend(about["filename"].numpy())
     except tf.errors.InvalidArgumentError as error:
         raise data_error(error) from error
-    number, first, counts = np.unique(np.concatenate(videos), return_index=True, return_counts=True)
+    # The views of a video may come between those of others.
+    order = np.argsort(np.concatenate(videos), kind="stable")
+    videos = np.concatenate(videos)[order]
+    number, first, counts = np.unique(videos, return_index=True, return_counts=True)
     if not np.all(counts == num_views):
         raise ValueError(
             f"`num_views` must be the number of views of every video. Received: "
             f"num_views={num_views}, and videos have {sorted(set(counts.tolist()))}"
         )
-    scores = np.concatenate(probabilities).astype(np.float64)
+    scores = np.concatenate(probabilities).astype(np.float64)[order]
     return VideoScores(
-        [filenames[i].decode("utf-8", "replace") for i in first],
-        np.concatenate(labels)[first],
+        [filenames[i].decode("utf-8", "replace") for i in order[first]],
+        np.concatenate(labels)[order[first]],
         scores.reshape(len(number), num_views, -1).mean(axis=1),
     )

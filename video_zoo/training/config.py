@@ -2,12 +2,19 @@
 
 import dataclasses
 
+from video_zoo.data.augmentation_config import AugmentationConfig
+
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("step", "cosine", "constant")
 DTYPES = ("float32", "mixed_bfloat16", "mixed_float16")
+CLASS_BALANCE = ("none", "weights", "sampling")
+ON_BAD_RECORD = ("error", "skip")
 
 # Changing one of these between two calls continues the same run; changing another would not.
-_MAY_CHANGE = ("data_dir", "workdir", "epochs", "steps", "max_hours", "virtual_devices")
+_MAY_CHANGE = (
+    *("data_dir", "workdir", "epochs", "steps", "max_hours", "virtual_devices"),
+    *("on_bad_record", "data_service"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +32,12 @@ class TrainingConfig:
         image_size: height and width in pixels.
         frame_order: "sequential" or "shuffled", in training and validation.
         random_flip: whether clips are mirrored at random.
+        augmentation: what else training clips are put through, see docs/augmentation.md.
+        class_balance: "none"; "weights", so that all classes count alike in the loss; or
+            "sampling", so that they come equally often.
+        on_bad_record: "error" stops at a damaged record; "skip" passes over it, and
+            ``skipped_records.csv`` in the workdir lists them.
+        data_service: grpc://HOST:PORT of a tf.data service that makes the clips; see docs/data.md.
         batch_size: clips per step, over all devices together.
         epochs: duration in passes over the videos; or
         steps: duration in steps; or
@@ -65,6 +78,10 @@ class TrainingConfig:
     image_size: int = 224
     frame_order: str = "sequential"
     random_flip: bool = True
+    augmentation: AugmentationConfig = dataclasses.field(default_factory=AugmentationConfig)
+    class_balance: str = "none"
+    on_bad_record: str = "error"
+    data_service: str | None = None
     batch_size: int = 5
     epochs: int | None = None
     steps: int | None = None
@@ -89,6 +106,8 @@ class TrainingConfig:
     virtual_devices: int = 0
 
     def __post_init__(self) -> None:
+        if isinstance(self.augmentation, dict):  # from config.json
+            object.__setattr__(self, "augmentation", AugmentationConfig(**self.augmentation))
         durations = [n for n in ("epochs", "steps", "max_hours") if getattr(self, n) is not None]
         if len(durations) > 1:
             raise ValueError(
@@ -101,6 +120,8 @@ class TrainingConfig:
             ("optimizer", OPTIMIZERS),
             ("schedule", SCHEDULES),
             ("dtype", DTYPES),
+            ("class_balance", CLASS_BALANCE),
+            ("on_bad_record", ON_BAD_RECORD),
         ):
             if getattr(self, argument) not in allowed:
                 self._refuse(argument, f"one of {', '.join(map(repr, allowed))}")
@@ -132,11 +153,19 @@ class TrainingConfig:
 
     def differences(self, other: dict) -> list[str]:
         """What keeps a run with the settings ``other`` from being continued with these."""
-        mine = dataclasses.asdict(self)
+        mine = _flat(dataclasses.asdict(self))
         # A run of an earlier version lacks the settings that came later.
-        other = {field.name: field.default for field in dataclasses.fields(self)} | other
+        required = {name: mine[name] for name in ("model", "data_dir", "workdir")}
+        other = _flat(dataclasses.asdict(TrainingConfig(**required))) | _flat(other)
         return [
             f"{name} was {other[name]!r} and is {value!r}"
             for name, value in mine.items()
             if name not in _MAY_CHANGE and other[name] != value
         ]
+
+
+def _flat(settings: dict) -> dict:
+    """Settings within settings, beside the others."""
+    nested = [value for value in settings.values() if isinstance(value, dict)]
+    flat = {name: value for name, value in settings.items() if not isinstance(value, dict)}
+    return {**flat, **{name: value for inner in nested for name, value in inner.items()}}

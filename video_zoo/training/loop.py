@@ -12,18 +12,21 @@ import tensorflow as tf
 
 import video_zoo
 from video_zoo import data, models
-from video_zoo.data import pipeline, tfrecord
+from video_zoo.data import tfrecord
+from video_zoo.data.records import SkippedRecords, data_error
+from video_zoo.data.source import Split
 from video_zoo.evaluation.run import CONFIG
 
 from . import callbacks, checkpoint
+from .batches import Batches, write_skipped
 from .config import TrainingConfig
 from .initial import Task, check_freeze_until, has_auxiliary_loss, initial_model
 from .optimizer import make_optimizer
 from .strategy import (
     build_for_uneven_batches,
     check_backend,
-    example_weights,
     make_strategy,
+    normalise_on_device,
 )
 
 # `fit` wants a number of epochs; a run in hours is ended by its clock.
@@ -61,7 +64,7 @@ def train(config: TrainingConfig) -> TrainingResult:
     strategy = make_strategy(config.virtual_devices)
     check_freeze_until(config)
     keras.utils.set_random_seed(config.seed)
-    source = pipeline.Split.open(config.data_dir, config.train_split)
+    source = Split.open(config.data_dir, config.train_split)
     class_names = data.load_label_map(config.data_dir)
     workdir = _prepare_workdir(config)
     last = workdir / callbacks.LAST
@@ -70,7 +73,8 @@ def train(config: TrainingConfig) -> TrainingResult:
     history = callbacks.read_history(workdir / callbacks.HISTORY)
     rows = [row for row in history if row["step"] <= step]
     clock = callbacks.Clock(config, source.num_examples // config.batch_size, step, seconds)
-    batches = Batches(config, source.num_classes, strategy.num_replicas_in_sync)
+    skipped = SkippedRecords() if config.on_bad_record == "skip" else None
+    batches = Batches(config, source, strategy.num_replicas_in_sync, skipped)
     validation = batches.validation()
     batches.training(step)  # fails here, if it does, before the network is built
     if clock.finished:
@@ -83,6 +87,7 @@ def train(config: TrainingConfig) -> TrainingResult:
         else:
             task = Task(source.num_classes, class_names, source.channels)
             model = compiled_model(config, task)
+    normalise_on_device(model)
     if config.batch_size % strategy.num_replicas_in_sync:
         build_for_uneven_batches(model, batches.training(0))
     _write_config(config, model)
@@ -93,13 +98,17 @@ def train(config: TrainingConfig) -> TrainingResult:
         f"{trained:,} parameters are trained" + (f", {frozen:,} frozen" if frozen else "")
     )
     recorder = callbacks.Recorder(workdir, clock, rows, class_names)
-    finished = _fit(model, batches, validation, recorder)
+    try:
+        finished = _fit(model, batches, validation, recorder)
+    finally:
+        if skipped:
+            write_skipped(workdir, skipped)
     return TrainingResult(workdir, rows, finished)
 
 
 def _fit(
     model: keras.Model,
-    batches: "Batches",
+    batches: Batches,
     validation: tf.data.Dataset,
     recorder: callbacks.Recorder,
 ) -> bool:
@@ -135,7 +144,7 @@ def _fit(
         )
         return False
     except tf.errors.InvalidArgumentError as error:
-        raise pipeline.data_error(error) from error
+        raise data_error(error) from error
     except tf.errors.NotFoundError as error:
         raise FileNotFoundError(f"a shard cannot be opened any more: {error.message}") from error
     except tf.errors.ResourceExhaustedError as error:
@@ -146,56 +155,6 @@ def _fit(
     finally:
         progress.close()
         interrupt.restore()
-
-
-@dataclasses.dataclass(frozen=True)
-class Batches:
-    """The datasets of a run as ``fit`` wants them: one-hot labels, weights, labels per output."""
-
-    config: TrainingConfig
-    num_classes: int
-    num_replicas: int
-
-    @property
-    def _clip(self) -> pipeline.ClipConfig:
-        config = self.config
-        return pipeline.ClipConfig(
-            config.num_frames, config.frame_stride, config.image_size, config.frame_order
-        )
-
-    def training(self, first_step: int) -> tf.data.Dataset:
-        """Endless batches from ``first_step`` on."""
-        config = self.config
-        dataset = pipeline.training_dataset(
-            config.data_dir,
-            split=config.train_split,
-            batch_size=config.batch_size,
-            clip=self._clip,
-            random_flip=config.random_flip,
-            seed=config.seed,
-            first_step=first_step,
-        )
-        weights = example_weights(config.batch_size, self.num_replicas)
-        return dataset.map(lambda clips, labels: self._targets(clips, labels, tf.constant(weights)))
-
-    def validation(self) -> tf.data.Dataset:
-        """The middle clip of every validation video, in batches that all replicas can share."""
-        config = self.config
-        dataset = pipeline.evaluation_dataset(
-            config.data_dir,
-            split=config.val_split,
-            batch_size=-(-config.batch_size // self.num_replicas) * self.num_replicas,
-            clip=self._clip,
-            seed=config.seed,
-            weights=True,
-        )
-        return dataset.map(self._targets)
-
-    def _targets(self, clips: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor):
-        targets = tf.one_hot(labels, self.num_classes)
-        if has_auxiliary_loss(self.config):
-            return clips, (targets, targets), (weights, weights)
-        return clips, targets, weights
 
 
 def compiled_model(config: TrainingConfig, task: Task) -> keras.Model:

@@ -1,0 +1,103 @@
+"""Fixtures for the tests of data: folders of files, lists, and videos with any times."""
+
+import fractions
+import pathlib
+import struct
+
+import numpy as np
+import pytest
+
+# Presentation times of test videos are whole numbers of these.
+TICK = fractions.Fraction(1, 90_000)
+
+
+@pytest.fixture
+def make_files(tmp_path):
+    """A function (*names) that makes files of one byte, and gives their folder."""
+
+    def make(*names):
+        for name in names:
+            path = tmp_path / "videos" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x")
+        return tmp_path / "videos"
+
+    return make
+
+
+@pytest.fixture
+def make_csv(tmp_path):
+    """A function (*rows, name="list.csv", encoding="utf-8") that writes lines into a file."""
+
+    def make(*rows, name="list.csv", encoding="utf-8"):
+        path = tmp_path / name
+        path.write_text("\n".join(rows) + "\n", encoding=encoding)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_timed_video():
+    """A function (path, frames, times, codec="libx264", options={}) that writes RGB frames.
+
+    The container is that of the suffix, `times` are seconds as fractions, ascending.
+    """
+    av = pytest.importorskip("av", reason="PyAV (the extra `av`) writes these files")
+
+    def write(path, frames, times, codec="libx264", options=None):
+        path = pathlib.Path(path)
+        if codec == "libsvtav1":
+            options = {"preset": "8", "crf": "10", "svtav1-params": "lp=1", **(options or {})}
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=30, options=options or {})
+            stream.height, stream.width = frames[0].shape[:2]
+            stream.pix_fmt = "yuv420p"
+            stream.codec_context.time_base = TICK
+            for frame, time in zip(frames, times, strict=True):
+                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+                picture.pts, picture.time_base = int(time / TICK), TICK
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def turn_upright():
+    """A function (path, degrees) that has an MP4 file shown turned clockwise by so much."""
+
+    def turn(path, degrees):
+        matrix = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+        content = bytearray(path.read_bytes())
+        # The track header: 4 bytes of name, 4 of version and flags, 36 of other fields, then the
+        # matrix a b u c d v x y w in 16.16 fixed point.
+        offset = content.index(b"tkhd") + 44
+        a, b, c, d = matrix[degrees]
+        numbers = (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+        content[offset : offset + 36] = struct.pack(">9i", *numbers)
+        path.write_bytes(content)
+        return path
+
+    return turn
+
+
+@pytest.fixture(scope="session")
+def edit():
+    """A function (path, start, duration) that changes the one edit of an MP4 file, in seconds."""
+
+    def cut(path, start, duration):
+        content = bytearray(path.read_bytes())
+        (movie_scale,) = struct.unpack_from(">I", content, content.index(b"mvhd") + 16)
+        (media_scale,) = struct.unpack_from(">I", content, content.index(b"mdhd") + 16)
+        # Behind the name: version and flags, the number of edits, then duration and start of one.
+        offset = content.index(b"elst") + 4
+        version, count, _, begin = struct.unpack_from(">IIIi", content, offset)
+        assert (version, count) == (0, 1), "one edit is expected"
+        edited = int(duration * movie_scale), begin + int(start * media_scale)
+        struct.pack_into(">Ii", content, offset + 8, *edited)
+        path.write_bytes(content)
+        return path
+
+    return cut

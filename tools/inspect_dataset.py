@@ -1,0 +1,38 @@
+"""Checks a folder of shards, prints what is in it, and shows clips as a network will see them.
+
+    python tools/inspect_dataset.py --data_dir SHARDS [--contact_sheet clips.png]
+    python tools/inspect_dataset.py --data_dir SHARDS --contact_sheet clips.png --augment
+
+Every record is parsed, every frame decoded, and all is compared with the manifest and the label
+map. The options of augmentation are those of training; docs/augmentation.md tells about them.
+
+Exit codes: 0 no problems; 1 problems were found; 2 something is wrong with the flags or the folder;
+130 after Ctrl-C.
+"""
+
+from absl import app
+
+from video_zoo import cli
+from video_zoo.data.augmentation_config import AugmentationConfig
+from video_zoo.data.inspection import InspectionConfig, inspect_dataset
+
+_FLAGS = cli.define_flags(InspectionConfig)
+_AUGMENTATION = cli.define_flags(AugmentationConfig)
+
+
+def main(argv: list[str]) -> int:
+    return cli.run(_inspect, argv)
+
+
+def _inspect() -> int:
+    config = cli.from_flags(InspectionConfig, _FLAGS)
+    augmentation = cli.from_flags(AugmentationConfig, _AUGMENTATION)
+    report = inspect_dataset(config, augmentation)
+    print(report.summary())
+    if report.contact_sheet is not None:
+        print(f"written to {report.contact_sheet}")
+    return 1 if report.problems else 0
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=cli.parse_flags)

@@ -1,0 +1,213 @@
+"""What holds training back: reading clips, or the step of the network?"""
+
+import dataclasses
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import keras
+import tensorflow as tf
+import tqdm
+
+from video_zoo.data import pipeline, sampling, tfrecord, transforms
+from video_zoo.data.clips import ClipConfig, parallel_calls
+from video_zoo.data.source import Split
+from video_zoo.training import TrainingConfig
+from video_zoo.training.batches import Batches
+from video_zoo.training.initial import Task
+from video_zoo.training.loop import compiled_model
+from video_zoo.training.strategy import make_strategy, normalise_on_device
+
+
+@dataclasses.dataclass(frozen=True)
+class InputConfig:
+    """What to read, and for which network.
+
+    Args:
+        data_dir: folder of shards.
+        split: split of it.
+        model: name of a network.
+        num_frames: frames of a clip.
+        image_size: height and width in pixels.
+        batch_size: clips per step.
+        clips: clips that each measurement of the input takes.
+        steps: steps that each measurement of the network takes; 0 measures the input only.
+        repeats: how often everything is measured, in turn.
+        width_multiplier: factor on the width of the network's layers.
+    """
+
+    data_dir: str
+    split: str = "train"
+    model: str = "s3d_v1"
+    num_frames: int = 64
+    image_size: int = 224
+    batch_size: int = 5
+    clips: int = 100
+    steps: int = 3
+    repeats: int = 5
+    width_multiplier: float = 1.0
+
+    @property
+    def clip(self) -> ClipConfig:
+        return ClipConfig(num_frames=self.num_frames, image_size=self.image_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class InputMeasurement:
+    """Rates in clips per second, one of each for every repeat; ``str`` of it is the report.
+
+    Args:
+        decode: bare decode and crop of the same frames on all cores: the limit of any input.
+        pipeline: the input pipeline, as ``fit`` reads it.
+        step: training steps on one batch that is in memory.
+        fit: training from the pipeline.
+    """
+
+    decode: tuple[float, ...]
+    pipeline: tuple[float, ...]
+    step: tuple[float, ...] = ()
+    fit: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [
+            f"{name:<24}{_told(rates)}"
+            for name, rates in (
+                ("bare decode and crop", self.decode),
+                ("pipeline", self.pipeline),
+                ("training step alone", self.step),
+                ("fit", self.fit),
+            )
+            if rates
+        ]
+        lines.append(f"pipeline / bare decode: {_ratio(self.pipeline, self.decode):.1%}")
+        if self.step:
+            lines.append(f"fit / step alone: {_ratio(self.fit, self.step):.1%}")
+            faster = statistics.median(self.step) > statistics.median(self.pipeline)
+            lines.append("the input holds training back" if faster else "the network is the limit")
+        return "\n".join(lines)
+
+
+def _told(rates: tuple[float, ...]) -> str:
+    return f"{statistics.median(rates):8.2f} clips/s, {min(rates):.2f} to {max(rates):.2f}"
+
+
+def _ratio(rates: tuple[float, ...], limits: tuple[float, ...]) -> float:
+    """Median of the ratios of what was measured side by side."""
+    return statistics.median(rate / limit for rate, limit in zip(rates, limits, strict=True))
+
+
+def measure_input(config: InputConfig) -> InputMeasurement:
+    """Measures bare decoding, the pipeline, the step and ``fit``, again and again in turn.
+
+    Args:
+        config: what to read, and for which network.
+
+    Returns:
+        `InputMeasurement`.
+
+    Raises:
+        ValueError, FileNotFoundError: as :func:`video_zoo.data.training_dataset`.
+    """
+    frames, boxes = _frames_in_memory(config)
+    batches = iter(
+        pipeline.training_dataset(
+            config.data_dir,
+            split=config.split,
+            batch_size=config.batch_size,
+            clip=config.clip,
+            dtype="uint8",
+        )
+    )
+    measures: dict[str, Callable[[], float]] = {
+        "decode": lambda: _decode_rate(frames, boxes, config),
+        "pipeline": lambda: _pipeline_rate(batches, config),
+    }
+    if config.steps:
+        measures |= _network_rates(config)
+    rates: dict[str, list[float]] = {name: [] for name in measures}
+    for _ in tqdm.trange(config.repeats, desc="measuring", unit="repeat"):
+        for name, measure in measures.items():
+            rates[name].append(measure())
+    return InputMeasurement(**{name: tuple(values) for name, values in rates.items()})
+
+
+def _frames_in_memory(config: InputConfig) -> tuple[tf.Tensor, tf.Tensor]:
+    """Frames and crop boxes of clips as the pipeline draws them."""
+    source = Split.open(config.data_dir, config.split)
+    records = tf.data.TFRecordDataset(source.shards).repeat().take(config.clips)
+    frames, boxes = [], []
+    for number, record in enumerate(records):
+        encoded = tfrecord.parse_example(record)["frames"]
+        seed = tf.constant([number, 0])
+        indices = sampling.random_clip(tf.shape(encoded)[0], config.num_frames, 1, seed)
+        box = transforms.random_crop_box(*transforms.frame_size(encoded[0]), seed)
+        frames.append(tf.gather(encoded, indices))
+        boxes.append(tf.repeat(box[tf.newaxis], config.num_frames, axis=0))
+    return tf.concat(frames, axis=0), tf.concat(boxes, axis=0)
+
+
+def _decode_rate(frames: tf.Tensor, boxes: tf.Tensor, config: InputConfig) -> float:
+    decoded = tf.data.Dataset.from_tensor_slices((frames, boxes)).map(
+        lambda frame, box: tf.io.decode_and_crop_jpeg(frame, box, channels=3),
+        num_parallel_calls=parallel_calls(),
+        deterministic=False,
+    )
+    started = time.perf_counter()
+    decoded.reduce(0, lambda count, _: count + 1)
+    return config.clips / (time.perf_counter() - started)
+
+
+def _pipeline_rate(batches: Iterator, config: InputConfig) -> float:
+    # What was made ahead while something else was measured does not count.
+    for _ in range(2 + pipeline.PREFETCHED):
+        next(batches)
+    steps = -(-config.clips // config.batch_size)
+    started = time.perf_counter()
+    for _ in range(steps):
+        next(batches)
+    return steps * config.batch_size / (time.perf_counter() - started)
+
+
+def _network_rates(config: InputConfig) -> dict[str, Callable[[], float]]:
+    training = TrainingConfig(
+        model=config.model,
+        data_dir=config.data_dir,
+        workdir=os.devnull,
+        train_split=config.split,
+        num_frames=config.num_frames,
+        image_size=config.image_size,
+        batch_size=config.batch_size,
+        width_multiplier=config.width_multiplier,
+        steps=config.steps,
+    )
+    strategy = make_strategy()
+    source = Split.open(config.data_dir, config.split)
+    dataset = Batches(training, source, strategy.num_replicas_in_sync).training(0)
+    with strategy.scope():
+        task = Task(source.num_classes, source.class_names, source.channels)
+        model = compiled_model(training, task)
+    normalise_on_device(model)
+    one = tf.data.Dataset.from_tensors(next(iter(dataset))).repeat()
+    return {
+        "step": lambda: _fit_rate(model, one, config),
+        "fit": lambda: _fit_rate(model, dataset, config),
+    }
+
+
+def _fit_rate(model: keras.Model, batches: tf.data.Dataset, config: InputConfig) -> float:
+    clock = _Clock()
+    # The first step builds the graph, and fills what is made ahead.
+    model.fit(batches, steps_per_epoch=config.steps + 1, verbose=0, callbacks=[clock])
+    return config.steps * config.batch_size / (clock.times[-1] - clock.times[0])
+
+
+class _Clock(keras.callbacks.Callback):
+    """When each step ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: list[float] = []
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.times.append(time.perf_counter())

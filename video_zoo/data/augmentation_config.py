@@ -1,0 +1,113 @@
+"""What training clips are put through, as settings. Loads no framework, for the tools' flags."""
+
+import dataclasses
+import math
+
+# The first Keras that has the layers of an option, and one of them to look for.
+_NEEDED = {
+    "color_jitter": ("3.8", "RandomHue"),
+    "rand_augment": ("3.8", "Equalization"),
+    "mixup_alpha": ("3.8", "MixUp"),
+    "cutmix_alpha": ("3.9", "CutMix"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentationConfig:
+    """What training clips are put through; nothing by default. One draw for all frames of a clip.
+
+    Args:
+        random_resized_crop: crop a random share of the picture's area, in a random shape.
+        min_area: smallest share of the area that `random_resized_crop` takes.
+        max_area: largest share of the area that `random_resized_crop` takes.
+        min_aspect: smallest width / height that `random_resized_crop` takes.
+        max_aspect: largest width / height that `random_resized_crop` takes.
+        scale_jitter: enlarge by a random factor from 1 to this before the crop; 1 is off.
+        color_jitter: strength, 0 to 1, of changes to brightness, contrast, saturation and hue.
+        rand_augment: number of RandAugment operations on a clip; 0 is off.
+        rand_augment_magnitude: strength of the RandAugment operations, 0 to 10.
+        mixup_alpha: blend clips, with shares from Beta(alpha, alpha); 0 is off.
+        cutmix_alpha: paste boxes between clips, of shares from Beta(alpha, alpha); 0 is off.
+        max_frame_stride: draw the frame stride of a clip from the usual one to this.
+    """
+
+    random_resized_crop: bool = False
+    min_area: float = 0.08
+    max_area: float = 1.0
+    min_aspect: float = 3 / 4
+    max_aspect: float = 4 / 3
+    scale_jitter: float = 1.0
+    color_jitter: float = 0.0
+    rand_augment: int = 0
+    rand_augment_magnitude: float = 7.0
+    mixup_alpha: float = 0.0
+    cutmix_alpha: float = 0.0
+    max_frame_stride: int | None = None
+
+    def __post_init__(self) -> None:
+        self._check_range("min_area", 0 < self.min_area <= self.max_area, "in (0, `max_area`]")
+        self._check_range("max_area", self.max_area <= 1, "at most 1")
+        self._check_range(
+            "min_aspect", 0 < self.min_aspect <= self.max_aspect, "in (0, `max_aspect`]"
+        )
+        self._check_range("max_aspect", self.max_aspect < math.inf, "finite")
+        self._check_range("scale_jitter", 1 <= self.scale_jitter < math.inf, "at least 1")
+        self._check_range("color_jitter", 0 <= self.color_jitter <= 1, "in [0, 1]")
+        count = self.rand_augment
+        self._check_range(
+            "rand_augment", isinstance(count, int) and count >= 0, "an integer of at least 0"
+        )
+        magnitude = self.rand_augment_magnitude
+        self._check_range("rand_augment_magnitude", 0 <= magnitude <= 10, "in [0, 10]")
+        self._check_range("mixup_alpha", 0 <= self.mixup_alpha < math.inf, "at least 0")
+        self._check_range("cutmix_alpha", 0 <= self.cutmix_alpha <= 1, "in [0, 1]")
+        stride = self.max_frame_stride
+        positive = stride is None or (isinstance(stride, int) and stride >= 1)
+        self._check_range("max_frame_stride", positive, "a positive integer, or None")
+        if self.random_resized_crop and self.scale_jitter > 1:
+            raise ValueError(
+                "`scale_jitter` must be 1 with `random_resized_crop`, which draws a scale itself. "
+                f"Received: scale_jitter={self.scale_jitter}. Choose one of the two."
+            )
+
+    def _check_range(self, argument: str, inside: bool, allowed: str) -> None:
+        if not inside:
+            received = f"{argument}={getattr(self, argument)!r}"
+            raise ValueError(f"`{argument}` must be {allowed}. Received: {received}")
+
+    @property
+    def mixes(self) -> bool:
+        """Whether clips of a batch are mixed, so that labels are shares of classes."""
+        return self.mixup_alpha > 0 or self.cutmix_alpha > 0
+
+    def check(self, channels: int, frame_stride: int = 1) -> None:
+        """Raises unless this can be done to clips of ``channels`` channels with this Keras.
+
+        Args:
+            channels: 3 for RGB, 2 for optical flow, which has no colours to change.
+            frame_stride: the usual step between frames; ``max_frame_stride`` cannot be smaller.
+
+        Raises:
+            ValueError: the options do not fit the clips.
+            ImportError: the installed Keras lacks the layers of an option.
+        """
+        for argument in ("color_jitter", "rand_augment"):
+            if channels != 3 and getattr(self, argument):
+                raise ValueError(
+                    f"`{argument}` must be 0 for optical flow, which has no colours. Received: "
+                    f"{argument}={getattr(self, argument)} and clips of {channels} channels."
+                )
+        if self.max_frame_stride is not None and self.max_frame_stride < frame_stride:
+            raise ValueError(
+                f"`max_frame_stride` must be at least `frame_stride`, {frame_stride}. "
+                f"Received: max_frame_stride={self.max_frame_stride}"
+            )
+        import keras
+
+        for argument, (version, layer) in _NEEDED.items():
+            if getattr(self, argument) and not hasattr(keras.layers, layer):
+                raise ImportError(
+                    f"`{argument}` needs Keras {version} or later. Received: {argument}="
+                    f"{getattr(self, argument)} with Keras {keras.__version__}. Install it: "
+                    f"`pip install 'keras>={version}'`."
+                )

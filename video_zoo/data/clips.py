@@ -1,0 +1,149 @@
+"""What a clip is, and how encoded frames become batches of clips.
+
+Frames are decoded one by one and gathered into batches as bytes: whole clips in float32 are four
+times as large, and to copy them takes longer than to decode them.
+"""
+
+import dataclasses
+import os
+
+import tensorflow as tf
+
+from . import sampling, transforms
+
+DTYPES = ("float32", "uint8")
+
+
+def parallel_calls() -> int:
+    """Frames, or clips, in the making: more than CPUs, so that none idles while a batch is made.
+
+    A fixed number. ``AUTOTUNE`` takes a while to find it, and some memory.
+    """
+    return 2 * (os.cpu_count() or 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipConfig:
+    """What one clip is.
+
+    Args:
+        num_frames: frames of a clip.
+        frame_stride: step between sampled frames, in stored frames.
+        image_size: height and width in pixels.
+        frame_order: ``"sequential"``, or ``"shuffled"`` to permute the frames of every clip.
+    """
+
+    num_frames: int = 64
+    frame_stride: int = 1
+    image_size: int = 224
+    frame_order: str = "sequential"
+
+    def __post_init__(self) -> None:
+        for argument in ("num_frames", "frame_stride", "image_size"):
+            check_positive(argument, getattr(self, argument))
+        check_choice("frame_order", self.frame_order, sampling.FRAME_ORDERS)
+
+
+def check_positive(argument: str, value: int) -> None:
+    """Raises ValueError unless ``value`` is an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"`{argument}` must be a positive integer. Received: {argument}={value!r}")
+
+
+def check_choice(argument: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raises ValueError unless ``value`` is one of ``allowed``."""
+    if value not in allowed:
+        raise ValueError(
+            f"`{argument}` must be one of {', '.join(map(repr, allowed))}. "
+            f"Received: {argument}={value!r}"
+        )
+
+
+def check_views(num_clips: int, num_crops: int) -> None:
+    """Raises ValueError unless a video can be seen in ``num_clips`` x ``num_crops`` views."""
+    check_positive("num_clips", num_clips)
+    if num_crops not in (1, 3):
+        raise ValueError(f"`num_crops` must be 1 or 3. Received: num_crops={num_crops!r}")
+
+
+def views(
+    frames: tf.Tensor, clip: ClipConfig, num_clips: int, num_crops: int, seed: tf.Tensor, about=()
+) -> tf.data.Dataset:
+    """The views of one video: evenly spaced clips x crops.
+
+    Args:
+        frames: string [length], all frames of the video as JPEGs.
+        clip: what one clip is.
+        num_clips: clips, spread evenly in time.
+        num_crops: 1 (centre) or 3 (along the long side).
+        seed: int64 [2], for ``frame_order="shuffled"``.
+        about: tensor or nest of tensors that goes with each view.
+
+    Returns:
+        A dataset for :func:`decode_clips`.
+    """
+    indices = sampling.even_clips(
+        tf.shape(frames)[0], clip.num_frames, clip.frame_stride, num_clips
+    )
+    seeds = tf.random.split(seed, num_clips)
+    indices = tf.stack(
+        [sampling.order_frames(indices[i], clip.frame_order, seeds[i]) for i in range(num_clips)]
+    )
+    boxes = transforms.even_crop_boxes(*transforms.frame_size(frames[0]), num_crops)
+    chosen = tf.data.Dataset.from_tensor_slices(
+        (
+            tf.repeat(tf.gather(frames, indices), num_crops, axis=0),
+            tf.tile(boxes, [num_clips, 1]),
+        )
+    )
+    return chosen.map(lambda encoded, box: (encoded, box, False, about))
+
+
+def decode_clips(selected: tf.data.Dataset, clip: ClipConfig, channels: int) -> tf.data.Dataset:
+    """Decodes the frames of clips, one by one and side by side.
+
+    Args:
+        selected: dataset of (frames, box, flip, about): string [num_frames], JPEGs of one size;
+            int32 [4], top, left, height, width in pixels; bool, whether to mirror; a tensor or nest
+            of tensors that stays with the clip.
+        clip: what a clip is.
+        channels: 3, or 2 for flow.
+
+    Returns:
+        A dataset of single frames in order, (uint8 [image_size, image_size, channels], about). Clip
+        for clip, ``num_frames`` of them follow one another.
+    """
+
+    def frames_of_clip(frames: tf.Tensor, box: tf.Tensor, flip: tf.Tensor, about):
+        def repeated(value: tf.Tensor) -> tf.Tensor:
+            return tf.repeat(value[tf.newaxis], clip.num_frames, axis=0)
+
+        frames = tf.ensure_shape(frames, [clip.num_frames])
+        rest = tf.nest.map_structure(repeated, (box, flip, about))
+        return tf.data.Dataset.from_tensor_slices((frames, *rest))
+
+    def decode(frame: tf.Tensor, box: tf.Tensor, flip: tf.Tensor, about):
+        pixels = transforms.decode_frame(frame, box, clip.image_size, channels)
+        return tf.cond(flip, lambda: transforms.mirror(pixels), lambda: pixels), about
+
+    frames = selected.flat_map(frames_of_clip)
+    return frames.map(decode, num_parallel_calls=parallel_calls(), deterministic=True)
+
+
+def gather_clips(
+    frames: tf.data.Dataset, num_frames: int, batch_size: int, drop_remainder: bool = False
+) -> tf.data.Dataset:
+    """Batches of clips, (uint8 [batch, time, height, width, channels], about [batch, ...])."""
+
+    def as_clips(pixels: tf.Tensor, about):
+        shape = [batch_size if drop_remainder else -1, num_frames, *pixels.shape[1:]]
+        return tf.reshape(pixels, shape), tf.nest.map_structure(lambda v: v[::num_frames], about)
+
+    return frames.batch(batch_size * num_frames, drop_remainder).map(as_clips)
+
+
+def in_dtype(dataset: tf.data.Dataset, dtype: str) -> tf.data.Dataset:
+    """The first tensor of each element as ``dtype``: normalised float32, or bytes as they are."""
+    if dtype == "uint8":
+        return dataset
+    return dataset.map(lambda clips, *rest: (transforms.normalise(clips), *rest))

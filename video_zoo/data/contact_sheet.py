@@ -1,0 +1,234 @@
+"""A picture of sampled clips, as a network will see them: one row per clip."""
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.colors import hsv_to_rgb
+from matplotlib.figure import Figure
+
+from . import flow, pipeline, tfrecord
+from .augmentation_config import AugmentationConfig
+from .clips import ClipConfig
+from .inspection import DatasetReport, InspectionConfig
+
+_GAP, _GAP_GREY = 4, 0.8  # pixels between the frames of a row
+_FRAME_INCHES = 1.35
+
+
+def variants(
+    config: InspectionConfig, augmentation: AugmentationConfig | None, modality: str
+) -> dict[str, AugmentationConfig]:
+    """The rows of each clip, one below the other: caption -> options.
+
+    Args:
+        config: ``augment`` asks for each option by itself, with its usual value.
+        augmentation: options to show together instead.
+        modality: what the frames are.
+
+    Raises:
+        ValueError: an option does not fit the clips.
+        ImportError: the installed Keras lacks the layers of an option.
+    """
+    chosen = {"": AugmentationConfig()}
+    if augmentation is not None and augmentation != AugmentationConfig():
+        chosen["augmented"] = augmentation
+    elif config.augment:
+        options = {"random_resized_crop": True, "scale_jitter": 1.25}
+        options |= {"max_frame_stride": 2 * config.frame_stride}
+        options |= {"color_jitter": 0.4, "rand_augment": 2} if modality == flow.RGB else {}
+        options |= {"mixup_alpha": 0.8, "cutmix_alpha": 1.0}
+        chosen |= {
+            name if value is True else f"{name}={value}": AugmentationConfig(**{name: value})
+            for name, value in options.items()
+        }
+    for options in chosen.values():
+        options.check(flow.channels(modality), config.frame_stride)
+    return chosen
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """The clip of one row: name of its class, and of its file."""
+
+    label: str
+    filename: str
+
+
+def check(config: InspectionConfig, splits: Sequence[str]) -> None:
+    """Raises ValueError or FileNotFoundError if the contact sheet could not be written."""
+    if config.sheet_split is not None and config.sheet_split not in splits:
+        raise ValueError(
+            f"`sheet_split` must be one of {list(splits)}. "
+            f"Received: sheet_split={config.sheet_split!r}"
+        )
+    folder = os.path.dirname(os.path.abspath(config.contact_sheet))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            "`contact_sheet` must be a file in a local folder that exists. Received: "
+            f"contact_sheet={config.contact_sheet!r}. Make the folder, or choose another."
+        )
+
+
+def save(
+    config: InspectionConfig,
+    report: DatasetReport,
+    rows: dict[str, AugmentationConfig],
+    split: str,
+) -> None:
+    """Writes the contact sheet; none if the split has no clip without a problem.
+
+    The pictures come out of :func:`pipeline.training_dataset`. Its batches tell labels alone, so
+    the sampled examples are copied to a folder in which each is a class of its own.
+
+    Args:
+        config: what to show, and ``contact_sheet``, the PNG file.
+        report: of the folder; its ``contact_sheet`` is set.
+        rows: as :func:`variants` gives them.
+        split: where the sample comes from.
+    """
+    usable = report.splits[split].usable
+    if not usable:
+        return
+    rng = np.random.default_rng(config.seed)
+    number = min(config.num_clips, len(usable))
+    chosen = [usable[index] for index in rng.choice(len(usable), number, replace=False)]
+    with tempfile.TemporaryDirectory() as folder:
+        sources = _copy_sample(sorted(chosen), report, folder)
+        batches = {caption: _batch(config, folder, number, row) for caption, row in rows.items()}
+    _draw(config, report, sources, batches)
+    report.contact_sheet = config.contact_sheet
+
+
+def _copy_sample(
+    chosen: list[tuple[str, int]], report: DatasetReport, folder: str
+) -> list[_Source]:
+    """Writes one shard of the chosen examples; each has its own line of the label map."""
+    sources = []
+    name = tfrecord.shard_name("train", 0, 1)
+    path = os.path.join(folder, name)
+    with tf.io.TFRecordWriter(path) as file:
+        for row, (shard, index) in enumerate(chosen):
+            (record,) = tf.data.TFRecordDataset(shard).skip(index).take(1).as_numpy_iterator()
+            example = tfrecord.parse_example(record, report.class_names)
+            label = int(example["label"])
+            filename = example["filename"].numpy().decode("utf-8", "replace")
+            label = report.class_names[label] if label >= 0 else "(no label)"
+            sources.append(_Source(label, filename))
+            sequence = tf.train.SequenceExample.FromString(record)
+            sequence.context.feature[tfrecord.LABEL_INDEX].int64_list.value[:] = [row]
+            file.write(sequence.SerializeToString())
+    tfrecord.write_label_map(folder, [str(row) for row in range(len(sources))])
+    size = os.path.getsize(path)
+    shards = (tfrecord.ShardSummary(name, len(sources), size),)
+    summary = tfrecord.SplitSummary(len(sources), 0, size, {}, shards)
+    tfrecord.Manifest(
+        settings={"modality": report.modality},
+        versions={},
+        splits={"train": summary},
+        num_clips=len(sources),
+        num_skipped=0,
+    ).write(folder)
+    return sources
+
+
+@dataclasses.dataclass(frozen=True)
+class _Batch:
+    """One clip of each row: its frames, and which share of it each of the sampled examples has.
+
+    Frames are [rows, columns, height, width, channels] in [-1, 1], shares are [rows, rows].
+    """
+
+    frames: np.ndarray
+    shares: np.ndarray
+
+
+def _batch(
+    config: InspectionConfig, folder: str, rows: int, augmentation: AugmentationConfig
+) -> _Batch:
+    dataset = pipeline.training_dataset(
+        folder,
+        batch_size=rows,
+        clip=ClipConfig(config.num_frames, config.frame_stride, config.image_size),
+        random_flip=config.random_flip,
+        augmentation=augmentation,
+        seed=config.seed,
+    )
+    clips, labels = next(iter(dataset))
+    shares = labels.numpy() if augmentation.mixes else np.eye(rows)[labels.numpy()]
+    return _Batch(tf.gather(clips, _columns(config), axis=1).numpy(), shares)
+
+
+def _columns(config: InspectionConfig) -> np.ndarray:
+    """Which frames of a clip are shown."""
+    count = min(config.columns, config.num_frames)
+    return np.rint(np.linspace(0, config.num_frames - 1, count)).astype(int)
+
+
+def _draw(
+    config: InspectionConfig,
+    report: DatasetReport,
+    sources: list[_Source],
+    batches: dict[str, _Batch],
+) -> None:
+    strips = [
+        (_caption(caption, batch.shares[row], sources), _strip(batch.frames[row]))
+        for row in range(len(sources))
+        for caption, batch in batches.items()
+    ]
+    columns = _columns(config)
+    figure = Figure(
+        figsize=(_FRAME_INCHES * len(columns) + 0.4, (_FRAME_INCHES + 0.3) * len(strips) + 0.6),
+        layout="constrained",
+    )
+    figure.get_layout_engine().set(h_pad=0.03, hspace=0.0)
+    title = f"{report.data_dir}: {config.num_frames} frames at stride {config.frame_stride}, "
+    title += f"{config.image_size}x{config.image_size} pixels"
+    if report.modality != flow.RGB:
+        title += "; red moves right, cyan left, green up, violet down, white is at rest"
+    figure.suptitle(title, fontsize=10)
+    for number, (axes, (caption, strip)) in enumerate(
+        zip(figure.subplots(len(strips), 1, squeeze=False)[:, 0], strips, strict=True)
+    ):
+        axes.imshow(strip, interpolation="antialiased")
+        first = number % len(batches) == 0
+        weight = "bold" if first else "normal"
+        caption = f"\n{caption}" if first and number else caption
+        axes.set_title(caption, loc="left", fontsize=8, fontweight=weight, pad=2, parse_math=False)
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+        axes.set_xticks([])
+    width = config.image_size + _GAP
+    axes.set_xticks([(place + 0.5) * width for place in range(len(columns))], columns, fontsize=7)
+    axes.tick_params(length=0)
+    axes.set_xlabel("frame of the clip", fontsize=8)
+    with tfrecord.atomic_write(config.contact_sheet) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+def _caption(caption: str, shares: np.ndarray, sources: list[_Source]) -> str:
+    order = [row for row in np.argsort(-shares, kind="stable") if shares[row] > 0]
+    names = [f"{sources[row].label} ({sources[row].filename})" for row in order]
+    if len(order) > 1:
+        names = [f"{shares[row]:.0%} {name}" for row, name in zip(order, names, strict=True)]
+    return f"{caption}: {' + '.join(names)}" if caption else names[0]
+
+
+def _strip(frames: np.ndarray) -> np.ndarray:
+    """Frames side by side, in [0, 1]."""
+    pictures = _flow_colours(frames) if frames.shape[-1] == 2 else (frames + 1) / 2
+    pictures = np.clip(pictures, 0, 1)
+    pictures = np.pad(pictures, ((0, 0), (0, 0), (0, _GAP), (0, 0)), constant_values=_GAP_GREY)
+    return np.concatenate(pictures, axis=1)[:, :-_GAP]
+
+
+def _flow_colours(flow_frames: np.ndarray) -> np.ndarray:
+    """Direction as hue, speed as saturation: white is at rest. Relative to the clip's fastest."""
+    right, down = flow_frames[..., 0], flow_frames[..., 1]
+    speed = np.hypot(right, down)
+    hue = (np.arctan2(-down, right) / (2 * np.pi)) % 1
+    saturation = np.clip(speed / max(np.percentile(speed, 99.5), 0.05), 0, 1)
+    return hsv_to_rgb(np.stack([hue, saturation, np.ones_like(hue)], axis=-1))

@@ -1,0 +1,395 @@
+"""Checks a shard folder record by record, and says what is in it."""
+
+import collections
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from . import filesystems, flow, tfrecord
+from .augmentation_config import AugmentationConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class InspectionConfig:
+    """What to check, and what to show.
+
+    Args:
+        data_dir: folder of shards.
+        split: this split alone.
+        max_records: check at most so many records of each shard.
+        contact_sheet: PNG file to write, which shows sampled clips as a network would see them.
+        sheet_split: split that the contact sheet samples; the first that is checked by default.
+        num_clips: clips on the contact sheet.
+        columns: frames of a clip that the contact sheet shows, evenly spaced in the clip.
+        num_frames: frames of a clip.
+        frame_stride: step between the frames of a clip, in stored frames.
+        image_size: height and width of a clip in pixels.
+        random_flip: whether clips are mirrored at random.
+        augment: show clips augmented as well, by each option alone unless options are given.
+        seed: of the sample and of all that is random in a clip.
+    """
+
+    data_dir: str
+    split: str | None = None
+    max_records: int | None = None
+    contact_sheet: str | None = None
+    sheet_split: str | None = None
+    num_clips: int = 6
+    columns: int = 8
+    num_frames: int = 64
+    frame_stride: int = 1
+    image_size: int = 224
+    random_flip: bool = True
+    augment: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        positive = ("num_clips", "columns", "num_frames", "frame_stride", "image_size")
+        for argument in positive if self.max_records is None else (*positive, "max_records"):
+            value = getattr(self, argument)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(
+                    f"`{argument}` must be a positive integer. Received: {argument}={value!r}"
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is wrong: in which shard or split, at which record if it is one, and how."""
+
+    where: str
+    record: int | None
+    message: str
+
+    def __str__(self) -> str:
+        place = self.where if self.record is None else f"{self.where}, record {self.record}"
+        return f"{place}: {self.message}"
+
+
+@dataclasses.dataclass
+class SplitReport:
+    """What the records of a split hold, as far as they were read.
+
+    Attributes:
+        shards: paths.
+        bytes: size of all shards.
+        lengths: number of frames of each clip.
+        seconds: length of all clips whose frame rate is known.
+        sizes: (height, width) of the stored frames, in pixels -> number of clips.
+        classes: class name -> number of clips, in order of the label map.
+        num_unlabelled: clips without a label.
+        usable: (shard, record index) of each clip without a problem.
+    """
+
+    shards: list[str]
+    bytes: int = 0
+    lengths: list[int] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+    sizes: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    classes: dict[str, int] = dataclasses.field(default_factory=dict)
+    num_unlabelled: int = 0
+    usable: list[tuple[str, int]] = dataclasses.field(default_factory=list)
+
+    @property
+    def num_clips(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def num_frames(self) -> int:
+        return sum(self.lengths)
+
+
+@dataclasses.dataclass
+class DatasetReport:
+    """What a shard folder holds, and what is wrong with it.
+
+    Attributes:
+        data_dir: the folder.
+        class_names: its label map.
+        modality: what the frames are: "rgb", or optical flow.
+        splits: split name -> :class:`SplitReport`.
+        problems: all that were found, in order of the shards.
+        contact_sheet: the PNG file, if one was written.
+    """
+
+    data_dir: str
+    class_names: list[str]
+    modality: str
+    splits: dict[str, SplitReport] = dataclasses.field(default_factory=dict)
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+    contact_sheet: str | None = None
+
+    def summary(self) -> str:
+        """The statistics and the problems, as lines of text."""
+        lines = [line for name, split in self.splits.items() for line in _describe(name, split)]
+        lines += [f"problem: {problem}" for problem in self.problems]
+        count = len(self.problems)
+        lines += [f"{count} problem{'s' * (count != 1)} found" if count else "no problems found"]
+        return "\n".join(lines)
+
+
+def _describe(name: str, split: SplitReport) -> Iterator[str]:
+    yield (
+        f"{name}: {split.num_clips} clips, {split.num_frames} frames, {split.seconds:.1f} s, "
+        f"{split.bytes / 1e6:.1f} MB in {len(split.shards)} shards"
+    )
+    if not split.num_clips:
+        return
+    shown = [f"{h}x{w} ({count})" for (h, w), count in split.sizes.most_common(3)]
+    more = f" and {len(split.sizes) - 3} more" * (len(split.sizes) > 3)
+    yield f"    height x width (clips): {', '.join(shown)}{more}"
+    points = np.percentile(split.lengths, [0, 25, 50, 75, 100])
+    quantiles = "min {:g}, quartiles {:g} / {:g} / {:g}, max {:g}".format(*points)
+    yield f"    frames per clip: {quantiles}"
+    counts = list(split.classes.values())
+    yield (
+        f"    clips per class: min {min(counts)}, mean {np.mean(counts):.1f}, max {max(counts)} "
+        f"of {len(counts)} classes"
+    )
+    if split.num_unlabelled:
+        yield f"    clips without a label: {split.num_unlabelled}"
+
+
+def inspect_dataset(
+    config: InspectionConfig, augmentation: AugmentationConfig | None = None
+) -> DatasetReport:
+    """Reads every record of a shard folder, decodes every frame, and compares with the manifest.
+
+    A damaged shard is read up to the damage, and the others go on.
+
+    Args:
+        config: what to check, and what to show.
+        augmentation: options that the contact sheet shows, beside the clips without them.
+
+    Returns:
+        Statistics and problems; ``report.problems`` is empty where all is well.
+
+    Raises:
+        ValueError: the folder's label map or manifest cannot be read, there are no shards, or an
+            option does not fit the clips.
+        FileNotFoundError: the folder or its label map is missing.
+    """
+    filesystems.check(config.data_dir, "data_dir")
+    names = _split_names(config)
+    class_names = tfrecord.load_label_map(config.data_dir)
+    manifest = tfrecord.load_manifest(config.data_dir)
+    modality = flow.RGB if manifest is None else manifest.modality
+    report = DatasetReport(config.data_dir, class_names, modality)
+    if config.contact_sheet is not None:
+        from . import contact_sheet  # matplotlib is slow to load
+
+        contact_sheet.check(config, names)
+        variants = contact_sheet.variants(config, augmentation, modality)
+    total = None
+    if manifest is not None and config.max_records is None:
+        total = sum(manifest.splits[name].num_examples for name in names if name in manifest.splits)
+    with tqdm.tqdm(total=total, desc="reading records", unit="record") as progress:
+        for name in names:
+            _inspect_split(config, report, manifest, name, progress.update)
+    if config.contact_sheet is not None:
+        contact_sheet.save(config, report, variants, config.sheet_split or names[0])
+    return report
+
+
+def _split_names(config: InspectionConfig) -> list[str]:
+    if config.split is not None:
+        tfrecord.list_shards(config.data_dir, config.split)  # an error tells which splits there are
+        return [config.split]
+    if not tf.io.gfile.isdir(config.data_dir):
+        tfrecord.list_shards(config.data_dir, "train")
+    found = filter(tfrecord.is_shard_name, tf.io.gfile.listdir(config.data_dir))
+    names = {name.rsplit("-", 3)[0] for name in found}
+    manifest = tfrecord.load_manifest(config.data_dir)
+    names |= set() if manifest is None else set(manifest.splits)
+    if not names:
+        tfrecord.list_shards(config.data_dir, "train")
+    usual = ("train", "val", "test")
+    return sorted(names, key=lambda name: (usual.index(name) if name in usual else 3, name))
+
+
+def _shards_there(config: InspectionConfig, report: DatasetReport, split: str) -> list[str]:
+    """The shards of a split, those of an incomplete set too, which is a problem."""
+    try:
+        return tfrecord.list_shards(config.data_dir, split)
+    except (FileNotFoundError, ValueError) as error:
+        report.problems.append(Problem(split, None, " ".join(str(error).split())))
+    found = filter(tfrecord.is_shard_name, sorted(tf.io.gfile.listdir(config.data_dir)))
+    return [os.path.join(config.data_dir, n) for n in found if n.rsplit("-", 3)[0] == split]
+
+
+def _inspect_split(
+    config: InspectionConfig,
+    report: DatasetReport,
+    manifest: tfrecord.Manifest | None,
+    name: str,
+    on_record: Callable[[], object],
+) -> None:
+    before = len(report.problems)
+    split = SplitReport(_shards_there(config, report, name))
+    split.classes = dict.fromkeys(report.class_names, 0)
+    report.splits[name] = split
+    expected = manifest.splits.get(name) if manifest is not None else None
+    if manifest is not None and expected is None:
+        report.problems.append(Problem(name, None, "the manifest does not list this split"))
+    describe = _describer(tuple(report.class_names))
+    for shard in split.shards:
+        problems = []
+        num_records = 0
+        for index, record in _records(shard, config.max_records, describe):
+            on_record()
+            reasons = [record] if isinstance(record, str) else _add(report, name, record)
+            problems += [Problem(os.path.basename(shard), index, reason) for reason in reasons]
+            num_records += 1
+            if not reasons:
+                split.usable.append((shard, index))
+        split.bytes += (size := _file_size(shard))
+        if expected:
+            count = num_records if config.max_records is None and not problems else None
+            problems += _compare_shard(os.path.basename(shard), count, size, expected)
+        report.problems += problems
+    # What is missing would be reported twice.
+    if expected and config.max_records is None and len(report.problems) == before:
+        report.problems += _compare_split(name, split, expected)
+
+
+def _describer(class_names: tuple[str, ...]) -> Callable:
+    """A function record -> what it holds, which fails, when run, if a frame does not decode."""
+
+    def decoded_shape(frame: tf.Tensor) -> tf.Tensor:
+        height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(frame))
+        box = tf.stack([0, 0, height, width])
+        return tf.shape(tf.io.decode_and_crop_jpeg(frame, box, channels=3))[:2]
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])  # traced once for all shards
+    def describe(record: tf.Tensor) -> dict[str, tf.Tensor]:
+        example = tfrecord.parse_example(record, class_names)
+        absent = tf.io.FixedLenFeature([], tf.string, default_value="")
+        texts, _ = tf.io.parse_single_sequence_example(
+            record, {tfrecord.LABEL_TEXT: absent, tfrecord.LABEL_STRING: absent}
+        )
+        frames = example.pop("frames")
+        spec = tf.TensorSpec([2], tf.int32)
+        shapes = tf.map_fn(decoded_shape, frames, fn_output_signature=spec)
+        largest, smallest = tf.reduce_max(shapes, axis=0), tf.reduce_min(shapes, axis=0)
+        names = tf.stack([texts[tfrecord.LABEL_TEXT], texts[tfrecord.LABEL_STRING]])
+        about = {"texts": names, "num_frames": tf.size(frames)}
+        return {**example, **about, "largest": largest, "smallest": smallest}
+
+    return describe
+
+
+def _records(
+    shard: str, max_records: int | None, describe: Callable
+) -> Iterator[tuple[int, dict | str]]:
+    """The records of a shard with their index; the reason in place of one that is damaged."""
+    limit = -1 if max_records is None else max_records
+    dataset = tf.data.TFRecordDataset(shard).take(limit)
+    dataset = dataset.map(describe, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    iterator = dataset.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
+    index = 0
+    while True:
+        try:
+            yield index, next(iterator)
+        except StopIteration:
+            return
+        except tf.errors.InvalidArgumentError:
+            yield index, _why_unusable(shard, index)
+        except tf.errors.DataLossError:
+            yield index, "the shard is damaged here; what follows in it was not checked"
+            return
+        except tf.errors.OpError as error:
+            yield index, f"the shard cannot be read: {error.message}"
+            return
+        index += 1
+
+
+def _why_unusable(shard: str, index: int) -> str:
+    (record,) = tf.data.TFRecordDataset(shard).skip(index).take(1)
+    try:
+        frames = tfrecord.parse_example(record)["frames"]
+    except tf.errors.InvalidArgumentError:
+        return f"no SequenceExample with a list {tfrecord.ENCODED!r} of frames"
+    for number, frame in enumerate(frames):
+        try:
+            tf.io.decode_and_crop_jpeg(frame, [0, 0, *tf.io.extract_jpeg_shape(frame)[:2]])
+        except tf.errors.InvalidArgumentError:
+            return f"frame {number} of {len(frames)} is no JPEG that decodes"
+    return "cannot be decoded"
+
+
+def _add(report: DatasetReport, name: str, record: dict) -> list[str]:
+    """Counts a record, and returns what is wrong with it."""
+    split = report.splits[name]
+    num_frames, frame_rate = int(record["num_frames"]), float(record["frame_rate"])
+    split.lengths.append(num_frames)
+    split.seconds += num_frames / frame_rate if frame_rate > 0 else 0.0
+    reasons = _count_label(report, name, record)
+    if not num_frames:
+        return [*reasons, "has no frames"]
+    size, smallest = tuple(record["largest"].tolist()), tuple(record["smallest"].tolist())
+    split.sizes[size] += 1
+    declared = int(record["height"]), int(record["width"])
+    if size != smallest:
+        reasons.append(f"frames of several sizes, from {_by(*smallest)} to {_by(*size)}")
+    elif any(declared) and declared != size:
+        reasons.append(f"frames of {_by(*size)} pixels, declared as {_by(*declared)}")
+    return reasons
+
+
+def _by(height: int, width: int) -> str:
+    return f"{height}x{width}"
+
+
+def _count_label(report: DatasetReport, name: str, record: dict) -> list[str]:
+    split, class_names = report.splits[name], report.class_names
+    label = int(record["label"])
+    texts = {text.decode("utf-8", "replace") for text in record["texts"].tolist() if text}
+    if label == tfrecord.UNLABELLED and not texts and name == "test":
+        split.num_unlabelled += 1  # the test sets of Kinetics come without labels
+        return []
+    if not 0 <= label < len(class_names):
+        named = f" ({', '.join(sorted(texts))})" * bool(texts)
+        return [f"label {label}{named} outside the label map of {len(class_names)} classes"]
+    split.classes[class_names[label]] += 1
+    expected = class_names[label]
+    wrong = sorted(texts - {expected})
+    return [f"label {label} is {expected!r} in the label map, its text is {t!r}" for t in wrong]
+
+
+def _compare_shard(
+    shard: str, num_records: int | None, size: int, expected: tfrecord.SplitSummary
+) -> list[Problem]:
+    known = {summary.name: summary for summary in expected.shards}.get(shard)
+    if known is None:
+        return [Problem(shard, None, "the manifest does not list this shard")]
+    differences = []
+    if num_records not in (None, known.num_examples):
+        differences.append(f"has {num_records} records, the manifest says {known.num_examples}")
+    if size != known.bytes:
+        differences.append(f"has {size} bytes, the manifest says {known.bytes}")
+    return [Problem(shard, None, difference) for difference in differences]
+
+
+def _compare_split(name: str, split: SplitReport, expected: tfrecord.SplitSummary) -> list[Problem]:
+    counts = collections.Counter(split.classes) + collections.Counter({"": split.num_unlabelled})
+    problems = []
+    for label in sorted(counts.keys() | expected.classes.keys()):
+        listed = expected.classes.get(label, 0)
+        if counts[label] != listed:
+            what = f"class {label!r} has {counts[label]} clips, the manifest says {listed}"
+            problems.append(Problem(name, None, what))
+    if split.num_frames != expected.num_frames:
+        what = f"has {split.num_frames} frames, the manifest says {expected.num_frames}"
+        problems.append(Problem(name, None, what))
+    return problems
+
+
+def _file_size(path: str) -> int:
+    try:
+        return tf.io.gfile.stat(path).length
+    except tf.errors.OpError:
+        return 0

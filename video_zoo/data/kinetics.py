@@ -1,0 +1,201 @@
+"""Kinetics as it comes: its CSV files, lists of video ids, and clips that occur twice."""
+
+import collections
+import dataclasses
+import itertools
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from video_zoo.data.layouts import (
+    Absent,
+    Clip,
+    Listing,
+    Row,
+    is_replacement,
+    stem,
+)
+
+_COLUMNS = {"label", "youtube_id", "time_start", "time_end", "split", "is_cc"}
+_NECESSARY_COLUMNS = {"youtube_id", "time_start", "time_end"}
+_TIMES = re.compile(r"(\d{6})_(\d{6})", re.ASCII)
+
+
+def files_by_name(videos: Iterable[str]) -> dict[str, list[str]]:
+    """Name without suffix -> relative paths of the files of that name, replacements first."""
+    # The common copy of K400 has a folder of replacements for corrupted files.
+    files = collections.defaultdict(list)
+    for relative in sorted(videos, key=lambda path: not is_replacement(path)):
+        files[stem(relative)].append(relative)
+    return dict(files)
+
+
+def read_csv(
+    input_dir: str, files: Mapping[str, list[str]], path: str, rows: list[tuple[int, list[str]]]
+) -> Listing:
+    """Reads a Kinetics CSV `[label,]youtube_id,time_start,time_end[,split][,is_cc]`.
+
+    A file `ID_000010_000020.*` is taken whole, as it is trimmed already; a file `ID.*` is trimmed
+    by the times of the row. A row without a label is of the test split and gives a clip without.
+
+    Args:
+        input_dir: str.
+        files: as of :func:`files_by_name`.
+        path: str. The CSV, for messages.
+        rows: as of :func:`video_zoo.data.layouts.read_rows`, the header first.
+
+    Returns:
+        `Listing`.
+
+    Raises:
+        ValueError: if a column or a row is wrong.
+    """
+    header = [name.strip().lower() for name in rows[0][1]]
+    if set(header) - _COLUMNS or _NECESSARY_COLUMNS - set(header):
+        raise ValueError(
+            "`annotations` must have the Kinetics columns youtube_id, time_start and time_end, and "
+            f"optionally label, split and is_cc. Received: {','.join(header)} in {path!r}."
+        )
+    listing = Listing()
+    for number, values in rows[1:]:
+        row = Row.of(path, header, number, values)
+        video_id, label, split = row.fields["youtube_id"], row.fields.get("label", ""), row.split()
+        start, end = row.span("time_start", "time_end")
+        if not video_id or start is None or end is None:
+            raise row.bad("lacks a value")
+        if not label:
+            split = split or "test"
+            if split != "test":
+                raise row.bad("lacks a label, which only the test split may")
+        # Looked up by the whole name: ids that begin with "-" or hold "_" need no parsing.
+        trimmed = f"{video_id}_{int(start):06d}_{int(end):06d}"
+        whole, uncut = files.get(trimmed, []), files.get(video_id, [])
+        listing.named.update(whole, uncut)
+        if not whole and not uncut:
+            listing.absent.append(Absent(trimmed, label, video_id))
+            continue
+        # What is trimmed already is never cut again.
+        video, span = (whole[0], (None, None)) if whole else (uncut[0], (start, end))
+        listing.clips.append(Clip(os.path.join(input_dir, video), label, split, *span, video_id))
+    return listing
+
+
+def choose_ids(listing: Listing, ids_of_split: dict[str, str | os.PathLike]) -> Listing:
+    """Keeps the labelled clips of listed ids, each in the split of its list whatever it had.
+
+    An id in two lists gives a clip in each. Ids that no labelled entry has become absent.
+
+    Args:
+        listing: `Listing`.
+        ids_of_split: split -> file with one video id a line.
+
+    Returns:
+        `Listing`.
+
+    Raises:
+        FileNotFoundError: if a list does not exist.
+        ValueError: if a list is empty or not text, or leaves no clip.
+    """
+    lists = {split: _read_ids(f"{split}_ids", path) for split, path in ids_of_split.items()}
+    chosen = [
+        dataclasses.replace(clip, split=split)
+        for split, ids in lists.items()
+        for clip in listing.clips
+        if clip.label and clip.clip_id in ids
+    ]
+    if not chosen:
+        received = ", ".join(f"{split}_ids={path!s}" for split, path in ids_of_split.items())
+        raise ValueError(
+            "`train_ids` and `val_ids` must list ids of videos in `input_dir`. Received: "
+            f"{received}, and none of their ids is there. One video id a line is expected."
+        )
+    listed = set().union(*lists.values())
+    absent = [each for each in listing.absent if each.label and each.clip_id in listed]
+    known = {clip.clip_id for clip in chosen} | {each.clip_id for each in absent}
+    absent += [Absent(name, "", name) for name in listed - known]
+    return dataclasses.replace(listing, clips=chosen, absent=absent)
+
+
+def _read_ids(argument: str, path: str | os.PathLike) -> set[str]:
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"`{argument}` must be a file with one video id a line. "
+            f"Received: {argument}={path!r}, which is not a file. Check the spelling."
+        )
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            ids = {line.strip() for line in file} - {""}
+    except UnicodeDecodeError:
+        ids = set()
+    if not ids:
+        raise ValueError(
+            f"`{argument}` must be a file with one video id a line. "
+            f"Received: {argument}={path!r}, which has none."
+        )
+    return ids
+
+
+def find_duplicates(
+    clips: Sequence[Clip], input_dir: str
+) -> tuple[list[Clip], list[tuple[str, str]]]:
+    """Clips that occur more than once, by video and times.
+
+    The same clip again, in the same split and with the same label, is dropped. Nothing else is: a
+    clip with two labels or in two splits, and a video in two splits at other times, stay.
+
+    Args:
+        clips: `Clip`s, in the order in which the first of equals is kept.
+        input_dir: str. Folder that reported files are relative to.
+
+    Returns:
+        the clips that remain, and a sorted list of `(file, problem)`.
+    """
+    kept, problems = {}, set()
+    for clip in clips:
+        key = (_moment(clip), clip.split, clip.label)
+        first = kept.setdefault(key, clip)
+        if first is not clip:
+            other = f"the same clip as {_name(first, input_dir)}"
+            problem = "listed more than once" if first.path == clip.path else other
+            problems.add((_name(clip, input_dir), f"{problem}; converted once"))
+    by_video = collections.defaultdict(lambda: collections.defaultdict(list))
+    for (moment, _, _), clip in kept.items():
+        by_video[clip.clip_id][moment].append(clip)
+    for video, by_moment in by_video.items():
+        for same in by_moment.values():
+            if len(same) > 1:
+                problem = _conflict(same)
+                problems |= {(_name(clip, input_dir), problem) for clip in same}
+        if len(by_moment) > 1:
+            split_sets = [{clip.split for clip in same} for same in by_moment.values()]
+            splits = sorted(set().union(*split_sets))
+            # Unless each clip is in all of them, which has been said of each.
+            if any(len(each) < len(splits) for each in split_sets):
+                problem = f"clips of video {video} are in {len(splits)} splits: {', '.join(splits)}"
+                members = itertools.chain.from_iterable(by_moment.values())
+                problems |= {(_name(clip, input_dir), problem) for clip in members}
+    return list(kept.values()), sorted(problems)
+
+
+def _conflict(same: list[Clip]) -> str:
+    """What differs between entries of one clip."""
+    values = {"labels": {clip.label for clip in same}, "splits": {clip.split for clip in same}}
+    found = [
+        f"{len(each)} {what}: {', '.join(sorted(value or 'none' for value in each))}"
+        for what, each in values.items()
+        if len(each) > 1
+    ]
+    return f"the same clip has {' and '.join(found)}"
+
+
+def _moment(clip: Clip) -> tuple[str, float | None, float | None]:
+    """Video, start and end of a clip; a trimmed file tells its times by its name."""
+    times = _TIMES.fullmatch(stem(clip.path).removeprefix(f"{clip.clip_id}_"))
+    if times and clip.start is None and clip.end is None:
+        return clip.clip_id, int(times[1]), int(times[2])
+    return clip.clip_id, clip.start, clip.end
+
+
+def _name(clip: Clip, input_dir: str) -> str:
+    return os.path.relpath(clip.path, input_dir).replace(os.sep, "/")

@@ -1,0 +1,274 @@
+"""The layouts of a folder of videos: class folders, and plain lists beside the folder.
+
+What plain lists and Kinetics CSV files share is here too: which files are videos, what a row is.
+"""
+
+import csv
+import dataclasses
+import os
+import re
+from collections.abc import Mapping, Sequence
+
+SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("val", "validate"), "val")
+# Files that lie beside videos. Anything else in a class folder counts as a video, so that a broken
+# download is reported with its reason and not passed over in silence.
+_SIDECAR_SUFFIXES = (
+    *(".csv", ".json", ".jsonl", ".txt", ".md", ".srt", ".vtt", ".xml", ".yaml", ".yml", ".log"),
+    *(".npy", ".npz", ".pkl", ".mat", ".h5", ".part", ".ytdl", ".md5", ".sha256", ".ini", ".db"),
+    *(".jpg", ".jpeg", ".png", ".webp", ".wav", ".mp3", ".m4a", ".zip", ".tar", ".gz", ".py"),
+    ".tfrecord",
+)
+_LIST_COLUMNS = ("path", "label", "start", "end", "split")
+# From the right: an id has 11 characters, which may be "-" and "_" as well.
+_KINETICS_NAME = re.compile(r"([\w-]{11})_\d{6}_\d{6}", re.ASCII)
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """One clip to convert.
+
+    Attributes:
+        path: str. The video file.
+        label: str. Class name; `""` for a clip without a label.
+        split: str. `"train"`, `"val"`, `"test"`, or `""` before one is given.
+        start: float. Seconds into the video at which the clip begins; None is the first frame.
+        end: float. Seconds at which it ends (exclusive); None is the video's end.
+        clip_id: str. Identifier of the source video: the YouTube id, or the path relative to the
+            input folder.
+    """
+
+    path: str
+    label: str
+    split: str
+    start: float | None = None
+    end: float | None = None
+    clip_id: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Absent:
+    """A listed video that is not in the folder: `name` as it is reported, `label`, `clip_id`."""
+
+    name: str
+    label: str
+    clip_id: str
+
+
+@dataclasses.dataclass
+class Listing:
+    """What a layout holds, in no particular order.
+
+    Attributes:
+        clips: list of `Clip`.
+        absent: list of `Absent`.
+        named: set of str. Relative paths of the files that are listed, chosen or not.
+        duplicates: list of `(file, problem)`. What the layout itself has to report.
+    """
+
+    clips: list[Clip] = dataclasses.field(default_factory=list)
+    absent: list[Absent] = dataclasses.field(default_factory=list)
+    named: set[str] = dataclasses.field(default_factory=set)
+    duplicates: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    def extend(self, other: "Listing") -> None:
+        self.clips += other.clips
+        self.absent += other.absent
+        self.named |= other.named
+        self.duplicates += other.duplicates
+
+
+def list_videos(input_dir: str) -> list[str]:
+    """Relative paths of all files that may be videos, sorted. Hidden files (`._x`) are left out."""
+    found = []
+    for folder, folders, files in os.walk(input_dir, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in files:
+            if not name.startswith(".") and not name.lower().endswith(_SIDECAR_SUFFIXES):
+                found.append(os.path.relpath(os.path.join(folder, name), input_dir))
+    return sorted(found)
+
+
+def stem(path: str) -> str:
+    """The name of a file without folder and suffix."""
+    return os.path.splitext(os.path.basename(path))[0]
+
+
+def is_replacement(relative: str) -> bool:
+    """Whether the file lies in a folder of replacements for corrupted files."""
+    return "replacement" in os.path.dirname(relative)
+
+
+def read_class_folders(input_dir: str) -> Listing:
+    """Reads `CLASS/.../VIDEO` or `SPLIT/CLASS/.../VIDEO`.
+
+    In a folder `replacement*` beside the others lie files that stand in for those of the same name.
+
+    Args:
+        input_dir: str.
+
+    Returns:
+        `Listing`. The id of a file `ID_000010_000020.*` is the video's, of another one its path.
+
+    Raises:
+        ValueError: if there are no class folders.
+    """
+    files = [path.split(os.sep) for path in list_videos(input_dir) if os.sep in path]
+    replacements = {parts[-1]: parts for parts in files if parts[0].startswith("replacement")}
+    others = [parts for parts in files if not parts[0].startswith("replacement")]
+    # `train/CLASS/FILE`, but only where every folder is a split: a class may be called "test".
+    given = bool(others) and all(parts[0].lower() in SPLIT_NAMES for parts in others)
+    if given or replacements.keys() & {parts[-1] for parts in others}:
+        files = others
+    else:
+        replacements = {}  # a class of that name
+    if given and any(len(parts) < 3 for parts in files):
+        raise ValueError(
+            "`input_dir` must hold class folders inside its split folders. "
+            f"Received: input_dir={input_dir!r}, with videos directly in a split folder. "
+            "Pass the CSV of their classes as `annotations`."
+        )
+    listing = Listing()
+    for parts in files:
+        split, label = (SPLIT_NAMES[parts[0].lower()], parts[1]) if given else ("", parts[0])
+        name = _KINETICS_NAME.fullmatch(stem(parts[-1]))
+        clip_id = name[1] if name else "/".join(parts)
+        path = os.path.join(input_dir, *replacements.get(parts[-1], parts))
+        listing.clips.append(Clip(path, label.strip(), split, clip_id=clip_id))
+    if not listing.clips:
+        raise ValueError(
+            "`input_dir` must hold one folder of videos for each class. "
+            f"Received: input_dir={input_dir!r}, which has none. "
+            "Pass `annotations` for a folder without class folders."
+        )
+    for name in sorted(replacements.keys() - {parts[-1] for parts in files}):
+        listing.duplicates.append(("/".join(replacements[name]), "replaces no video of that name"))
+    return listing
+
+
+def read_rows(path: str) -> list[tuple[int, list[str]]]:
+    """The rows of a CSV file that are not empty, each with its number from 1.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not CSV in UTF-8.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"`annotations` must be a CSV file. Received: annotations={path!r}, "
+            "which is not a file. Check the spelling."
+        )
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            return [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"`annotations` must be a CSV file in UTF-8 ({error}). Received: annotations={path!r}. "
+            "Save it as UTF-8."
+        ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of a list, by its columns' names.
+
+    Attributes:
+        path: str. The list, for messages.
+        number: int. Counted from 1, the header included.
+        fields: mapping of column to value.
+    """
+
+    path: str
+    number: int
+    fields: Mapping[str, str]
+
+    @classmethod
+    def of(cls, path: str, header: Sequence[str], number: int, values: Sequence[str]) -> "Row":
+        if len(values) != len(header):
+            row = cls(path, number, dict(enumerate(values)))
+            raise row.bad(f"has {len(values)} columns, not {len(header)}")
+        return cls(path, number, {n: v.strip() for n, v in zip(header, values, strict=True)})
+
+    def bad(self, problem: str) -> ValueError:
+        return ValueError(
+            f"`annotations` must have valid rows; row {self.number} {problem}. "
+            f"Received: {','.join(self.fields.values())!r} in {self.path!r}. Correct the row."
+        )
+
+    def span(self, start: str, end: str) -> tuple[float | None, float | None]:
+        """The seconds in two columns; None where the row says nothing."""
+        texts = self.fields.get(start, ""), self.fields.get(end, "")
+        try:
+            seconds = [float(text) if text else None for text in texts]
+            valid = all(value is None or 0 <= value < float("inf") for value in seconds)
+        except ValueError:
+            valid = False
+        if not valid:
+            raise self.bad(f"has {texts[0]!r} to {texts[1]!r} where seconds are expected")
+        if seconds[1] is not None and seconds[1] <= (seconds[0] or 0.0):
+            raise self.bad("ends before it starts")
+        return seconds[0], seconds[1]
+
+    def split(self) -> str:
+        text = self.fields.get("split", "")
+        if text and text.lower() not in SPLIT_NAMES:
+            raise self.bad(f"has the split {text!r}, not one of train, val, test")
+        return SPLIT_NAMES[text.lower()] if text else ""
+
+
+def read_list(input_dir: str, path: str, rows: list[tuple[int, list[str]]]) -> Listing:
+    """Reads a plain list `path,label[,start,end][,split]`, with or without a header.
+
+    Args:
+        input_dir: str. Folder that the paths are relative to.
+        path: str. The list, for messages.
+        rows: as of :func:`read_rows`.
+
+    Returns:
+        `Listing`.
+
+    Raises:
+        ValueError: if a column or a row is wrong.
+    """
+    header = [name.strip().lower() for name in rows[0][1]] if rows else []
+    if "path" in header or "label" in header:
+        rows = rows[1:]
+        unknown = set(header) - set(_LIST_COLUMNS)
+        if unknown or not {"path", "label"} <= set(header):
+            raise ValueError(
+                "`annotations` must have the columns path and label, and optionally start, end and "
+                f"split. Received: {','.join(header)} in {path!r}."
+            )
+    else:
+        header = _columns_of_list(path, rows)
+    listing = Listing()
+    for number, values in rows:
+        row = Row.of(path, header, number, values)
+        listed, label = row.fields["path"], row.fields["label"]
+        if not listed or not label:
+            raise row.bad("lacks a value")
+        span, split = row.span("start", "end"), row.split()
+        video = os.path.normpath(os.path.join(input_dir, listed))
+        clip_id = os.path.normpath(listed).replace(os.sep, "/")
+        if os.path.isfile(video):
+            listing.clips.append(Clip(video, label, split, *span, clip_id))
+            listing.named.add(os.path.relpath(video, input_dir))
+        else:
+            listing.absent.append(Absent(listed, label, clip_id))
+    return listing
+
+
+def _columns_of_list(path: str, rows: list[tuple[int, list[str]]]) -> tuple[str, ...]:
+    """The columns of a list without a header, from their number."""
+    by_count = {
+        2: ("path", "label"),
+        3: ("path", "label", "split"),
+        4: ("path", "label", "start", "end"),
+        5: _LIST_COLUMNS,
+    }
+    count = len(rows[0][1]) if rows else 0
+    if count not in by_count:
+        raise ValueError(
+            "`annotations` must be rows path,label[,start,end][,split]. "
+            f"Received: {count} columns in {path!r}."
+        )
+    return by_count[count]

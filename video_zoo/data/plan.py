@@ -1,0 +1,349 @@
+"""Plans a conversion: which clip goes into which shard, and all that the shards depend on.
+
+The plan is a pure function of the annotations, the settings and the seed. So a run that continues,
+machines that share the work, and an Apache Beam pipeline all make the same files.
+"""
+
+import collections
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import platform
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+import video_zoo
+from video_zoo.data import tfrecord, video
+from video_zoo.data.annotations import Annotations, Clip, read_annotations
+
+_CLIPS_PER_SHARD = 50
+_FLOATS = {"fps", "min_fraction", "flow_bound", "val_fraction"}
+# Versions that the manifest tells for information, as they change no picture.
+_HARMLESS_VERSIONS = {"python", "tensorflow", "numpy"}
+
+
+@dataclasses.dataclass(frozen=True)
+class ConversionConfig:
+    """What to convert, and how.
+
+    Attributes:
+        input_dir: str. Folder of the videos.
+        output_dir: str. Folder for the shards; made if it does not exist. May be remote.
+        annotations: str. CSV file, or several with commas between; None for class folders. See
+            :func:`video_zoo.data.annotations.read_annotations`.
+        encoding: `EncodingConfig`: frame rate, size and quality of the stored frames, and whether
+            they are pictures or optical flow.
+        num_shards: int. Shards of the largest split that is `"train"` where there is one; the other
+            splits get shards of about the same size. Defaults to None: one for every 50 clips.
+        workers: int. Worker processes. Defaults to None: as many as there are CPUs.
+        label_map, train_ids, val_ids, num_classes, train_per_class, val_per_class, val_fraction,
+            seed: see `read_annotations`. The seed also shuffles the clips over the shards.
+        max_skipped: float. Part of the clips that may be unusable before `ConversionResult.problem`
+            tells of it, from 0 to 1. Defaults to 0.05.
+        clip_timeout: float. Seconds that one clip may take before its decoder counts as crashed.
+            Defaults to 600.
+        shard_range: str. `"0:64"` makes only the first 64 shards of the plan, all splits in a row;
+            the end may lie beyond the last. Defaults to None: all, and then the manifest.
+        runner: str. Apache Beam runner that makes the shards, such as `"DirectRunner"`. Defaults to
+            None: worker processes of this one.
+        beam_options: str. Options of the runner, as on a command line. Defaults to none.
+        overwrite: bool. Whether to start anew, whatever `output_dir` holds. Defaults to False:
+            an unfinished conversion is continued, and a finished one stands.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+
+    input_dir: str
+    output_dir: str
+    annotations: str | None = None
+    encoding: video.EncodingConfig = dataclasses.field(default_factory=video.EncodingConfig)
+    num_shards: int | None = None
+    workers: int | None = None
+    label_map: str | None = None
+    train_ids: str | None = None
+    val_ids: str | None = None
+    num_classes: int | None = None
+    train_per_class: int | None = None
+    val_per_class: int | None = None
+    val_fraction: float = 0.1
+    seed: int = 0
+    max_skipped: float = 0.05
+    clip_timeout: float = 600.0
+    shard_range: str | None = None
+    runner: str | None = None
+    beam_options: str = ""
+    overwrite: bool = False
+
+    def __post_init__(self):
+        for name in ("num_shards", "workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be 1 or more. Received: {name}={value}.")
+        check_max_skipped(self.max_skipped)
+        if not 0 < self.clip_timeout < math.inf:
+            raise ValueError(
+                "`clip_timeout` must be above 0 seconds. "
+                f"Received: clip_timeout={self.clip_timeout}."
+            )
+        if self.shard_range is not None:
+            parse_range(self.shard_range)
+            if self.overwrite:
+                raise ValueError(
+                    "`overwrite` must not go with `shard_range`: it would remove the shards of "
+                    f"other ranges. Received: shard_range={self.shard_range!r}, overwrite=True. "
+                    "Empty the folder first."
+                )
+        if self.beam_options and not self.runner:
+            raise ValueError(
+                "`beam_options` must go with `runner`. "
+                f"Received: beam_options={self.beam_options!r}, runner=None."
+            )
+
+
+def check_max_skipped(max_skipped: float) -> None:
+    """ValueError unless `max_skipped` is a fraction."""
+    if not 0 <= max_skipped <= 1:
+        raise ValueError(
+            f"`max_skipped` must be a fraction from 0 to 1. Received: max_skipped={max_skipped}."
+        )
+
+
+def parse_range(text: str) -> tuple[int, int]:
+    """``(0, 64)`` of ``"0:64"``; ValueError if it is not a range that holds something."""
+    match = re.fullmatch(r"(\d+):(\d+)", text)
+    first, end = map(int, match.groups()) if match else (0, 0)
+    if first >= end:
+        raise ValueError(
+            "`shard_range` must be FIRST:END, with the first shard from 0 and END behind the last. "
+            f"Received: shard_range={text!r}. Write 0:64 for the first 64 shards."
+        )
+    return first, end
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One shard of the plan: its split, its file name, and the clips that go into it, in order."""
+
+    split: str
+    name: str
+    clips: tuple[Clip, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All that the files of a conversion depend on, as it is kept until they are finished.
+
+    Attributes:
+        settings: dict. Everything that shapes the files.
+        versions: dict. Versions of the decoders and of what else had a part in it.
+        labels: tuple of str. Class names by label index.
+        missing: tuple of str. Annotated videos that are not there.
+        duplicates: tuple of `(file, problem)`.
+        clips: dict. Split -> `{"num_clips": int, "sha256": str}`, which stand for its list of
+            clips.
+        shards: tuple of str. Their file names, split by split.
+
+    `duplicates` and `clips` are None in what the files of an older dataset tell.
+    """
+
+    settings: Mapping[str, object]
+    versions: Mapping[str, str]
+    labels: tuple[str, ...]
+    missing: tuple[str, ...]
+    duplicates: tuple[tuple[str, str], ...] | None
+    clips: Mapping[str, Mapping[str, object]] | None
+    shards: tuple[str, ...]
+
+    @property
+    def num_clips(self) -> int:
+        """Clips of all splits."""
+        return sum(split["num_clips"] for split in self.clips.values())
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for plans that give equal shards."""
+        fields = dataclasses.asdict(self) | {"versions": _versions_of_bytes(self)}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """The plan as text. Not all file names are UTF-8, so it is ASCII."""
+        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Plan":
+        """The plan of `to_json`. ValueError, KeyError or TypeError if the text is none."""
+        fields = json.loads(text)
+        for name in ("labels", "missing", "shards"):
+            fields[name] = tuple(fields[name])
+        fields["duplicates"] = tuple(tuple(row) for row in fields["duplicates"])
+        return cls(**fields)
+
+
+def make_plan(config: ConversionConfig) -> tuple[Plan, list[Shard], Annotations]:
+    """Reads the annotations and deals the clips over shards.
+
+    Args:
+        config: `ConversionConfig`.
+
+    Returns:
+        tuple of the `Plan`, its shards with their clips, and the annotations.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_annotations`.
+        ImportError: as `decoder_versions`.
+    """
+    versions = {
+        "video_zoo": video_zoo.__version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+    } | video.decoder_versions(config.encoding.modality)
+    annotations = read_annotations(
+        config.input_dir,
+        config.annotations,
+        label_map=config.label_map,
+        train_ids=config.train_ids,
+        val_ids=config.val_ids,
+        num_classes=config.num_classes,
+        train_per_class=config.train_per_class,
+        val_per_class=config.val_per_class,
+        val_fraction=config.val_fraction,
+        seed=config.seed,
+    )
+    shards = plan_shards(annotations, config.num_shards, config.seed)
+    plan = Plan(
+        settings=_settings(config),
+        versions=versions,
+        labels=tuple(annotations.labels),
+        missing=tuple(annotations.missing),
+        duplicates=tuple(annotations.duplicates),
+        clips=_clip_lists(annotations.clips, config.input_dir),
+        shards=tuple(shard.name for shard in shards),
+    )
+    return plan, shards, annotations
+
+
+def plan_shards(annotations: Annotations, num_shards: int | None, seed: int) -> list[Shard]:
+    """Deals the clips of each split over its shards: shuffled by `seed`, then in turn.
+
+    Args:
+        annotations: `Annotations`.
+        num_shards: int. Shards of `"train"` (or of the largest split where there is no such);
+            others get a number in proportion to their clips. None: one for every 50 clips.
+        seed: int.
+
+    Returns:
+        list of `Shard`, by split and index. Always the same for the same arguments.
+    """
+    by_split = collections.defaultdict(list)
+    for clip in annotations.clips:
+        by_split[clip.split].append(clip)
+    leading = len(by_split.get("train") or max(by_split.values(), key=len))
+    if num_shards is None:
+        num_shards = math.ceil(leading / _CLIPS_PER_SHARD)
+    plan = []
+    for split, clips in sorted(by_split.items()):
+        count = max(1, round(num_shards * len(clips) / leading))
+        random.Random(f"{seed}/{split}").shuffle(clips)
+        plan += [
+            Shard(split, tfrecord.shard_name(split, index, count), tuple(clips[index::count]))
+            for index in range(count)
+        ]
+    return plan
+
+
+def relative_name(path: str, input_dir: str) -> str:
+    """The path inside the input folder, or only the name of a file from elsewhere."""
+    relative = os.path.relpath(path, input_dir)
+    outside = relative.startswith(os.pardir + os.sep)
+    return (os.path.basename(path) if outside else relative).replace(os.sep, "/")
+
+
+def _settings(config: ConversionConfig) -> dict[str, object]:
+    """All that shapes the files; not where they lie, nor how many processes made them."""
+    names = (
+        "num_shards",
+        "num_classes",
+        "train_per_class",
+        "val_per_class",
+        "val_fraction",
+        "seed",
+    )
+    values = dataclasses.asdict(config.encoding) | {name: getattr(config, name) for name in names}
+    # 25 and 25.0 are one setting, and must not become two texts.
+    return {
+        name: float(value) if name in _FLOATS and value is not None else value
+        for name, value in values.items()
+    }
+
+
+def _clip_lists(clips: Sequence[Clip], input_dir: str) -> dict[str, dict[str, object]]:
+    rows = collections.defaultdict(list)
+    for clip in clips:
+        name = relative_name(clip.path, input_dir)
+        rows[clip.split].append([name, clip.label, clip.start, clip.end, clip.clip_id])
+    return {
+        split: {
+            "num_clips": len(rows[split]),
+            "sha256": hashlib.sha256(json.dumps(rows[split]).encode()).hexdigest(),
+        }
+        for split in sorted(rows)
+    }
+
+
+def _versions_of_bytes(plan: Plan) -> dict[str, str]:
+    return {name: text for name, text in plan.versions.items() if name not in _HARMLESS_VERSIONS}
+
+
+def check_unchanged(old: Plan, new: Plan, output_dir: str) -> None:
+    """ValueError if `new` would give other files than `old`; it tells the differences."""
+    found = list(_differences(old, new))
+    if found:
+        raise ValueError(
+            f"`output_dir` must hold the same conversion, or none. Received: output_dir="
+            f"{output_dir!r}, where {'; '.join(found)}. Choose another folder, go back to what "
+            "was, or pass overwrite to start anew."
+        )
+
+
+def _differences(old: Plan, new: Plan) -> Iterator[str]:
+    yield from _changed_values(old.settings, new.settings)
+    for name, was, now in _changed(_versions_of_bytes(old), _versions_of_bytes(new)):
+        yield f"the version of {name} was {was or 'none'} and is {now or 'none'}"
+    if old.labels != new.labels:
+        yield f"the label map had {_label_change(old.labels, new.labels)}"
+    if old.clips is not None:
+        for split, was, now in _changed(old.clips, new.clips):
+            numbers = [0 if clips is None else clips["num_clips"] for clips in (was, now)]
+            yield f"the list of {split!r} clips changed ({numbers[0]} clips, and now {numbers[1]})"
+    for name, was, now in (
+        ("missing videos", old.missing, new.missing),
+        ("duplicates", old.duplicates, new.duplicates),
+    ):
+        if was is not None and was != now:
+            yield f"the list of {name} changed ({len(was)} entries, and now {len(now)})"
+
+
+def _changed(old: Mapping, new: Mapping) -> Iterator[tuple[str, object, object]]:
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            yield name, old.get(name), new.get(name)
+
+
+def _changed_values(old: Mapping, new: Mapping) -> Iterator[str]:
+    for name, was, now in _changed(old, new):
+        yield f"`{name}` was {was} and is {now}"
+
+
+def _label_change(old: Sequence[str], new: Sequence[str]) -> str:
+    index = next((i for i, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), 0)
+    if len(old) != len(new):
+        return f"{len(old)} names and has {len(new)}"
+    return f"{old[index]!r} as label {index} and has {new[index]!r}"

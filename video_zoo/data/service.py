@@ -1,0 +1,98 @@
+"""tf.data service: other machines decode where the CPUs of the training machine hold it back.
+
+One dispatcher knows the workers; each worker makes clips of the shards that it is given, and a
+shard is given to one worker only. All of them must see the shards under the same path.
+"""
+
+import re
+import socket
+
+import tensorflow as tf
+
+from . import filesystems, records
+
+_ADDRESS = re.compile(r"grpc://(?P<host>[^/\s:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d+)")
+_SECONDS_TO_CONNECT = 10
+
+
+def check(data_service: str | None, skipped: records.SkippedRecords | None) -> None:
+    """Checks that ``data_service``, if any is given, can be used.
+
+    Raises:
+        ValueError: it is no address, or bad records are to be skipped.
+        ConnectionError: nothing listens there. (TensorFlow would try for ever.)
+    """
+    if data_service is None:
+        return
+    if skipped is not None:
+        raise ValueError(
+            "`on_bad_record` must be 'error' with a data service, whose workers cannot keep a list "
+            f"of bad records. Received: on_bad_record='skip' with data_service={data_service!r}. "
+            "Find the records with tools/inspect_dataset.py."
+        )
+    check_address("data_service", data_service)
+
+
+def check_address(argument: str, address: str | None) -> None:
+    """As :func:`check`, of the address alone."""
+    match = _ADDRESS.fullmatch(address or "")
+    if not match:
+        raise ValueError(
+            f"`{argument}` must be the address of a dispatcher, grpc://HOST:PORT. Received: "
+            f"{argument}={address!r}. Start one with tools/data_service.py."
+        )
+    try:
+        host = match["host"].strip("[]")
+        socket.create_connection((host, int(match["port"])), _SECONDS_TO_CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(
+            f"`{argument}` must be the address of a running dispatcher. Received: "
+            f"{argument}={address!r} ({error}). Start one with tools/data_service.py."
+        ) from error
+
+
+def distribute(dataset: tf.data.Dataset, data_service: str) -> tf.data.Dataset:
+    """Lets the workers of ``data_service`` make the elements, each from shards of its own."""
+    return dataset.apply(
+        tf.data.experimental.service.distribute(
+            processing_mode=tf.data.experimental.service.ShardingPolicy.DYNAMIC,
+            service=data_service,
+            compression=None,  # frames in bytes hardly compress, and it takes longer than decoding
+        )
+    )
+
+
+def serve_dispatcher(port: int, work_dir: str | None = None) -> None:
+    """Runs a dispatcher until the process is ended.
+
+    Args:
+        port: to listen on; 0 chooses a free one, which is printed.
+        work_dir: folder for its journal, local or remote, with which a dispatcher that is started
+            again goes on where the one before was. Defaults to None: it starts anew.
+    """
+    if work_dir is not None:
+        filesystems.check(work_dir, "work_dir")
+    config = tf.data.experimental.service.DispatcherConfig(
+        port=port, work_dir=work_dir, fault_tolerant_mode=work_dir is not None
+    )
+    server = tf.data.experimental.service.DispatchServer(config)
+    print(f"dispatcher: {server.target}", flush=True)
+    server.join()
+
+
+def serve_worker(dispatcher: str, port: int = 0, address: str | None = None) -> None:
+    """Runs a worker until the process is ended.
+
+    Args:
+        dispatcher: its address, ``grpc://HOST:PORT``.
+        port: to listen on; 0 chooses a free one.
+        address: ``HOST:PORT`` at which trainers reach this worker. Defaults to
+            ``localhost:PORT``, which fits one machine only.
+    """
+    check_address("dispatcher", dispatcher)
+    config = tf.data.experimental.service.WorkerConfig(
+        dispatcher_address=dispatcher.removeprefix("grpc://"), port=port, worker_address=address
+    )
+    server = tf.data.experimental.service.WorkerServer(config)
+    print(f"worker of {dispatcher}", flush=True)
+    server.join()

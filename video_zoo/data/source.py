@@ -1,0 +1,115 @@
+"""A split of a shard folder: which shards, how many examples in each, and of which classes."""
+
+import collections
+import dataclasses
+import functools
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from . import filesystems, flow, tfrecord
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """The shards of one split.
+
+    Args:
+        shards: paths, in order.
+        sizes: number of examples in each.
+        class_names: the label map.
+        channels: 3, or 2 where the manifest says that optical flow is stored.
+        class_counts: examples of each class, where the manifest tells; None otherwise.
+    """
+
+    shards: list[str]
+    sizes: list[int]
+    class_names: list[str]
+    channels: int = 3
+    class_counts: tuple[int, ...] | None = None
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def num_examples(self) -> int:
+        return sum(self.sizes)
+
+    @classmethod
+    def open(cls, data_dir: str | os.PathLike, split: str) -> "Split":
+        """Finds the shards of ``split``, all of them, and how many examples each must hold.
+
+        Without a manifest (shards from elsewhere) they are counted, which reads them once.
+
+        Raises:
+            FileNotFoundError: the folder, or a shard of it, is missing.
+            ValueError: the folder's file system cannot be read here, or the folder does not hold
+                one whole set of shards.
+        """
+        filesystems.check(data_dir, "data_dir")
+        shards = tfrecord.list_shards(data_dir, split)
+        manifest = tfrecord.load_manifest(data_dir)
+        class_names = tfrecord.load_label_map(data_dir)
+        counts = None
+        if manifest is None or split not in manifest.splits:
+            sizes = [_count_records(shard) for shard in shards]
+        else:
+            sizes = _sizes_of_manifest(manifest, data_dir, split, shards)
+            classes = manifest.split(split).classes
+            if set(classes) <= set(class_names):
+                counts = tuple(classes.get(name, 0) for name in class_names)
+        if sum(sizes) == 0:
+            raise ValueError(
+                f"`split` must have examples. Received: split={split!r} of "
+                f"data_dir={os.fspath(data_dir)!r}, whose shards are all empty."
+            )
+        channels = flow.channels(flow.RGB if manifest is None else manifest.modality)
+        return cls(shards, sizes, class_names, channels, counts)
+
+    def mean_bytes(self) -> float:
+        """Mean size of an example in bytes."""
+        return sum(tf.io.gfile.stat(s).length for s in self.shards) / self.num_examples
+
+    def counts(self) -> np.ndarray:
+        """Examples of each class (int64 [num_classes]); without a manifest, all are read once."""
+        if self.class_counts is not None:
+            return np.array(self.class_counts)
+        return sum(_count_labels(shard, tuple(self.class_names)) for shard in self.shards)
+
+
+def _sizes_of_manifest(
+    manifest: tfrecord.Manifest, data_dir: str | os.PathLike, split: str, shards: list[str]
+) -> list[int]:
+    known = manifest.shard_sizes(split)
+    names = [os.path.basename(shard) for shard in shards]
+    if set(names) != set(known):
+        raise ValueError(
+            f"`data_dir` must hold the shards that its manifest lists: {', '.join(known)}. "
+            f"Received: data_dir={os.fspath(data_dir)!r} with {', '.join(names)}. Convert "
+            "the videos again."
+        )
+    return [known[name] for name in names]
+
+
+@functools.cache  # a run opens its splits several times, and counting reads the whole shard
+def _count_records(shard: str) -> int:
+    count = 0
+    try:
+        for _ in tf.data.TFRecordDataset(shard):
+            count += 1
+    except tf.errors.DataLossError as error:
+        raise ValueError(
+            f"shard {shard} is damaged at record {count}. Copy the shard again, or convert the "
+            "videos again."
+        ) from error
+    return count
+
+
+@functools.cache
+def _count_labels(shard: str, class_names: tuple[str, ...]) -> np.ndarray:
+    labels = tf.data.TFRecordDataset(shard).ignore_errors()
+    labels = labels.map(lambda record: tfrecord.parse_label(record, class_names))
+    counts = collections.Counter(int(label) for label in labels)
+    return np.array([counts[index] for index in range(len(class_names))])

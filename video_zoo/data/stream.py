@@ -1,0 +1,109 @@
+"""The records of a split in the order in which they are trained on, each with its seed."""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from . import balance, records
+from .source import Split
+
+# Encoded examples, not decoded frames, wait in the shuffle buffer: this bounds its memory.
+SHUFFLE_BUFFER_BYTES = 256 * 2**20
+# Shards that are read side by side in training.
+_CYCLE_LENGTH = 16
+
+
+def fold_seed(seed: int, *keys: tf.Tensor | int) -> tf.Tensor:
+    """A stateless seed (int64 [2]) for this use of ``seed``."""
+    mixed = tf.constant([seed, 0], tf.int64)
+    for key in keys:
+        mixed = tf.random.experimental.stateless_fold_in(mixed, tf.cast(key, tf.int64))
+    return mixed
+
+
+def reader(source: Split, skipped: records.SkippedRecords | None) -> Callable:
+    """A function (shard, size) -> its records."""
+    if skipped is None:
+        return lambda shard, size: records.read_shard(shard, tf.cast(size, tf.int64))
+    verify = records.verifier(source.class_names)
+    return lambda shard, size: skipped.read_shard(shard, tf.cast(size, tf.int64), verify)
+
+
+def _shuffled_records(
+    source: Split, seed: tf.Tensor, buffer: int, read: Callable, resample: Callable | None
+) -> tf.data.Dataset:
+    """All records of a split, in the order of ``seed`` (int64 [2])."""
+    # `shuffle` mixes the process-wide seed in. Without it, `seed` alone decides.
+    tf.compat.v1.get_default_graph().seed = None
+    shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
+    shards = shards.shuffle(len(source.shards), seed[0], reshuffle_each_iteration=False)
+    found = shards.interleave(
+        read,
+        cycle_length=min(_CYCLE_LENGTH, len(source.shards)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    if resample is not None:
+        found = resample(found, seed)
+    return found.shuffle(buffer, seed[1], reshuffle_each_iteration=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingStream:
+    """The records of a split with the seed of each, in the order in which they are trained on."""
+
+    source: Split
+    batch_size: int
+    seed: int
+    balanced: bool
+    skipped: records.SkippedRecords | None
+
+    def _records(self, seed: tf.Tensor) -> tf.data.Dataset:
+        source = self.source
+        buffer = max(1, SHUFFLE_BUFFER_BYTES // source.mean_bytes())
+        resample = balance.resampler(source) if self.balanced else None
+        read = reader(source, self.skipped)
+        return _shuffled_records(
+            source, seed, int(min(source.num_examples, buffer)), read, resample
+        )
+
+    def epochs(self, first_step: int) -> tf.data.Dataset:
+        """Epoch after epoch from a step on, each in an order of its own."""
+        steps = self.source.num_examples // self.batch_size
+        length = steps * self.batch_size
+
+        def epoch_of_records(epoch: tf.Tensor) -> tf.data.Dataset:
+            # Examples are skipped before they are decoded.
+            done = tf.where(epoch == first_step // steps, first_step % steps * self.batch_size, 0)
+            found = self._records(fold_seed(self.seed, epoch))
+            if self.balanced or self.skipped is not None:
+                # There may be too few: then the first come again. An epoch always has its length,
+                # so that the place of a step does not depend on what was skipped.
+                found = found.repeat(2).concatenate(_too_few(self.source))
+            numbered = found.take(length).enumerate().skip(tf.cast(done, tf.int64))
+            return numbered.map(lambda index, record: (fold_seed(self.seed, epoch, index), record))
+
+        return tf.data.Dataset.counter(first_step // steps).flat_map(epoch_of_records)
+
+    def endless(self, first_step: int) -> tf.data.Dataset:
+        """For workers that deal the shards out among themselves, again and again.
+
+        Each works through this dataset, but for the shards that others have; nobody knows the place
+        of a record in the whole. The step only makes other draws than those before it.
+        """
+        found = self._records(fold_seed(self.seed, first_step)).repeat()
+        return found.enumerate().map(
+            lambda index, record: (fold_seed(self.seed, first_step, index), record)
+        )
+
+
+def _too_few(source: Split) -> tf.data.Dataset:
+    """Where an epoch gets here, more than half of its records are bad."""
+    message = ["more than half of the records cannot be used, beginning with shard"]
+
+    def fail(shard: tf.Tensor):
+        with tf.control_dependencies([tf.debugging.Assert(False, [*message, shard])]):
+            return tf.identity(shard), tf.constant(0, tf.int64), tf.constant("")
+
+    return tf.data.Dataset.from_tensors(source.shards[0]).map(fail)

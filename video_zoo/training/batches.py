@@ -1,0 +1,106 @@
+"""The datasets of a run as ``fit`` wants them."""
+
+import csv
+import dataclasses
+import pathlib
+
+import tensorflow as tf
+
+from video_zoo.data import pipeline, tfrecord
+from video_zoo.data.balance import class_weights
+from video_zoo.data.clips import ClipConfig
+from video_zoo.data.records import SkippedRecords
+from video_zoo.data.source import Split
+
+from .config import TrainingConfig
+from .initial import has_auxiliary_loss
+from .strategy import example_weights
+
+SKIPPED_RECORDS = "skipped_records.csv"
+
+
+@dataclasses.dataclass(frozen=True)
+class Batches:
+    """The datasets of a run as ``fit`` wants them: one-hot labels, weights, labels per output."""
+
+    config: TrainingConfig
+    source: Split
+    num_replicas: int
+    skipped: SkippedRecords | None = None
+
+    @property
+    def _clip(self) -> ClipConfig:
+        config = self.config
+        return ClipConfig(
+            config.num_frames, config.frame_stride, config.image_size, config.frame_order
+        )
+
+    def training(self, first_step: int) -> tf.data.Dataset:
+        """Endless batches from ``first_step`` on."""
+        config = self.config
+        dataset = pipeline.training_dataset(
+            config.data_dir,
+            split=config.train_split,
+            batch_size=config.batch_size,
+            clip=self._clip,
+            random_flip=config.random_flip,
+            augmentation=config.augmentation,
+            balanced=config.class_balance == "sampling",
+            skipped=self.skipped,
+            data_service=config.data_service,
+            dtype="uint8",
+            seed=config.seed,
+            first_step=first_step,
+        )
+        shares = tf.constant(example_weights(config.batch_size, self.num_replicas))
+        by_class = None
+        if config.class_balance == "weights":
+            by_class = tf.constant(class_weights(self.source))
+
+        def weighted(clips: tf.Tensor, labels: tf.Tensor):
+            targets = self._one_hot(labels)
+            weights = shares if by_class is None else shares * tf.linalg.matvec(targets, by_class)
+            return self._for_fit(clips, targets, weights)
+
+        return dataset.map(weighted)
+
+    def validation(self) -> tf.data.Dataset:
+        """The middle clip of every validation video, in batches that all replicas can share."""
+        config = self.config
+        dataset = pipeline.evaluation_dataset(
+            config.data_dir,
+            split=config.val_split,
+            batch_size=-(-config.batch_size // self.num_replicas) * self.num_replicas,
+            clip=self._clip,
+            seed=config.seed,
+            weights=True,
+            skipped=self.skipped,
+            data_service=config.data_service,
+            dtype="uint8",
+        )
+        return dataset.map(
+            lambda clips, labels, weights: self._for_fit(clips, self._one_hot(labels), weights)
+        )
+
+    def _one_hot(self, labels: tf.Tensor) -> tf.Tensor:
+        """Labels that are shares of classes already, where clips are mixed, stay as they are."""
+        return labels if labels.dtype.is_floating else tf.one_hot(labels, self.source.num_classes)
+
+    def _for_fit(self, clips: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor):
+        if has_auxiliary_loss(self.config):
+            return clips, (targets, targets), (weights, weights)
+        return clips, targets, weights
+
+
+def write_skipped(workdir: pathlib.Path, skipped: SkippedRecords) -> None:
+    """Adds to ``skipped_records.csv`` what this call passed over."""
+    path = workdir / SKIPPED_RECORDS
+    rows = skipped.rows()
+    if path.exists():
+        with open(path, newline="") as file:
+            rows += [row for row in csv.DictReader(file) if row not in rows]
+    with tfrecord.atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, ["shard", "record", "reason"])
+        writer.writeheader()
+        writer.writerows(sorted(rows, key=lambda row: (row["shard"], row["record"])))
+    print(f"{len(skipped)} bad records were skipped; {path} lists them.")
