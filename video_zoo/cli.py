@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import sys
+import traceback
 import types
 import typing
 from collections.abc import Callable
@@ -95,7 +96,13 @@ def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
         work: the library call; what it returns is the exit code, None counts as 0.
         argv: what absl left over: anything behind the program's name is refused.
     """
-    code = _exit_code(work, argv)
+    try:
+        code = _exit_code(work, argv)
+    except Exception:
+        if "tensorflow_io" not in sys.modules:
+            raise
+        traceback.print_exc()
+        code = 1
     if "tensorflow_io" in sys.modules:
         # A process that has used its file systems aborts while the interpreter ends (exit code
         # 134), after all is done. So it ends here.

@@ -62,13 +62,12 @@ def read(folder, reader):
     (path,) = folder.glob("train-*")
     for record in tf.data.TFRecordDataset(str(path)):
         parsed = tf.io.parse_single_sequence_example(record, context, sequence)[:2]
-        yield {
-            name: (tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value)
-            .numpy()
-            .tolist()
+        dense = {
+            name: tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value
             for features in parsed
             for name, value in features.items()
         }
+        yield {name: np.asarray(value).tolist() for name, value in dense.items()}
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -143,19 +142,23 @@ def example_of(context, number):
     return example.SerializeToString()
 
 
-@pytest.fixture(scope="module", params=WRITERS)
-def foreign_shards(request, tmp_path_factory):
-    """Two shards a split, without manifest, named without a suffix; a label map is beside them."""
-    folder = tmp_path_factory.mktemp(request.param)
+def write_foreign(folder, kinds):
+    """One shard for each kind of writer and split, without manifest and named without a suffix."""
     (folder / "label_map.txt").write_text("\n".join(NAMES))
     for split in ("train", "val"):
-        for shard in range(2):
-            path = folder / f"{split}-{shard:05d}-of-00002"
+        for shard, kind in enumerate(kinds):
+            path = folder / f"{split}-{shard:05d}-of-{len(kinds):05d}"
             with tf.io.TFRecordWriter(str(path)) as file:
-                for number in range(shard, NUM_VIDEOS, 2):
-                    context = WRITERS[request.param](NAMES[number % 2], number)
+                for number in range(shard, NUM_VIDEOS, len(kinds)):
+                    context = WRITERS[kind](NAMES[number % 2], number)
                     file.write(example_of(context, number))
     return folder
+
+
+@pytest.fixture(scope="module", params=WRITERS)
+def foreign_shards(request, tmp_path_factory):
+    """Two shards a split, by the rules of one writer."""
+    return write_foreign(tmp_path_factory.mktemp(request.param), [request.param] * 2)
 
 
 CLIP = data.ClipConfig(num_frames=NUM_FRAMES, image_size=32)
@@ -193,9 +196,10 @@ def test_balanced_sampling_counts_the_labels_of_others(foreign_shards):
         assert_right(*batch)
 
 
-def test_an_epoch_trains_on_shards_of_others(foreign_shards, tiny_run, tmp_path):
+def test_an_epoch_trains_on_shards_of_all_of_them(tiny_run, tmp_path):
+    folder = write_foreign(tmp_path, list(WRITERS))
     config = TrainingConfig(
-        **tiny_run, data_dir=str(foreign_shards), workdir=str(tmp_path), epochs=1
+        **tiny_run, data_dir=str(folder), workdir=str(tmp_path / "run"), epochs=1
     )
     result = train(config)
     assert result.finished

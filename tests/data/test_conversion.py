@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from conversion_runs import SMALL, last_lines, read_skipped, read_split, run_tool
 
-from video_zoo.data import tfrecord
+from video_zoo.data import manifests
 from video_zoo.data.conversion import ConversionConfig, convert
 from video_zoo.data.video import EncodingConfig, decoder_versions, encode_clip
 
@@ -43,7 +43,7 @@ def test_files(converted):
         "train-00001-of-00002.tfrecord",
         "val-00000-of-00001.tfrecord",
     ]
-    assert tfrecord.load_label_map(converted.output_dir) == ["jump", "wave"]
+    assert manifests.load_label_map(converted.output_dir) == ["jump", "wave"]
     assert converted.skipped == ()
     assert converted.problem is None
     assert read_skipped(converted.output_dir) == {}
@@ -65,7 +65,7 @@ def test_examples(converted, videos, read_counter):
 
 
 def test_manifest(converted):
-    manifest = tfrecord.load_manifest(converted.output_dir)
+    manifest = manifests.load_manifest(converted.output_dir)
     assert manifest == converted.manifest
     assert manifest.num_clips == 12
     assert manifest.num_examples("train") == 10
@@ -167,7 +167,7 @@ def test_too_many_skipped(odd_run):
         r"make_tfrecords: (9|1[0-3]) of 33 clips were skipped, .*skipped\.csv has the reasons",
         last_lines(run.stderr, 1)[0],
     )
-    assert tfrecord.load_manifest(output).num_skipped == len(read_skipped(output))
+    assert manifests.load_manifest(output).num_skipped == len(read_skipped(output))
     assert "next:" not in run.stdout  # a problem comes first
     assert "clip/s" in run.stderr  # the progress bar
 
@@ -181,7 +181,7 @@ def test_tool_succeeds(videos, tmp_path):
     run = run_tool("--input", tmp_path / "in", "--output_dir", tmp_path / "out", *flags)
     assert run.returncode == 0, run.stderr
     assert read_skipped(tmp_path / "out") == {"wave/bad.mp4": "empty: the file has 0 bytes"}
-    manifest = tfrecord.load_manifest(tmp_path / "out")
+    manifest = manifests.load_manifest(tmp_path / "out")
     assert manifest.settings["fps"] is None
     assert sum(split.num_frames for split in manifest.splits.values()) == 10 + 11 + 12
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from video_zoo import data
-from video_zoo.data import filesystems, inspection, tfrecord
+from video_zoo.data import filesystems, inspection, manifests, tfrecord
 
 without_tensorflow_io = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow_io") is not None, reason="tensorflow-io is installed"
@@ -61,8 +61,8 @@ REMOTE = "gopher://host/shards"
         lambda: data.training_dataset(REMOTE),
         lambda: data.evaluation_dataset(REMOTE),
         lambda: tfrecord.list_shards(REMOTE, "train"),
-        lambda: tfrecord.load_manifest(REMOTE),
-        lambda: tfrecord.load_label_map(REMOTE),
+        lambda: manifests.load_manifest(REMOTE),
+        lambda: manifests.load_label_map(REMOTE),
         lambda: inspection.inspect_dataset(inspection.InspectionConfig(REMOTE)),
     ],
 )

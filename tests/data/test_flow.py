@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from video_zoo.data import ConversionConfig, EncodingConfig, convert, flow, pipeline, tfrecord
+from video_zoo.data import (
+    ConversionConfig,
+    EncodingConfig,
+    convert,
+    flow,
+    manifests,
+    pipeline,
+    tfrecord,
+)
 from video_zoo.data.pipeline import ClipConfig
 from video_zoo.data.readers import load_opencv
 from video_zoo.data.video import UnusableVideo, encode_clip
@@ -166,7 +174,7 @@ def test_same_bytes_for_any_number_of_workers(videos, shards, tmp_path):
 
 
 def test_the_manifest_tells_what_the_shards_hold(shards, videos, tmp_path):
-    manifest = tfrecord.load_manifest(shards)
+    manifest = manifests.load_manifest(shards)
     assert manifest.modality == manifest.settings["modality"] == "flow_dis"
     assert manifest.settings["flow_bound"] == 20
     # Shards of elsewhere say nothing: they are taken for RGB.

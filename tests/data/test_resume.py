@@ -18,7 +18,7 @@ from conversion_runs import (
     write_times,
 )
 
-from video_zoo.data import tfrecord
+from video_zoo.data import manifests
 from video_zoo.data.conversion import ConversionConfig, convert
 
 SHARDS = [f"train-0000{index}-of-00003.tfrecord" for index in range(3)]
@@ -201,7 +201,7 @@ def test_overwrite_starts_anew(config, whole, tmp_path):
     assert all(new[name] > old[name] for name in SHARDS[:2])
     other = dataclasses.replace(again, num_shards=1, overwrite=True)
     convert(other, progress=False)
-    assert list(tfrecord.load_manifest(tmp_path).shard_sizes("train")) == [
+    assert list(manifests.load_manifest(tmp_path).shard_sizes("train")) == [
         "train-00000-of-00001.tfrecord"
     ]
     assert not {*SHARDS[:3]} & set(os.listdir(tmp_path))

@@ -3,7 +3,7 @@ import os
 import pytest
 import tensorflow as tf
 
-from video_zoo.data import tfrecord
+from video_zoo.data import manifests, tfrecord, whole_files
 from video_zoo.data.video import EncodedClip
 
 CLIP = EncodedClip(
@@ -142,42 +142,42 @@ def test_the_same_shard_twice(tmp_path):
 
 def test_label_map_round_trip(tmp_path):
     labels = ["abseiling", "gähnen", "playing, loudly", "with \u2028 odd blank"]
-    tfrecord.write_label_map(tmp_path, labels)
-    assert tfrecord.load_label_map(tmp_path) == labels
+    manifests.write_label_map(tmp_path, labels)
+    assert manifests.load_label_map(tmp_path) == labels
     assert (tmp_path / "label_map.txt").read_bytes().startswith(b"abseiling\ng")
     (tmp_path / "label_map.txt").write_bytes(b"a\r\nb")
-    assert tfrecord.load_label_map(tmp_path) == ["a", "b"]
+    assert manifests.load_label_map(tmp_path) == ["a", "b"]
 
 
 @pytest.mark.parametrize("content", [b"", b"a\n\nb\n", b"a\nb\na\n", b"\xe4\n"])
 def test_bad_label_maps(tmp_path, content):
     (tmp_path / "label_map.txt").write_bytes(content)
     with pytest.raises(ValueError, match=r"label_map.txt.* must be"):
-        tfrecord.load_label_map(tmp_path)
+        manifests.load_label_map(tmp_path)
 
 
 def test_label_map_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"label_map\.txt"):
-        tfrecord.load_label_map(tmp_path)
+        manifests.load_label_map(tmp_path)
     for labels in (["a", "a"], ["a\nb"], [""], []):
         with pytest.raises(ValueError, match="`labels` must be"):
-            tfrecord.write_label_map(tmp_path, labels)
+            manifests.write_label_map(tmp_path, labels)
 
 
 @pytest.fixture
 def manifest():
     shards = (
-        tfrecord.ShardSummary("train-00000-of-00002.tfrecord", 3, 100),
-        tfrecord.ShardSummary("train-00001-of-00002.tfrecord", 2, 80),
+        manifests.ShardSummary("train-00000-of-00002.tfrecord", 3, 100),
+        manifests.ShardSummary("train-00001-of-00002.tfrecord", 2, 80),
     )
-    split = tfrecord.SplitSummary(5, 50, 180, {"a": 5, "ä": 0}, shards)
-    return tfrecord.Manifest({"fps": 25.0}, {"numpy": "2"}, {"train": split}, 6, 1)
+    split = manifests.SplitSummary(5, 50, 180, {"a": 5, "ä": 0}, shards)
+    return manifests.Manifest({"fps": 25.0}, {"numpy": "2"}, {"train": split}, 6, 1)
 
 
 def test_manifest_round_trip(tmp_path, manifest):
-    assert tfrecord.load_manifest(tmp_path) is None
+    assert manifests.load_manifest(tmp_path) is None
     manifest.write(tmp_path)
-    loaded = tfrecord.load_manifest(tmp_path)
+    loaded = manifests.load_manifest(tmp_path)
     assert loaded == manifest
     assert loaded.num_examples("train") == 5
     assert list(loaded.shard_sizes("train").values()) == [3, 2]
@@ -189,25 +189,25 @@ def test_manifest_round_trip(tmp_path, manifest):
 def test_damaged_manifest(tmp_path, content):
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(ValueError, match=r"manifest.json cannot be read"):
-        tfrecord.load_manifest(tmp_path)
+        manifests.load_manifest(tmp_path)
 
 
 def test_manifest_of_another_version(tmp_path):
     (tmp_path / "manifest.json").write_text('{"format_version": 99}')
     with pytest.raises(ValueError, match="Received: format_version=99"):
-        tfrecord.load_manifest(tmp_path)
+        manifests.load_manifest(tmp_path)
 
 
 def test_atomic_write(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("old")
-    with tfrecord.atomic_write(path) as temporary:
+    with whole_files.atomic_write(path) as temporary:
         with open(temporary, "w") as file:
             file.write("new")
         assert path.read_text() == "old"
         assert os.path.basename(temporary).startswith(".")
     assert path.read_text() == "new"
-    with pytest.raises(KeyboardInterrupt), tfrecord.atomic_write(path) as temporary:
+    with pytest.raises(KeyboardInterrupt), whole_files.atomic_write(path) as temporary:
         with open(temporary, "w") as file:
             file.write("half")
         raise KeyboardInterrupt

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from video_zoo import data, models
-from video_zoo.data import annotations, pipeline
+from video_zoo.data import layouts, pipeline
 from video_zoo.data.pipeline import ClipConfig
 from video_zoo.evaluation import ExtractionConfig, extract_features, read_features
 
@@ -231,5 +231,5 @@ def test_a_damaged_shard_is_named(options, motion_shards, tmp_path):
 
 
 def test_videos_are_found_as_the_conversion_finds_them(motion_shards):
-    found = annotations.list_videos(str(motion_shards.parent / "videos" / "val"))
+    found = layouts.list_videos(str(motion_shards.parent / "videos" / "val"))
     assert sorted({name.split("/")[0] for name in found}) == CLASSES

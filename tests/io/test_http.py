@@ -23,25 +23,30 @@ def large_shards(run, videos, tmp_path_factory):
     return folder
 
 
-def test_training_and_evaluation(large_shards, run, training, tmp_path):
+@pytest.fixture(scope="module")
+def workdir(large_shards, run, training, tmp_path_factory):
+    """The folder of a run on those shards, which came from a web server."""
+    folder = tmp_path_factory.mktemp("run")
     with served(str(SERVER), str(large_shards)) as address:
-        arguments = (f"--data_dir={address}/shards", f"--workdir={tmp_path}", "--epochs=1")
+        arguments = (f"--data_dir={address}/shards", f"--workdir={folder}", "--epochs=1")
         code, _, err = run("train", *training, *arguments)
-        assert code == 0, err
-        assert len((tmp_path / "history.csv").read_text().splitlines()) == 2
-        code, out, err = run("evaluate", f"--workdir={tmp_path}")
-        assert code == 0, err
-        assert "over 4 videos" in out
+    assert code == 0, err
+    return folder
+
+
+def test_training(workdir):
+    assert len((workdir / "history.csv").read_text().splitlines()) == 2
 
 
 def test_small_shards_come_from_a_server_that_sends_whole_files(
-    local_shards, run, training, tmp_path
+    workdir, local_shards, run, tmp_path
 ):
     server = ("-m", "http.server", "--bind", "127.0.0.1", "--directory", str(local_shards))
     with served(*server) as address:
-        arguments = (f"--data_dir={address}", f"--workdir={tmp_path}", "--epochs=1")
-        code, _, err = run("train", *training, *arguments)
-        assert code == 0, err
+        arguments = (f"--workdir={workdir}", f"--data_dir={address}", f"--output_dir={tmp_path}")
+        code, out, err = run("evaluate", *arguments)
+    assert code == 0, err
+    assert "over 4 videos" in out
 
 
 def refusal(run, training, data_dir, workdir):
@@ -56,7 +61,7 @@ def test_what_a_web_server_lacks_is_told(local_shards, large_shards, run, traini
     (bare / "manifest.json").unlink()
     shardless = shutil.copytree(local_shards, tmp_path / "shardless")
     (shardless / "train-00000-of-00012.tfrecord").unlink()
-    shutil.copytree(large_shards, tmp_path / "large")
+    shutil.copytree(large_shards, tmp_path / "large")  # the server sends no parts of files
     server = ("-m", "http.server", "--bind", "127.0.0.1", "--directory", str(tmp_path))
     with served(*server) as address:
         err = refusal(run, training, f"{address}/bare", tmp_path / "run")

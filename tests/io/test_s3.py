@@ -44,7 +44,7 @@ def test_a_conversion_makes_the_objects_of_a_local_one(shards, contents, local_f
     path, out, err = shards
     assert f"next: python tools/train.py --model s3d_v1 --data_dir {path} " in out
     assert not any(word in err for word in ABORTED)
-    assert sum(name.endswith(".tfrecord") for name in local_files) == 13
+    assert sum(name.endswith(".tfrecord") for name in local_files) == 14
     assert contents("shards") == local_files
 
 
@@ -68,10 +68,10 @@ def test_an_ended_conversion_is_continued(
 ):
     arguments = (*conversion, f"--output_dir=s3://{BUCKET}/{folder}")
     process = start("make_tfrecords", *arguments, **s3_environment)
-    records = f".conversion/{'train-00001-of-00012.tfrecord'}.json"
+    record = ".conversion/train-00001-of-00012.tfrecord.json"
     try:
         deadline = time.monotonic() + 60
-        while records not in objects(folder):
+        while record not in objects(folder):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
     finally:

@@ -145,9 +145,10 @@ def test_weights_without_a_classifier_get_one(tiny_run, tmp_path):
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has", [False, True])
 @pytest.mark.parametrize("wants", [False, True])
-@pytest.mark.parametrize("num_classes", [pytest.param(3, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize("num_classes", [3, 4])
 def test_auxiliary_classifiers_of_weights_and_run(num_classes, wants, has, tiny_run, tmp_path):
     size = {"num_frames": 49, "image_size": 49, "width_multiplier": 0.05}
     model = models.s3d_v3(

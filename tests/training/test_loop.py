@@ -158,6 +158,7 @@ def test_without_its_weight_the_auxiliary_classifier_is_left_out(tiny_run, motio
     assert len(loop.compiled_model(config, Task(5)).outputs) == 1
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains_in_it_and_keeps_float32_weights(motion_shards, tiny_run, tmp_path):
     config = TrainingConfig(
         **tiny_run | {"num_frames": 2, "image_size": 16},

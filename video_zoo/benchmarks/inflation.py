@@ -11,7 +11,7 @@ import numpy as np
 import tqdm
 
 from video_zoo import models
-from video_zoo.data import tfrecord
+from video_zoo.data import whole_files
 from video_zoo.models.inflation.graph import Graph
 
 MODES = ("2d", "separable", "full")
@@ -132,7 +132,9 @@ def measure_inflation(config: InflationConfig) -> list[dict]:
         todo = [name for name in wanted if key not in rows.get(name, {})]
         for name in tqdm.tqdm(todo, desc=key, unit="network"):
             rows[name] = {"network": name, **rows.get(name, {}), **measure(name, config)}
-            tfrecord.write_text(path, json.dumps(sorted(rows.values(), key=str), indent=1) + "\n")
+            whole_files.write_text(
+                path, json.dumps(sorted(rows.values(), key=str), indent=1) + "\n"
+            )
             keras.backend.clear_session()
     return sorted(rows.values(), key=str)
 

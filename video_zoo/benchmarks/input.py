@@ -198,7 +198,8 @@ def _network_rates(config: InputConfig) -> dict[str, Callable[[], float]]:
 def _fit_rate(model: keras.Model, batches: tf.data.Dataset, config: InputConfig) -> float:
     clock = _Clock()
     # The first step builds the graph, and fills what is made ahead.
-    model.fit(batches, steps_per_epoch=config.steps + 1, verbose=0, callbacks=[clock])
+    steps = config.steps + 1
+    model.fit(batches, steps_per_epoch=steps, verbose=0, callbacks=[clock], shuffle=False)
     return config.steps * config.batch_size / (clock.times[-1] - clock.times[0])
 
 

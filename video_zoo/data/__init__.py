@@ -16,7 +16,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "pipeline": ["evaluation_dataset", "training_dataset"],
         "clips": ["ClipConfig"],
         "synthetic": ["write_motion_videos"],
-        "tfrecord": ["Manifest", "list_shards", "load_label_map", "load_manifest"],
+        "manifests": ["Manifest", "load_label_map", "load_manifest"],
+        "tfrecord": ["list_shards"],
         "video": ["EncodingConfig", "UnusableVideo", "encode_clip"],
     },
 )

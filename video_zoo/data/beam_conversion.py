@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 
-from video_zoo.data import filesystems, shards, tfrecord
+from video_zoo.data import filesystems, shards, whole_files
 from video_zoo.data.annotations import Clip
 from video_zoo.data.plan import Shard
 
@@ -46,7 +46,7 @@ def make_shards(
     beam = load_beam()
     # The graph of a pipeline may have some megabytes only, and the clips of Kinetics have more.
     path = shards.list_path(job.output_dir)
-    tfrecord.write_text(path, "".join(map(_to_line, unfinished)))
+    whole_files.write_text(path, "".join(map(_to_line, unfinished)))
     pipeline_options = beam.options.pipeline_options.PipelineOptions(shlex.split(options))
     with beam.Pipeline(runner=runner, options=pipeline_options) as pipeline:
         _ = (

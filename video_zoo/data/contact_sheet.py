@@ -10,7 +10,7 @@ import tensorflow as tf
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
-from . import flow, pipeline, tfrecord
+from . import flow, manifests, pipeline, tfrecord, whole_files
 from .augmentation_config import AugmentationConfig
 from .clips import ClipConfig
 from .inspection import DatasetReport, InspectionConfig
@@ -121,11 +121,11 @@ def _copy_sample(
             sequence = tf.train.SequenceExample.FromString(record)
             sequence.context.feature[tfrecord.LABEL_INDEX].int64_list.value[:] = [row]
             file.write(sequence.SerializeToString())
-    tfrecord.write_label_map(folder, [str(row) for row in range(len(sources))])
+    manifests.write_label_map(folder, [str(row) for row in range(len(sources))])
     size = os.path.getsize(path)
-    shards = (tfrecord.ShardSummary(name, len(sources), size),)
-    summary = tfrecord.SplitSummary(len(sources), 0, size, {}, shards)
-    tfrecord.Manifest(
+    shards = (manifests.ShardSummary(name, len(sources), size),)
+    summary = manifests.SplitSummary(len(sources), 0, size, {}, shards)
+    manifests.Manifest(
         settings={"modality": report.modality},
         versions={},
         splits={"train": summary},
@@ -205,7 +205,7 @@ def _draw(
     axes.set_xticks([(place + 0.5) * width for place in range(len(columns))], columns, fontsize=7)
     axes.tick_params(length=0)
     axes.set_xlabel("frame of the clip", fontsize=8)
-    with tfrecord.atomic_write(config.contact_sheet) as temporary:
+    with whole_files.atomic_write(config.contact_sheet) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
 
 

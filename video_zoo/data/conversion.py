@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tqdm
 
-from video_zoo.data import beam_conversion, filesystems, shards, tfrecord, workers
+from video_zoo.data import beam_conversion, filesystems, manifests, shards, tfrecord, workers
 from video_zoo.data.finish import (
     ConversionResult,
     finish,
@@ -69,7 +69,7 @@ def convert(config: ConversionConfig, *, progress: bool = True) -> ConversionRes
         beam_conversion.load_beam()
     output_dir = os.fspath(config.output_dir)
     filesystems.check(output_dir, "output_dir")
-    manifest = None if config.overwrite else tfrecord.load_manifest(output_dir)
+    manifest = None if config.overwrite else manifests.load_manifest(output_dir)
     plan, planned, _ = make_plan(config)  # first: it makes no folder
     if manifest is not None:
         check_unchanged(plan_of_finished(output_dir, manifest), plan, output_dir)
@@ -101,7 +101,7 @@ def merge(output_dir: str | os.PathLike, max_skipped: float = 0.05) -> Conversio
     check_max_skipped(max_skipped)
     output_dir = os.fspath(output_dir)
     filesystems.check(output_dir, "output_dir")
-    manifest = tfrecord.load_manifest(output_dir)
+    manifest = manifests.load_manifest(output_dir)
     if manifest is not None:
         shards.forget(output_dir)
         return finished_result(output_dir, manifest, max_skipped)
@@ -138,7 +138,7 @@ def _begin(output_dir: str, plan: Plan, config: ConversionConfig) -> Plan:
         _clear(output_dir)
     else:
         _check_no_other_shards(output_dir, plan)
-    tfrecord.write_label_map(output_dir, plan.labels)
+    manifests.write_label_map(output_dir, plan.labels)
     shards.write_plan(output_dir, plan)
     return plan
 

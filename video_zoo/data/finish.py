@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import tensorflow as tf
 
-from video_zoo.data import shards, tfrecord
+from video_zoo.data import manifests, shards, tfrecord, whole_files
 from video_zoo.data.plan import Plan, Shard
 from video_zoo.data.shards import ShardRecord
 
@@ -17,8 +17,8 @@ SKIPPED_NAME = "skipped.csv"
 MISSING_NAME = "missing.csv"
 DUPLICATES_NAME = "duplicates.csv"
 _OWN_NAMES = (
-    tfrecord.MANIFEST_NAME,
-    tfrecord.LABEL_MAP_NAME,
+    manifests.MANIFEST_NAME,
+    manifests.LABEL_MAP_NAME,
     SKIPPED_NAME,
     MISSING_NAME,
     DUPLICATES_NAME,
@@ -41,7 +41,7 @@ class ConversionResult:
         unfinished: tuple of str. The shards that are still to be made, after a part.
     """
 
-    manifest: tfrecord.Manifest | None
+    manifest: manifests.Manifest | None
     output_dir: str
     skipped: tuple[tuple[str, str], ...]
     duplicates: tuple[tuple[str, str], ...]
@@ -76,13 +76,15 @@ def _some(names: Sequence[str]) -> str:
 def own_files(output_dir: str, temporary: bool = False) -> list[str]:
     """Names of all files in the folder that a conversion writes, the manifest first."""
     found = []
-    for name in tf.io.gfile.listdir(output_dir):
+    # An object store has no empty folders.
+    there = tf.io.gfile.listdir(output_dir) if tf.io.gfile.isdir(output_dir) else []
+    for name in there:
         unfinished = name.startswith(".") and name.endswith(".tmp")
         final = name.removeprefix(".").removesuffix(".tmp") if unfinished else name
         ours = tfrecord.is_shard_name(final) or final in _OWN_NAMES
         if ours and (unfinished or not temporary):
             found.append(name)
-    return sorted(found, key=lambda name: name != tfrecord.MANIFEST_NAME)
+    return sorted(found, key=lambda name: name != manifests.MANIFEST_NAME)
 
 
 def finish(
@@ -98,14 +100,14 @@ def finish(
         )
     in_order = [records[name] for name in plan.shards]
     skipped = sorted(row for record in in_order for row in record.skipped)
-    tfrecord.write_label_map(output_dir, plan.labels)
+    manifests.write_label_map(output_dir, plan.labels)
     _write_csv(output_dir, SKIPPED_NAME, ("file", "reason"), skipped)
     _write_csv(output_dir, MISSING_NAME, ("file",), [(name,) for name in plan.missing])
     _write_csv(output_dir, DUPLICATES_NAME, ("file", "problem"), plan.duplicates)
     by_split = collections.defaultdict(list)
     for record in in_order:
         by_split[record.split].append(record)
-    manifest = tfrecord.Manifest(
+    manifest = manifests.Manifest(
         settings={**plan.settings, _CLIPS: plan.clips},
         versions=plan.versions,
         splits={split: _summarize(part, plan.labels) for split, part in by_split.items()},
@@ -120,24 +122,24 @@ def finish(
     return finished_result(output_dir, manifest, max_skipped)
 
 
-def _summarize(records: Sequence[ShardRecord], labels: Sequence[str]) -> tfrecord.SplitSummary:
+def _summarize(records: Sequence[ShardRecord], labels: Sequence[str]) -> manifests.SplitSummary:
     classes = collections.Counter()
     for record in records:
         classes.update(record.classes)
-    return tfrecord.SplitSummary(
+    return manifests.SplitSummary(
         num_examples=classes.total(),
         num_frames=sum(record.num_frames for record in records),
         bytes=sum(record.bytes for record in records),
         classes={label: classes[label] for label in labels},
         shards=tuple(
-            tfrecord.ShardSummary(record.name, record.num_examples, record.bytes)
+            manifests.ShardSummary(record.name, record.num_examples, record.bytes)
             for record in records
         ),
     )
 
 
 def finished_result(
-    output_dir: str, manifest: tfrecord.Manifest, max_skipped: float
+    output_dir: str, manifest: manifests.Manifest, max_skipped: float
 ) -> ConversionResult:
     return ConversionResult(
         manifest=manifest,
@@ -166,7 +168,7 @@ def partial_result(
     )
 
 
-def _problem(output_dir: str, manifest: tfrecord.Manifest, max_skipped: float) -> str | None:
+def _problem(output_dir: str, manifest: manifests.Manifest, max_skipped: float) -> str | None:
     skipped_csv = os.path.join(output_dir, SKIPPED_NAME)
     empty = [name for name, split in manifest.splits.items() if not split.num_examples]
     if empty:
@@ -183,14 +185,14 @@ def _too_many(skipped: int, clips: int, max_skipped: float) -> str | None:
     )
 
 
-def plan_of_finished(output_dir: str, manifest: tfrecord.Manifest) -> Plan:
+def plan_of_finished(output_dir: str, manifest: manifests.Manifest) -> Plan:
     """The plan of a finished dataset, from its files."""
     settings = dict(manifest.settings)
     clips = settings.pop(_CLIPS, None)  # older manifests do not tell
     return Plan(
         settings=settings,
         versions=manifest.versions,
-        labels=tuple(tfrecord.load_label_map(output_dir)),
+        labels=tuple(manifests.load_label_map(output_dir)),
         missing=tuple(name for (name,) in _read_csv(output_dir, MISSING_NAME)),
         duplicates=None if clips is None else _read_csv(output_dir, DUPLICATES_NAME),
         clips=clips,
@@ -205,7 +207,7 @@ def _write_csv(
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    tfrecord.write_text(os.path.join(output_dir, name), text.getvalue())
+    whole_files.write_text(os.path.join(output_dir, name), text.getvalue())
 
 
 def _read_csv(output_dir: str, name: str) -> tuple[tuple[str, ...], ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from . import filesystems, flow, tfrecord
+from . import filesystems, flow, manifests, tfrecord
 from .augmentation_config import AugmentationConfig
 
 
@@ -175,8 +175,8 @@ def inspect_dataset(
     """
     filesystems.check(config.data_dir, "data_dir")
     names = _split_names(config)
-    class_names = tfrecord.load_label_map(config.data_dir)
-    manifest = tfrecord.load_manifest(config.data_dir)
+    class_names = manifests.load_label_map(config.data_dir)
+    manifest = manifests.load_manifest(config.data_dir)
     modality = flow.RGB if manifest is None else manifest.modality
     report = DatasetReport(config.data_dir, class_names, modality)
     if config.contact_sheet is not None:
@@ -203,7 +203,7 @@ def _split_names(config: InspectionConfig) -> list[str]:
         tfrecord.list_shards(config.data_dir, "train")
     found = filter(tfrecord.is_shard_name, tf.io.gfile.listdir(config.data_dir))
     names = {name.rsplit("-", 3)[0] for name in found}
-    manifest = tfrecord.load_manifest(config.data_dir)
+    manifest = manifests.load_manifest(config.data_dir)
     names |= set() if manifest is None else set(manifest.splits)
     if not names:
         tfrecord.list_shards(config.data_dir, "train")
@@ -224,7 +224,7 @@ def _shards_there(config: InspectionConfig, report: DatasetReport, split: str) -
 def _inspect_split(
     config: InspectionConfig,
     report: DatasetReport,
-    manifest: tfrecord.Manifest | None,
+    manifest: manifests.Manifest | None,
     name: str,
     on_record: Callable[[], object],
 ) -> None:
@@ -361,7 +361,7 @@ def _count_label(report: DatasetReport, name: str, record: dict) -> list[str]:
 
 
 def _compare_shard(
-    shard: str, num_records: int | None, size: int, expected: tfrecord.SplitSummary
+    shard: str, num_records: int | None, size: int, expected: manifests.SplitSummary
 ) -> list[Problem]:
     known = {summary.name: summary for summary in expected.shards}.get(shard)
     if known is None:
@@ -374,7 +374,9 @@ def _compare_shard(
     return [Problem(shard, None, difference) for difference in differences]
 
 
-def _compare_split(name: str, split: SplitReport, expected: tfrecord.SplitSummary) -> list[Problem]:
+def _compare_split(
+    name: str, split: SplitReport, expected: manifests.SplitSummary
+) -> list[Problem]:
     counts = collections.Counter(split.classes) + collections.Counter({"": split.num_unlabelled})
     problems = []
     for label in sorted(counts.keys() | expected.classes.keys()):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import tensorflow as tf
 
-from video_zoo.data import filesystems, tfrecord, video, workers
+from video_zoo.data import filesystems, tfrecord, video, whole_files, workers
 from video_zoo.data.annotations import Clip
 from video_zoo.data.plan import Plan, Shard, relative_name
 
@@ -93,13 +93,16 @@ class ShardJob:
         record = ShardRecord(shard.split, shard.name, self.plan, len(shard.clips))
         try:
             # A shard without examples is written as well: the set of names must be complete.
-            with tfrecord.atomic_write(path) as temporary, tf.io.TFRecordWriter(temporary) as file:
+            with (
+                whole_files.atomic_write(path) as temporary,
+                tf.io.TFRecordWriter(temporary) as file,
+            ):
                 for result in results:
                     self._add(file, record, result)
                     on_clip()
             record.bytes = tf.io.gfile.stat(path).length
             text = json.dumps(dataclasses.asdict(record), sort_keys=True) + "\n"
-            tfrecord.write_text(_record_path(self.output_dir, shard.name), text)
+            whole_files.write_text(_record_path(self.output_dir, shard.name), text)
         except tf.errors.OpError as error:
             raise OSError(f"{path} cannot be written: {error.message}") from error
         return record
@@ -179,7 +182,7 @@ def list_path(output_dir: str) -> str:
 
 
 def read_text(path: str) -> str:
-    """Text that `tfrecord.write_text` wrote."""
+    """Text that `whole_files.write_text` wrote."""
     with tf.io.gfile.GFile(path, "rb") as file:
         return file.read().decode("utf-8", "surrogateescape")
 
@@ -221,7 +224,7 @@ def load_plan(output_dir: str) -> Plan | None:
 def write_plan(output_dir: str, plan: Plan) -> None:
     """Begins a conversion."""
     tf.io.gfile.makedirs(os.path.join(output_dir, _FOLDER))
-    tfrecord.write_text(os.path.join(output_dir, _FOLDER, _PLAN_NAME), plan.to_json())
+    whole_files.write_text(os.path.join(output_dir, _FOLDER, _PLAN_NAME), plan.to_json())
 
 
 def forget(output_dir: str) -> None:

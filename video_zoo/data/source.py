@@ -8,7 +8,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from . import filesystems, flow, tfrecord
+from . import filesystems, flow, manifests, tfrecord
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Split:
         class_names: the label map.
         channels: 3, or 2 where the manifest says that optical flow is stored.
         class_counts: examples of each class, where the manifest tells; None otherwise.
+        num_bytes: size of all shards, likewise.
     """
 
     shards: list[str]
@@ -28,6 +29,7 @@ class Split:
     class_names: list[str]
     channels: int = 3
     class_counts: tuple[int, ...] | None = None
+    num_bytes: int | None = None
 
     @property
     def num_classes(self) -> int:
@@ -50,14 +52,14 @@ class Split:
         """
         filesystems.check(data_dir, "data_dir")
         shards = tfrecord.list_shards(data_dir, split)
-        manifest = tfrecord.load_manifest(data_dir)
-        class_names = tfrecord.load_label_map(data_dir)
-        counts = None
+        manifest = manifests.load_manifest(data_dir)
+        class_names = manifests.load_label_map(data_dir)
+        counts = num_bytes = None
         if manifest is None or split not in manifest.splits:
             sizes = [_count_records(shard) for shard in shards]
         else:
             sizes = _sizes_of_manifest(manifest, data_dir, split, shards)
-            classes = manifest.split(split).classes
+            classes, num_bytes = manifest.split(split).classes, manifest.split(split).bytes
             if set(classes) <= set(class_names):
                 counts = tuple(classes.get(name, 0) for name in class_names)
         if sum(sizes) == 0:
@@ -66,21 +68,24 @@ class Split:
                 f"data_dir={os.fspath(data_dir)!r}, whose shards are all empty."
             )
         channels = flow.channels(flow.RGB if manifest is None else manifest.modality)
-        return cls(shards, sizes, class_names, channels, counts)
+        return cls(shards, sizes, class_names, channels, counts, num_bytes)
 
     def mean_bytes(self) -> float:
         """Mean size of an example in bytes."""
-        return sum(tf.io.gfile.stat(s).length for s in self.shards) / self.num_examples
+        # A web server sends the whole file when asked for its size.
+        num_bytes = self.num_bytes or sum(tf.io.gfile.stat(s).length for s in self.shards)
+        return num_bytes / self.num_examples
 
     def counts(self) -> np.ndarray:
         """Examples of each class (int64 [num_classes]); without a manifest, all are read once."""
         if self.class_counts is not None:
             return np.array(self.class_counts)
-        return sum(_count_labels(shard, tuple(self.class_names)) for shard in self.shards)
+        with tf.init_scope():  # the graph of a pipeline may be in the making
+            return sum(_count_labels(shard, tuple(self.class_names)) for shard in self.shards)
 
 
 def _sizes_of_manifest(
-    manifest: tfrecord.Manifest, data_dir: str | os.PathLike, split: str, shards: list[str]
+    manifest: manifests.Manifest, data_dir: str | os.PathLike, split: str, shards: list[str]
 ) -> list[int]:
     known = manifest.shard_sizes(split)
     names = [os.path.basename(shard) for shard in shards]

@@ -8,7 +8,7 @@ import pathlib
 import tensorflow as tf
 from absl import logging
 
-from video_zoo.data import flow, pipeline, tfrecord
+from video_zoo.data import flow, manifests, pipeline, whole_files
 from video_zoo.data.clips import check_choice
 from video_zoo.data.records import ON_BAD_RECORD, SkippedRecords
 
@@ -174,7 +174,7 @@ def check_data(network: TrainedNetwork, data_dir: str) -> list[str]:
 
 
 def _class_names(network: TrainedNetwork, data_dir: str) -> list[str]:
-    names = tfrecord.load_label_map(data_dir)
+    names = manifests.load_label_map(data_dir)
     if network.class_names is not None and names != network.class_names:
         raise ValueError(
             "`data_dir` must have the label map that the network was trained with: "
@@ -190,7 +190,7 @@ def _class_names(network: TrainedNetwork, data_dir: str) -> list[str]:
 
 def _check_storage(network: TrainedNetwork, data_dir: str) -> None:
     """Says where videos are stored otherwise than the network knows them."""
-    manifest = tfrecord.load_manifest(data_dir)
+    manifest = manifests.load_manifest(data_dir)
     if manifest is None:
         return
     network.check_channels(flow.channels(manifest.modality), "`data_dir` must hold clips")
@@ -210,7 +210,7 @@ def _write(
     folder: pathlib.Path, numbers: dict, result: VideoScores, class_names: list[str]
 ) -> None:
     with (
-        tfrecord.atomic_write(folder / "scores.csv") as temporary,
+        whole_files.atomic_write(folder / "scores.csv") as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)
@@ -222,4 +222,4 @@ def _write(
             writer.writerow([filename, class_names[label], predicted, *shown])
     matrix = metrics.confusion_matrix(result.scores, result.labels)
     plots.save_confusion_matrix(matrix, class_names, folder / "confusion_matrix.png")
-    tfrecord.write_text(folder / "metrics.json", json.dumps(numbers, indent=2) + "\n")
+    whole_files.write_text(folder / "metrics.json", json.dumps(numbers, indent=2) + "\n")

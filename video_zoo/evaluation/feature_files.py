@@ -13,7 +13,7 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
-from video_zoo.data import tfrecord
+from video_zoo.data import tfrecord, whole_files
 
 FORMATS = ("npz", "tfrecord")
 # Feature lists, one value per view; and, in the context, the shape of an endpoint's features in
@@ -46,7 +46,7 @@ class VideoFeatures:
 def write_features(path: pathlib.Path, content: VideoFeatures) -> None:
     """Writes ``content`` to ``path``, whole or not at all, in the format of its ending."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tfrecord.atomic_write(path) as temporary:
+    with whole_files.atomic_write(path) as temporary:
         if path.suffix == ".npz":
             label = {} if content.label is None else {"label": np.int64(content.label)}
             with open(temporary, "wb") as file:

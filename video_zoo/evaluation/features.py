@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from video_zoo.data import annotations, flow, sampling, tfrecord, video
+from video_zoo.data import flow, layouts, sampling, tfrecord, video, whole_files
 from video_zoo.data.clips import check_positive, check_views
 from video_zoo.data.source import Split
 from video_zoo.models.transfer import feature_extractor
@@ -192,7 +192,7 @@ def _find_files(inputs: Sequence[str | os.PathLike]) -> list[tuple[str, str]]:
     found = {}
     for each in map(os.fspath, inputs):
         if os.path.isdir(each):
-            names = {name: os.path.join(each, name) for name in annotations.list_videos(each)}
+            names = {name: os.path.join(each, name) for name in layouts.list_videos(each)}
         elif os.path.exists(each):
             names = {os.path.basename(each): each}
         else:
@@ -300,7 +300,7 @@ def _check_settings(folder: pathlib.Path, settings: dict) -> None:
             )
         return
     folder.mkdir(parents=True, exist_ok=True)
-    tfrecord.write_text(str(path), json.dumps(settings, indent=2) + "\n")
+    whole_files.write_text(str(path), json.dumps(settings, indent=2) + "\n")
 
 
 def _check_same_video(path: pathlib.Path, wanted: _Video) -> None:

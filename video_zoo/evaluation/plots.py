@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from video_zoo.data.tfrecord import atomic_write
+from video_zoo.data.whole_files import atomic_write
 
 
 def save_curves(runs: Mapping[str, Sequence[Mapping]], path: str | os.PathLike) -> None:

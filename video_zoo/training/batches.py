@@ -6,7 +6,7 @@ import pathlib
 
 import tensorflow as tf
 
-from video_zoo.data import pipeline, tfrecord
+from video_zoo.data import pipeline, whole_files
 from video_zoo.data.balance import class_weights
 from video_zoo.data.clips import ClipConfig
 from video_zoo.data.records import SkippedRecords
@@ -99,7 +99,7 @@ def write_skipped(workdir: pathlib.Path, skipped: SkippedRecords) -> None:
     if path.exists():
         with open(path, newline="") as file:
             rows += [row for row in csv.DictReader(file) if row not in rows]
-    with tfrecord.atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
+    with whole_files.atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.DictWriter(file, ["shard", "record", "reason"])
         writer.writeheader()
         writer.writerows(sorted(rows, key=lambda row: (row["shard"], row["record"])))

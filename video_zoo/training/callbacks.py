@@ -10,7 +10,7 @@ import time
 import keras
 import tqdm
 
-from video_zoo.data.tfrecord import atomic_write
+from video_zoo.data.whole_files import atomic_write
 from video_zoo.evaluation import plots
 from video_zoo.evaluation.run import BEST
 

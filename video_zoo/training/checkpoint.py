@@ -5,7 +5,7 @@ import pathlib
 
 import keras
 
-from video_zoo.data.tfrecord import atomic_write
+from video_zoo.data.whole_files import atomic_write
 from video_zoo.models import saved
 
 from .optimizer import spare_from_decay

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import video_zoo
 from video_zoo import data, models
-from video_zoo.data import tfrecord
+from video_zoo.data import whole_files
 from video_zoo.data.records import SkippedRecords, data_error
 from video_zoo.data.source import Split
 from video_zoo.evaluation.run import CONFIG
@@ -237,4 +237,4 @@ def _write_config(config: TrainingConfig, model: keras.Model) -> None:
         },
     }
     path = pathlib.Path(config.workdir, CONFIG)
-    tfrecord.write_text(path, json.dumps(content, indent=2) + "\n")
+    whole_files.write_text(path, json.dumps(content, indent=2) + "\n")
