@@ -28,7 +28,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 10)
 # Two workers: each pays for its own import of TensorFlow, and holds about 1 GB.
-PYTEST_DEFAULTS = ["-n", "2", "--dist", "loadscope"]
+PYTEST_DEFAULTS = ["-n", "2", "--dist", "loadscope", "--durations", "25"]
 MARK = "made-by-video-zoo.json"
 
 

@@ -121,7 +121,7 @@ def measure_input(config: InputConfig) -> InputMeasurement:
     )
     measures: dict[str, Callable[[], float]] = {
         "decode": lambda: _decode_rate(frames, boxes, config),
-        "pipeline": lambda: _pipeline_rate(batches, config),
+        "pipeline": lambda: _rate(batches, config),
     }
     if config.steps:
         measures |= _network_rates(config)
@@ -148,17 +148,17 @@ def _frames_in_memory(config: InputConfig) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _decode_rate(frames: tf.Tensor, boxes: tf.Tensor, config: InputConfig) -> float:
-    decoded = tf.data.Dataset.from_tensor_slices((frames, boxes)).map(
+    decoded = tf.data.Dataset.from_tensor_slices((frames, boxes)).repeat()
+    decoded = decoded.map(
         lambda frame, box: tf.io.decode_and_crop_jpeg(frame, box, channels=3),
         num_parallel_calls=parallel_calls(),
         deterministic=False,
     )
-    started = time.perf_counter()
-    decoded.reduce(0, lambda count, _: count + 1)
-    return config.clips / (time.perf_counter() - started)
+    per_batch = config.num_frames * config.batch_size
+    return _rate(iter(decoded.map(lambda _: 0).batch(per_batch)), config)
 
 
-def _pipeline_rate(batches: Iterator, config: InputConfig) -> float:
+def _rate(batches: Iterator, config: InputConfig) -> float:
     # What was made ahead while something else was measured does not count.
     for _ in range(2 + pipeline.PREFETCHED):
         next(batches)
