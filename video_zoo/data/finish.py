@@ -141,6 +141,7 @@ def _summarize(records: Sequence[ShardRecord], labels: Sequence[str]) -> manifes
 def finished_result(
     output_dir: str, manifest: manifests.Manifest, max_skipped: float
 ) -> ConversionResult:
+    """The result of a conversion whose manifest is written."""
     return ConversionResult(
         manifest=manifest,
         output_dir=output_dir,
@@ -157,6 +158,7 @@ def partial_result(
     records: Mapping[str, ShardRecord],
     max_skipped: float,
 ) -> ConversionResult:
+    """The result of a range of shards: what was skipped in it, and what is left of the plan."""
     skipped = sorted(row for shard in chosen for row in records[shard.name].skipped)
     return ConversionResult(
         manifest=None,

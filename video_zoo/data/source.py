@@ -8,7 +8,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from . import filesystems, flow, manifests, tfrecord
+from . import flow, manifests, tfrecord
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,6 @@ class Split:
             ValueError: the folder's file system cannot be read here, or the folder does not hold
                 one whole set of shards.
         """
-        filesystems.check(data_dir, "data_dir")
         shards = tfrecord.list_shards(data_dir, split)
         manifest = manifests.load_manifest(data_dir)
         class_names = manifests.load_label_map(data_dir)
