@@ -79,9 +79,14 @@ def killed_before(config, output, name, workers):
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=30)
+    if name == SHARDS[0] and not temporary.exists():
+        # On a busy machine the tool opened its own file before the pipe stood there: once more.
+        shutil.rmtree(output)
+        return killed_before(config, output, name, workers)
     temporary.unlink()
     temporary.write_bytes(b"half a file")
     assert {name for name in SHARDS if (output / name).exists()} == set(done)
+    return None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

@@ -36,6 +36,7 @@ def first_batches(config, count=4, **changes):
     return [[part.numpy() for part in batch] for batch in dataset]
 
 
+@pytest.mark.slow
 def test_clips_travel_as_bytes_and_train_as_floats(config):
     """The loss of a step on bytes is that on normalised clips."""
     losses = []

@@ -88,6 +88,7 @@ def test_shards_of_other_classes_do_not_continue_a_run(finished, motion_shards, 
         train(moved)
 
 
+@pytest.mark.slow
 def test_ctrl_c_has_its_meaning_back_behind_a_run(motion_shards, tiny_run, tmp_path):
     before = signal.getsignal(signal.SIGINT)
     settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(tmp_path)}
@@ -113,6 +114,7 @@ def test_a_run_in_two_parts_ends_like_one(finished, tiny_run, motion_shards, tmp
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6, err_msg=one.path)
 
 
+@pytest.mark.slow
 def test_steps_end_within_an_epoch_and_go_on_from_there(motion_shards, tiny_run, tmp_path):
     settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(tmp_path)}
     result = train(TrainingConfig(**settings, steps=6))
@@ -140,6 +142,7 @@ def test_the_clock_counts_the_hours_of_earlier_calls(tiny_run):
     assert callbacks.Clock(by_epochs, 4, 10, 0).progress == 0.5
 
 
+@pytest.mark.slow
 def test_auxiliary_classifier_is_trained_and_reported_apart(motion_shards, tiny_run, tmp_path):
     settings = tiny_run | {"model": "s3d_v3", "num_frames": 49, "image_size": 49}
     config = TrainingConfig(**settings, data_dir=str(motion_shards), workdir=str(tmp_path), steps=2)
@@ -184,6 +187,7 @@ def test_label_smoothing_reaches_the_loss(tiny_run):
     assert smooth == pytest.approx(wanted, abs=1e-2)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
     motion_shards, tiny_run, tmp_path
 ):

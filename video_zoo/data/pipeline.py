@@ -156,7 +156,7 @@ def training_dataset(
     else:
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
         dataset = dataset.apply(endless)
-    return in_dtype(dataset.prefetch(PREFETCHED), dtype)
+    return in_dtype(dataset, dtype).prefetch(PREFETCHED)
 
 
 def _labels(source: Split, augmentation: AugmentationConfig) -> Callable:
@@ -258,7 +258,7 @@ def evaluation_dataset(
     dataset = dataset.map(arranged)
     if skipped is None:
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
-    return in_dtype(dataset.prefetch(PREFETCHED), dtype)
+    return in_dtype(dataset, dtype).prefetch(PREFETCHED)
 
 
 def _filled_up(dataset: tf.data.Dataset, length: int | None) -> tf.data.Dataset:
