@@ -10,6 +10,7 @@ from video_zoo.training.strategy import example_weights
 SCRIPT = """
 import sys
 import tensorflow as tf
+from video_zoo.data.source import Split
 from video_zoo.training import TrainingConfig
 from video_zoo.training.loop import Batches
 from video_zoo.training.strategy import make_strategy
@@ -19,7 +20,7 @@ strategy = make_strategy(replicas)
 config = TrainingConfig(
     model="s3d_v1", data_dir=shards, workdir="-", num_frames=2, image_size=16, batch_size=batch
 )
-dataset = Batches(config, 5, replicas).training(0)
+dataset = Batches(config, Split.open(shards, "train"), replicas).training(0)
 _, _, weights = next(iter(strategy.experimental_distribute_dataset(dataset)))
 shares = strategy.experimental_local_results(weights)
 print("SHARES", [share.numpy().tolist() for share in shares])
