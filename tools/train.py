@@ -6,7 +6,8 @@ Without further flags this is the paper's recipe: 64 frames at 224x224, batches 
 momentum 0.9, learning rate 0.01 and 0.001 from half way on, 24 hours, on all visible GPUs. The same
 command continues where it was stopped. docs/training.md tells the rest.
 
-Exit codes: 0 finished; 2 something is wrong with the flags or the data; 130 after Ctrl-C.
+Exit codes: 0 finished; 2 something is wrong with the flags or the data; 75 after SIGTERM, 130 after
+Ctrl-C: what was done is saved, and the same command continues.
 """
 
 from absl import app
@@ -28,7 +29,8 @@ def _train() -> int:
     result = train(config)
     if result.finished:
         print(f"next: python tools/evaluate.py --workdir {result.workdir}")
-    return 0 if result.finished else 130
+        return 0
+    return cli.INTERRUPTED[result.signum]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 import re
+import signal
 import sys
 import traceback
 import types
@@ -19,6 +20,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 flags.disclaim_key_flags()
 
 T = typing.TypeVar("T")
+# 75 is "try again later" (EX_TEMPFAIL): a batch system that moves a job can tell it from a failure.
+INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 75}
 USER_ERRORS = (ValueError, OSError, ImportError, FloatingPointError, MemoryError)
 
 

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import pytest
 
+from video_zoo.training import latest_checkpoint
+
 TINY = [
     "--model=s3d_v1",
     "--num_frames=8",
@@ -179,7 +181,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_the_same_command_continues(
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 130, output
     assert "The same command continues from there." in output
-    model = keras.saving.load_model(tmp_path / "last.keras")
+    model = keras.saving.load_model(latest_checkpoint(tmp_path))
     step = int(model.optimizer.iterations)
     assert f"interrupted behind step {step}" in output
     process = start_training(repository, motion_shards, tmp_path, f"--steps={step + 3}")
@@ -197,9 +199,8 @@ def test_a_killed_run_leaves_whole_files_and_continues(repository, motion_shards
     process.communicate()
     with open(tmp_path / "history.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) >= 3
-    for name in ("best.keras", "last.keras"):
-        keras.saving.load_model(tmp_path / name)
-    step = int(keras.saving.load_model(tmp_path / "last.keras").optimizer.iterations)
+    keras.saving.load_model(tmp_path / "best.keras")
+    step = int(keras.saving.load_model(latest_checkpoint(tmp_path)).optimizer.iterations)
     assert step % 4 == 0  # a whole epoch
     process = start_training(repository, motion_shards, tmp_path, f"--steps={step + 1}")
     output, _ = process.communicate(timeout=180)

@@ -14,8 +14,7 @@ from video_zoo.data.records import record_offsets
 from video_zoo.data.source import Split
 from video_zoo.training import TrainingConfig, train
 from video_zoo.training.batches import Batches
-from video_zoo.training.initial import Task
-from video_zoo.training.loop import compiled_model
+from video_zoo.training.initial import Task, compiled_model
 from video_zoo.training.strategy import normalise_on_device
 
 

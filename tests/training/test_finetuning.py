@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from video_zoo import models
-from video_zoo.training import TrainingConfig, train
-from video_zoo.training.checkpoint import save_checkpoint
+from video_zoo.training import TrainingConfig, latest_checkpoint, train
+from video_zoo.training.checkpoint import Position, save_checkpoint
 from video_zoo.training.initial import Task, initial_model
 
 CLASSES = ["down", "growing", "left", "right", "up"]
@@ -29,7 +29,7 @@ def pretrained(folder, num_classes, class_names=None, **options):
         if "moving_variance" not in weight.path:
             weight.assign(weight + 0.01)
     path = folder / f"pretrained_{num_classes}.keras"
-    save_checkpoint(model, path, 0, 0.0, class_names or [f"c{i}" for i in range(num_classes)])
+    save_checkpoint(model, path, Position(), class_names or [f"c{i}" for i in range(num_classes)])
     return path
 
 
@@ -55,7 +55,7 @@ def test_a_finetuned_run_in_two_parts_ends_like_one(settings, weights, tmp_path,
     assert "frozen until Conv3d_2c_3x3" in printed
     for steps in (3, 6):
         train(TrainingConfig(**settings, workdir=str(tmp_path / "parts"), steps=steps))
-    files = [tmp_path / name / "last.keras" for name in ("whole", "parts")]
+    files = [latest_checkpoint(tmp_path / name) for name in ("whole", "parts")]
     whole, parts = (values(keras.saving.load_model(file)) for file in files)
     before = values(keras.saving.load_model(weights))
     for path, value in whole.items():
@@ -81,7 +81,7 @@ def test_a_finetuned_run_in_two_parts_ends_like_one(settings, weights, tmp_path,
 SCRIPT = """
 import json, sys
 import keras
-from video_zoo.training import TrainingConfig, train
+from video_zoo.training import TrainingConfig, latest_checkpoint, train
 for scale in (1.0, 0.5):
     settings = json.loads(sys.argv[1]) | {"backbone_learning_rate_scale": scale}
     train(TrainingConfig(**settings, workdir=f"{sys.argv[2]}/{scale}", steps=1))
@@ -97,7 +97,9 @@ def test_on_two_devices_the_backbone_takes_half_steps_and_the_head_whole_ones(
     command = [sys.executable, "-c", SCRIPT, json.dumps(settings), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-3000:]
-    runs = [keras.saving.load_model(tmp_path / scale / "last.keras") for scale in ("1.0", "0.5")]
+    runs = [
+        keras.saving.load_model(latest_checkpoint(tmp_path / scale)) for scale in ("1.0", "0.5")
+    ]
     whole, half = map(values, runs)
     before = values(keras.saving.load_model(weights))
     trained = {weight.path for weight in runs[0].trainable_weights}

@@ -11,11 +11,12 @@ import keras
 import numpy as np
 import pytest
 
-from video_zoo import models
-from video_zoo.training import TrainingConfig, callbacks, loop, train
-from video_zoo.training.callbacks import main_output_logs
+from video_zoo import data, models
+from video_zoo.training import TrainingConfig, latest_checkpoint, train
 from video_zoo.training.checkpoint import load_position
-from video_zoo.training.initial import Task
+from video_zoo.training.clock import Clock
+from video_zoo.training.history import main_output_logs
+from video_zoo.training.initial import Task, compiled_model
 
 
 def rows_of(workdir):
@@ -35,14 +36,15 @@ def test_what_a_run_writes(finished):
     _config, workdir, result = finished
     assert result.finished
     names = {path.name for path in workdir.iterdir()}
-    wanted = {"best.keras", "last.keras", "config.json", "curves.png", "history.csv", "tensorboard"}
+    wanted = {"best.keras", "checkpoints", "config.json", "confusion_matrix.png", "curves.png"}
+    wanted |= {"history.csv", "tensorboard"}
     assert names == wanted
     assert list((workdir / "tensorboard").rglob("events.*"))
     assert (workdir / "curves.png").read_bytes().startswith(b"\x89PNG")
     rows = rows_of(workdir)
     assert [(row["epoch"], row["step"]) for row in rows] == [("1", "4"), ("2", "8")]
     assert all(math.isfinite(float(value)) for row in rows for value in row.values())
-    assert load_position(workdir / "last.keras").step == 8
+    assert load_position(latest_checkpoint(workdir)).step == 8
 
 
 def test_config_json_tells_the_whole_run(finished, motion_shards):
@@ -59,16 +61,16 @@ def test_config_json_tells_the_whole_run(finished, motion_shards):
 
 def test_saved_networks_load_without_this_package_and_predict_logits(finished):
     _, workdir, _ = finished
-    model = keras.saving.load_model(workdir / "last.keras")
+    model = keras.saving.load_model(latest_checkpoint(workdir))
     assert model.predict(np.zeros((1, 8, 32, 32, 3)), verbose=0).shape == (1, 5)
 
 
 def test_a_finished_run_is_left_alone(finished):
     config, workdir, _result = finished
-    before = (workdir / "last.keras").stat().st_mtime_ns
+    before = (latest_checkpoint(workdir)).stat().st_mtime_ns
     again = train(config)
     assert again.finished and len(again.history) == 2
-    assert (workdir / "last.keras").stat().st_mtime_ns == before
+    assert (latest_checkpoint(workdir)).stat().st_mtime_ns == before
 
 
 def test_other_settings_in_the_same_workdir_are_refused(finished, tiny_run, motion_shards):
@@ -107,7 +109,7 @@ def test_a_run_in_two_parts_ends_like_one(finished, tiny_run, motion_shards, tmp
         result = train(config)
     assert [row["epoch"] for row in result.history] == [1, 2]
     expected, found = (
-        keras.saving.load_model(folder / "last.keras") for folder in (whole, tmp_path / "run")
+        keras.saving.load_model(latest_checkpoint(folder)) for folder in (whole, tmp_path / "run")
     )
     assert int(found.optimizer.iterations) == int(expected.optimizer.iterations) == 8
     for one, other in zip(expected.weights, found.weights, strict=True):
@@ -134,12 +136,12 @@ def test_hours_end_a_run_behind_the_step_that_used_them_up(motion_shards, tiny_r
 
 def test_the_clock_counts_the_hours_of_earlier_calls(tiny_run):
     config = TrainingConfig(**tiny_run, data_dir="-", workdir="-", max_hours=2)
-    clock = callbacks.Clock(config, steps_per_epoch=4, step=10, seconds=3600)
+    clock = Clock(config, steps_per_epoch=4, step=10, seconds=3600)
     assert clock.progress == pytest.approx(0.5, abs=1e-3)
     assert not clock.finished and clock.total_steps is None
-    assert callbacks.Clock(config, 4, 10, 7200).finished
+    assert Clock(config, 4, 10, 7200).finished
     by_epochs = dataclasses.replace(config, max_hours=None, epochs=5)
-    assert callbacks.Clock(by_epochs, 4, 10, 0).progress == 0.5
+    assert Clock(by_epochs, 4, 10, 0).progress == 0.5
 
 
 @pytest.mark.slow
@@ -149,7 +151,7 @@ def test_auxiliary_classifier_is_trained_and_reported_apart(motion_shards, tiny_
     (row,) = train(config).history
     total = row["loss"] + 0.4 * row["AuxLogits_loss"]
     assert row["total_loss"] == pytest.approx(total, rel=1e-4)
-    model = keras.saving.load_model(tmp_path / "last.keras")
+    model = keras.saving.load_model(latest_checkpoint(tmp_path))
     assert [tuple(output.shape) for output in model.outputs] == [(None, 5), (None, 5)]
 
 
@@ -158,7 +160,7 @@ def test_without_its_weight_the_auxiliary_classifier_is_left_out(tiny_run, motio
     config = TrainingConfig(
         **settings, data_dir=str(motion_shards), workdir="unused", aux_loss_weight=0.0
     )
-    assert len(loop.compiled_model(config, Task(5)).outputs) == 1
+    assert len(compiled_model(config, Task(5)).outputs) == 1
 
 
 @pytest.mark.slow
@@ -172,7 +174,7 @@ def test_mixed_precision_trains_in_it_and_keeps_float32_weights(motion_shards, t
     )
     (row,) = train(config).history
     assert math.isfinite(row["loss"])
-    model = keras.saving.load_model(tmp_path / "last.keras")
+    model = keras.saving.load_model(latest_checkpoint(tmp_path))
     assert model.get_layer("Mixed_5c").compute_dtype == "bfloat16"
     assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
@@ -180,7 +182,7 @@ def test_mixed_precision_trains_in_it_and_keeps_float32_weights(motion_shards, t
 
 def test_label_smoothing_reaches_the_loss(tiny_run):
     config = TrainingConfig(**tiny_run | {"label_smoothing": 0.2}, data_dir="-", workdir="-")
-    model = loop.compiled_model(config, Task(5))
+    model = compiled_model(config, Task(5))
     target, logits = np.eye(5, dtype="float32")[:1], np.array([[9.0, 0, 0, 0, 0]], "float32")
     smooth = float(model.compute_loss(y=target, y_pred=logits))
     wanted = 0.84 * 0 + 0.16 * 9  # a fifth of the mass over five classes, off by exp(-9)
@@ -193,16 +195,31 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
 ):
     settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(tmp_path)}
     train(TrainingConfig(**settings, epochs=1))
-    model = keras.saving.load_model(tmp_path / "last.keras")
-    before = (tmp_path / "last.keras").read_bytes()
+    model = keras.saving.load_model(latest_checkpoint(tmp_path))
+    before = latest_checkpoint(tmp_path).read_bytes()
     content = json.loads((tmp_path / "config.json").read_text())
     content["training"]["learning_rate"] = 1e30
     (tmp_path / "config.json").write_text(json.dumps(content))
     with pytest.raises(
-        FloatingPointError, match=r"the loss is .* at step .* Lower `learning_rate`"
-    ):
+        FloatingPointError, match=r"the (loss|gradient) is .* at step .* Lower `learning_rate`"
+    ) as raised:
         train(TrainingConfig(**settings | {"learning_rate": 1e30}, epochs=5))
-    assert (tmp_path / "last.keras").read_bytes() == before
+    assert latest_checkpoint(tmp_path).read_bytes() == before
+    # The batch that did it is the one of the step that the error names.
+    with np.load(tmp_path / "bad_batch.npz") as kept:
+        step = int(kept["step"])
+        assert f"at step {step}." in str(raised.value)
+        dataset = data.training_dataset(
+            motion_shards,
+            batch_size=5,
+            clip=data.ClipConfig(8, image_size=32),
+            random_flip=False,
+            dtype="uint8",
+            first_step=step - 1,
+        )
+        clips, labels = next(iter(dataset))
+        np.testing.assert_array_equal(kept["clips"], clips)
+        np.testing.assert_array_equal(kept["labels"].argmax(axis=1), labels)
     assert np.isfinite(model.get_layer("Logits_Conv3d_0c_1x1").kernel).all()
 
 

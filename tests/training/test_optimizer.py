@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 from video_zoo.training import TrainingConfig
-from video_zoo.training.checkpoint import load_checkpoint, save_checkpoint
-from video_zoo.training.initial import Task
-from video_zoo.training.loop import compiled_model
+from video_zoo.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from video_zoo.training.initial import Task, compiled_model
 from video_zoo.training.optimizer import (
     ScaledBackboneAdam,
     ScaledBackboneAdamW,
@@ -64,7 +63,7 @@ def test_the_rates_survive_a_file_and_the_classifier_has_the_full_one(tiny_run, 
     config = tiny_config(tiny_run, backbone_learning_rate_scale=0.25)
     model = compiled_model(config, Task(5))
     model.optimizer.build(model.trainable_variables)
-    save_checkpoint(model, tmp_path / "a.keras", 1, 1.0, list("abcde"))
+    save_checkpoint(model, tmp_path / "a.keras", Position(1), list("abcde"))
     optimizer = load_checkpoint(tmp_path / "a.keras").optimizer
     assert isinstance(optimizer, ScaledBackboneAdam)
     classifier = ("Logits_Conv3d_0c_1x1/kernel", "Logits_Conv3d_0c_1x1/bias")
@@ -84,7 +83,7 @@ def test_weight_decay_spares_biases_and_normalisation_also_in_a_continued_run(
     )
     model = compiled_model(config, Task(5))
     model.optimizer.build(model.trainable_variables)
-    save_checkpoint(model, tmp_path / "a.keras", 1, 1.0, list("abcde"))
+    save_checkpoint(model, tmp_path / "a.keras", Position(1), list("abcde"))
     for each in (model, load_checkpoint(tmp_path / "a.keras")):
         decayed = {
             variable.path.rsplit("/")[-1]

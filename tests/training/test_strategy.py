@@ -12,7 +12,7 @@ import sys
 import tensorflow as tf
 from video_zoo.data.source import Split
 from video_zoo.training import TrainingConfig
-from video_zoo.training.loop import Batches
+from video_zoo.training.batches import Batches
 from video_zoo.training.strategy import make_strategy
 
 shards, batch, replicas = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "config": ["TrainingConfig"],
+        "checkpoint": ["latest_checkpoint"],
         "loop": ["TrainingResult", "train"],
         "strategy": ["make_strategy"],
     },

@@ -1,236 +1,246 @@
-"""Keras callbacks: budget and learning rate, record and checkpoints, interruption, progress."""
+"""Keras callbacks that keep what a run has done: checkpoints, record, interruption, averages."""
 
-import csv
+import contextlib
 import math
 import pathlib
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import keras
-import tqdm
 
-from video_zoo.data.whole_files import atomic_write
 from video_zoo.evaluation import plots
 from video_zoo.evaluation.run import BEST
 
-from .checkpoint import save_checkpoint
-from .config import TrainingConfig
-from .schedule import learning_rate
+from . import checkpoint
+from .clock import Clock
+from .history import main_output_logs, write_history
+from .input_wait import InputWait
+from .steps import Steps, plain_optimizer
 
-LAST, HISTORY, CURVES = "last.keras", "history.csv", "curves.png"
-
-
-class Clock:
-    """Steps and seconds of work that a run has had, over all its calls."""
-
-    def __init__(self, config: TrainingConfig, steps_per_epoch: int, step: int, seconds: float):
-        self.config = config
-        self.steps_per_epoch = steps_per_epoch
-        self.step = step
-        self._earlier = seconds
-        self._started: float | None = None
-
-    def start(self) -> None:
-        """Begins to count: what comes before the first step is no work."""
-        self._started = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        running = 0.0 if self._started is None else time.monotonic() - self._started
-        return self._earlier + running
-
-    @property
-    def total_steps(self) -> int | None:
-        """None where the duration is in hours."""
-        if self.config.steps is not None:
-            return self.config.steps
-        return None if self.config.epochs is None else self.config.epochs * self.steps_per_epoch
-
-    @property
-    def progress(self) -> float:
-        if self.total_steps is not None:
-            return self.step / self.total_steps
-        return self.seconds / (self.config.max_hours * 3600)
-
-    @property
-    def finished(self) -> bool:
-        return self.progress >= 1
+HISTORY, CURVES = "history.csv", "curves.png"
 
 
-class Budget(keras.callbacks.Callback):
-    """Sets the learning rate of every step, and ends the run when its duration is over."""
+@contextlib.contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """Puts the moving average of the weights in their place, where the optimizer keeps one.
 
-    def __init__(self, clock: Clock):
+    Keras's own ``SwapEMAWeights`` swaps by adding and subtracting, which leaves other last bits.
+    """
+    averages = getattr(plain_optimizer(model), "_model_variables_moving_average", [])
+    weights = model.trainable_variables if averages else []
+    values = [weight.numpy() for weight in weights]
+    for weight, average in zip(weights, averages, strict=True):
+        weight.assign(average)
+    try:
+        yield
+    finally:
+        for weight, value in zip(weights, values, strict=True):
+            weight.assign(value)
+
+
+class ValidateAverages(keras.callbacks.Callback):
+    """Lets validation see the moving average of the weights."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.clock = clock
+        self._stack = contextlib.ExitStack()
 
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        config = self.clock.config
-        self.model.optimizer.learning_rate = learning_rate(
-            config.learning_rate,
-            config.schedule,
-            self.clock.progress,
-            self.clock.step,
-            config.warmup_steps,
-        )
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self._stack.enter_context(averaged_weights(self.model))
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self.clock.step += 1
-        if self.clock.finished:
-            self.model.stop_training = True
+    def on_test_end(self, logs: dict | None = None) -> None:
+        self.restore()
+
+    def restore(self) -> None:
+        """Gives the weights back; also needed where validation ends with an exception."""
+        self._stack.close()
 
 
-class Recorder(keras.callbacks.Callback):
-    """After every epoch: ``history.csv``, curves, ``best.keras``, ``last.keras``.
+class Checkpoints(keras.callbacks.Callback):
+    """Checkpoints by steps, minutes and epochs, and metrics that go on within an epoch.
 
-    ``last.keras`` comes last: a run that is killed in between is continued from the epoch before,
-    and the rows that are then too many are dropped.
+    Args:
+        workdir: folder of the run.
+        clock: how far it is.
+        position: where it continues.
+        class_names: of the data.
     """
 
     def __init__(
-        self, workdir: pathlib.Path, clock: Clock, rows: list[dict], class_names: list[str]
+        self,
+        workdir: pathlib.Path,
+        clock: Clock,
+        position: checkpoint.Position,
+        class_names: list[str],
     ):
         super().__init__()
-        self.workdir, self.clock, self.rows = workdir, clock, rows
+        self.workdir, self.clock = workdir, clock
         self.class_names = class_names
+        self._restored = position.metrics
+        self._metrics: list = position.metrics
+        self._saved_at = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.restore_metrics()
+
+    def restore_metrics(self) -> None:
+        """Lets the metrics go on where the checkpoint left them, once."""
+        values, self._restored = self._restored, []
+        if values:
+            for variable, value in zip(self.model.metrics_variables, values, strict=True):
+                variable.assign(value)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        config, clock = self.clock.config, self.clock
+        if clock.at_end_of_epoch:
+            # Validation comes now, and sets the metrics to zero.
+            self._metrics = checkpoint.metrics_of(self.model)
+        minutes = (time.monotonic() - self._saved_at) / 60
+        by_steps = config.checkpoint_steps and clock.step % config.checkpoint_steps == 0
+        if by_steps or (config.checkpoint_minutes and minutes >= config.checkpoint_minutes):
+            self.save()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._metrics = []
+        self.save()
+
+    def save(self) -> None:
+        """Writes the checkpoint of the last step, and removes the oldest."""
+        clock = self.clock
+        within = not (clock.at_end_of_epoch or self._restored)
+        metrics = checkpoint.metrics_of(self.model) if within else self._metrics
+        self.save_as(checkpoint.path_of_step(self.workdir, clock.step), metrics)
+        checkpoint.remove_all_but(self.workdir, clock.config.keep_checkpoints)
+        self._saved_at = time.monotonic()
+
+    def save_as(self, path: pathlib.Path, metrics: list) -> None:
+        """Writes a file that a run could continue from."""
+        path.parent.mkdir(exist_ok=True)
+        position = checkpoint.Position(self.clock.step, self.clock.seconds, metrics=metrics)
+        checkpoint.save_checkpoint(self.model, path, position, self.class_names)
+
+
+class Recorder(keras.callbacks.Callback):
+    """After every epoch: ``history.csv``, curves, ``best.keras``.
+
+    It goes before :class:`Checkpoints`: a run that is killed in between is continued from the
+    checkpoint before, and the rows that are then too many are dropped.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, rows: list[dict], wait: InputWait):
+        super().__init__()
+        self.checkpoints, self.rows, self.wait = checkpoints, rows, wait
+
+    @property
+    def workdir(self) -> pathlib.Path:
+        return self.checkpoints.workdir
 
     @property
     def best(self) -> float:
         return max((row["val_top1"] for row in self.rows), default=-math.inf)
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        loss = (logs or {}).get("loss", 0.0)
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss is {loss} at step {self.clock.step}. The checkpoint of the last whole "
-                f"epoch stays in {self.workdir}. Lower `learning_rate`, or add `warmup_steps`."
-            )
-
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        clock = self.checkpoints.clock
         row = {
             "epoch": epoch + 1,
-            "step": self.clock.step,
-            "seconds": round(self.clock.seconds, 1),
+            "step": clock.step,
+            "seconds": round(clock.seconds, 1),
             "learning_rate": float(self.model.optimizer.learning_rate.numpy()),
             **main_output_logs(logs or {}),
+            **self.wait.summary(),
         }
         best_before = self.best
         self.rows.append(row)
         write_history(self.workdir / HISTORY, self.rows)
         plots.save_curves({self.workdir.name: self.rows}, self.workdir / CURVES)
         if row["val_top1"] > best_before:
-            self._save(BEST)
-        self.save_last()
-
-    def save_last(self) -> None:
-        """Writes the checkpoint that the run continues from."""
-        self._save(LAST)
-
-    def _save(self, name: str) -> None:
-        path, clock = self.workdir / name, self.clock
-        save_checkpoint(self.model, path, clock.step, clock.seconds, self.class_names)
+            with averaged_weights(self.model):
+                self.checkpoints.save_as(self.workdir / BEST, [])
+        if exhausted(self.rows, clock.config.early_stopping_epochs):
+            self.model.stop_training = True
 
 
-def main_output_logs(logs: dict) -> dict[str, float]:
-    """Keras's logs, with the same names for a network with an auxiliary output as for one without.
+def exhausted(rows: list[dict], patience: int | None) -> bool:
+    """Whether validation has not become better for ``patience`` epochs."""
+    tops = [row["val_top1"] for row in rows]
+    return (
+        patience is not None and len(tops) - 1 - tops.index(max(tops, default=0)) >= patience
+        if tops
+        else False
+    )
 
-    With two outputs, Keras prefixes each metric with its output, and "loss" is the weighted sum.
+
+class LossGuard(keras.callbacks.Callback):
+    """Ends a run whose loss or gradient is no number, or whose loss is far too high.
+
+    It goes before :class:`Checkpoints`, so that no checkpoint has such weights.
     """
-    short = {}
-    for name, value in logs.items():
-        prefix = "val_" if name.startswith("val_") else ""
-        metric = name.removeprefix("val_")
-        if f"{prefix}Logits_loss" in logs and metric == "loss":
-            metric = "total_loss"
-        short[prefix + metric.removeprefix("Logits_")] = float(value)
-    return short
+
+    def __init__(self, steps: Steps, clock: Clock):
+        super().__init__()
+        self.steps, self.clock = steps, clock
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        config, loss = self.clock.config, float(self.steps.loss.numpy())
+        # In float16 the scaling of the loss meets infinite gradients, and leaves such steps out.
+        norm = 0.0 if config.dtype == "mixed_float16" else float(self.steps.gradient_norm.numpy())
+        if math.isfinite(loss) and math.isfinite(norm) and loss <= config.max_loss:
+            return
+        what = "gradient" if math.isfinite(loss) and not math.isfinite(norm) else "loss"
+        value = norm if what == "gradient" else loss
+        raise FloatingPointError(f"the {what} is {value:.6g} at step {self.clock.step}.")
 
 
-def write_history(path: pathlib.Path, rows: list[dict]) -> None:
-    """Writes rows as CSV, whole or not at all."""
-    with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+class StopRequested(Exception):  # noqa: N818 (no error)
+    """A signal has asked the run to stop, and now is a good moment.
 
-
-def read_history(path: pathlib.Path) -> list[dict]:
-    """Rows of ``history.csv``; none if there is no such file."""
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    return [{**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows]
-
-
-class InterruptBetweenSteps(keras.callbacks.Callback):
-    """Turns Ctrl-C into a KeyboardInterrupt between two steps, where the weights are consistent.
-
-    A second Ctrl-C interrupts at once.
+    Args:
+        signum: the signal.
     """
+
+    def __init__(self, signum: int):
+        super().__init__(signum)
+        self.signum = signum
+
+
+class Interruption(keras.callbacks.Callback):
+    """Turns Ctrl-C and SIGTERM into :class:`StopRequested` between two steps.
+
+    There the weights are consistent. A second signal interrupts at once.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
         super().__init__()
-        self._asked = False
-        self._before = None
+        self._asked: int | None = None
+        self._before: dict = {}
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        if self._before is None and threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._ask)
+    def __enter__(self) -> "Interruption":
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
+        return self
 
-    def restore(self) -> None:
-        """Gives Ctrl-C back its meaning; also needed where ``fit`` ends with an exception."""
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+    def __exit__(self, *_exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _ask(self, signum: int, frame: object) -> None:
-        if self._asked:
+        if self._asked is not None:
             raise KeyboardInterrupt
-        self._asked = True
+        self._asked = signum
+
+    def _stop_if_asked(self) -> None:
+        if self._asked is not None:
+            raise StopRequested(self._asked)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if self._asked:
-            raise KeyboardInterrupt
+        self._stop_if_asked()
 
-
-class Progress(keras.callbacks.Callback):
-    """A bar within the epoch, and one line per epoch that stays."""
-
-    def __init__(self, clock: Clock):
-        super().__init__()
-        self.clock = clock
-        self._bar: tqdm.tqdm | None = None
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        total = self.clock.steps_per_epoch
-        done = self.clock.step % total
-        self._bar = tqdm.tqdm(
-            total=total, initial=done, desc=f"epoch {epoch + 1}", unit="step", leave=False
-        )
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        shown = main_output_logs(logs or {})
-        self._bar.set_postfix(
-            loss=f"{shown['loss']:.3f}", top1=f"{shown['top1']:.3f}", refresh=False
-        )
-        self._bar.update()
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._stop_if_asked()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self.close()
-        logs = main_output_logs(logs or {})
-        remaining = ""
-        if 0 < self.clock.progress < 1:
-            seconds = self.clock.seconds * (1 / self.clock.progress - 1)
-            remaining = f", about {seconds / 60:.0f} min left"
-        tqdm.tqdm.write(
-            f"epoch {epoch + 1}: loss {logs['loss']:.4f}, top-1 {logs['top1']:.1%}; validation "
-            f"loss {logs['val_loss']:.4f}, top-1 {logs['val_top1']:.1%} "
-            f"({self.clock.seconds / 60:.1f} min{remaining})"
-        )
-
-    def close(self) -> None:
-        """Removes the bar."""
-        if self._bar is not None:
-            self._bar.close()
+        self._stop_if_asked()

@@ -1,7 +1,11 @@
-"""One file that a run continues from: network, optimizer, position and the state of its dropout."""
+"""The files that a run continues from: network, optimizer and position, all in one."""
 
 import dataclasses
+import os
 import pathlib
+import sys
+import zipfile
+import zlib
 
 import keras
 
@@ -10,6 +14,7 @@ from video_zoo.models import saved
 
 from .optimizer import spare_from_decay
 
+FOLDER = "checkpoints"
 # Keras reads its own members of the archive only, so the rest can travel in the same file:
 # weights and position are never of two different steps.
 _MEMBER = "video_zoo.json"
@@ -17,17 +22,20 @@ _MEMBER = "video_zoo.json"
 
 @dataclasses.dataclass(frozen=True)
 class Position:
-    """How far a run is.
+    """How far a run is, and all of its state that Keras does not save.
 
     Args:
         step: number of steps done.
         seconds: of work, over all calls.
-        seeds: layer name -> state of its random generator, which Keras does not save.
+        seeds: layer name -> state of its random generator; filled in when it is saved.
+        metrics: values of the variables of all metrics, in Keras's order, over the part of the
+            epoch that is done; empty if none is.
     """
 
     step: int = 0
     seconds: float = 0.0
     seeds: dict[str, list[int]] = dataclasses.field(default_factory=dict)
+    metrics: list[float | list] = dataclasses.field(default_factory=list)
 
 
 def _generators(model: keras.Model) -> dict[str, keras.random.SeedGenerator]:
@@ -35,12 +43,17 @@ def _generators(model: keras.Model) -> dict[str, keras.random.SeedGenerator]:
     return {name: generator for name, generator in found.items() if generator is not None}
 
 
+def metrics_of(model: keras.Model) -> list[float | list]:
+    """What the metrics of ``model`` have counted; with several workers, all have to ask."""
+    return [variable.numpy().tolist() for variable in model.metrics_variables]
+
+
 def save_checkpoint(
-    model: keras.Model, path: pathlib.Path, step: int, seconds: float, class_names: list[str]
+    model: keras.Model, path: pathlib.Path, position: Position, class_names: list[str]
 ) -> None:
     """Saves ``model``, its classes, and how far its run is, to ``path``: whole or not at all."""
     seeds = {name: g.state.numpy().tolist() for name, g in _generators(model).items()}
-    position = Position(step, seconds, seeds)
+    position = dataclasses.replace(position, seeds=seeds)
     with atomic_write(path) as temporary:
         unfinished = pathlib.Path(f"{temporary}.keras")  # Keras insists on its ending
         try:
@@ -52,11 +65,64 @@ def save_checkpoint(
             unfinished.unlink(missing_ok=True)
 
 
-def load_position(path: pathlib.Path) -> Position:
+def path_of_step(workdir: str | os.PathLike, step: int) -> pathlib.Path:
+    """Where the checkpoint of a step lies."""
+    return pathlib.Path(workdir, FOLDER, f"step_{step:08d}.keras")
+
+
+def checkpoints(workdir: str | os.PathLike) -> list[pathlib.Path]:
+    """All checkpoints of a run but the best, the oldest first."""
+    return sorted(pathlib.Path(workdir, FOLDER).glob("step_*.keras"))
+
+
+def latest_checkpoint(workdir: str | os.PathLike) -> pathlib.Path | None:
+    """The checkpoint that a run would continue from; None if there is none.
+
+    One that is damaged is passed over for the one before, and a line on stderr says so.
+
+    Args:
+        workdir: folder of the run.
+
+    Raises:
+        ValueError: there are checkpoints, and all are damaged.
+    """
+    found = checkpoints(workdir)
+    for path in reversed(found):
+        problem = _damage(path)
+        if problem is None:
+            return path
+        print(f"warning: {path} is passed over: {problem}", file=sys.stderr, flush=True)
+    if found:
+        raise ValueError(
+            f"`workdir` must have a checkpoint that is whole. Received: workdir={str(workdir)!r}, "
+            "where all are damaged. Copy one back, or remove the folder to start anew."
+        )
+    return None
+
+
+def _damage(path: pathlib.Path) -> str | None:
+    """What is wrong with an archive; every byte of it has a checksum."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = archive.testzip()
+            if member is not None:
+                return f"{member} in it is damaged"
+            return None if _MEMBER in archive.namelist() else "it was not written by a run"
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+        return f"damaged, or cut short ({error})"
+
+
+def remove_all_but(workdir: pathlib.Path, number: int) -> None:
+    """Removes the oldest checkpoints, and what a killed run has left half written."""
+    for path in checkpoints(workdir)[:-number]:
+        path.unlink(missing_ok=True)
+    for path in pathlib.Path(workdir, FOLDER).glob(".step_*"):
+        path.unlink(missing_ok=True)
+
+
+def load_position(path: pathlib.Path | None) -> Position:
     """The position of a checkpoint; the start if there is none."""
-    if not path.exists():
-        return Position()
-    return Position(**saved.read_member(path, _MEMBER))
+    return Position() if path is None else Position(**saved.read_member(path, _MEMBER))
 
 
 def load_checkpoint(path: pathlib.Path) -> keras.Model:

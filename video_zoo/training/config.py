@@ -10,10 +10,57 @@ DTYPES = ("float32", "mixed_bfloat16", "mixed_float16")
 CLASS_BALANCE = ("none", "weights", "sampling")
 ON_BAD_RECORD = ("error", "skip")
 
+# Gupta et al., section 4; `scale_lr` counts from it.
+PAPER_BATCH = 5
+
+_CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "dtype": DTYPES,
+    "class_balance": CLASS_BALANCE,
+    "on_bad_record": ON_BAD_RECORD,
+}
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+_RANGES = (
+    (
+        ("batch_size", "accumulate_steps", "keep_checkpoints", "checkpoint_steps", "num_devices"),
+        "a positive integer",
+        _is_count,
+    ),
+    (("early_stopping_epochs",), "a positive integer", _is_count),
+    (
+        ("epochs", "steps", "max_hours", "learning_rate", "backbone_learning_rate_scale"),
+        "greater than 0",
+        lambda value: value > 0,
+    ),
+    (
+        ("clip_norm", "max_loss", "checkpoint_minutes"),
+        "greater than 0",
+        lambda value: value > 0,
+    ),
+    (
+        ("weight_decay", "aux_loss_weight", "warmup_steps", "virtual_devices", "precise_bn_steps"),
+        "at least 0",
+        lambda value: value >= 0,
+    ),
+    (
+        ("momentum", "label_smoothing"),
+        "at least 0 and less than 1",
+        lambda value: 0 <= value < 1,
+    ),
+    (("ema_momentum",), "greater than 0 and less than 1", lambda value: 0 < value < 1),
+)
+
 # Changing one of these between two calls continues the same run; changing another would not.
 _MAY_CHANGE = (
-    *("data_dir", "workdir", "epochs", "steps", "max_hours", "virtual_devices"),
-    *("on_bad_record", "data_service"),
+    *("data_dir", "workdir", "epochs", "steps", "max_hours", "virtual_devices", "num_devices"),
+    *("on_bad_record", "data_service", "early_stopping_epochs", "max_loss"),
+    *("checkpoint_steps", "checkpoint_minutes", "keep_checkpoints"),
 )
 
 
@@ -45,15 +92,32 @@ class TrainingConfig:
         optimizer: "sgd" (with momentum), "adam" or "adamw".
         momentum: of "sgd".
         learning_rate: at the start.
-        schedule: "step" (a tenth from half way on), "cosine" (to zero) or "constant", over the
-            whole duration, in whatever unit it is given.
+        scale_lr: whether to multiply ``learning_rate`` by ``batch_size`` / 5: it is then that of
+            the paper's batch.
+        schedule: "step" (a tenth at each of the milestones), "cosine" (to zero) or "constant",
+            over the whole duration, in whatever unit it is given.
+        milestones: of "step": shares of the duration, in [0, 1], with commas between.
         warmup_steps: steps during which the learning rate rises linearly.
         weight_decay: decoupled weight decay on kernels; none on biases and batch normalisation.
         label_smoothing: in [0, 1).
+        clip_norm: largest norm of the gradient of a step, all weights together; a longer one is
+            shortened to it. None for no limit.
+        accumulate_steps: parts into which each device cuts its clips of a step, one after the
+            other: the step of a large batch in the memory of a small one.
+        ema_momentum: of a moving average of the weights, 0.999 say; validation and ``best.keras``
+            then take the average. None for none.
+        early_stopping_epochs: the run ends where validation top-1 has not risen for so many epochs.
+            None for never.
+        max_loss: a step with a higher loss ends the run, as one with NaN does.
         aux_loss_weight: weight of the auxiliary classifier's loss in networks that have one;
             0 leaves it out.
         dtype: "float32", "mixed_bfloat16" or "mixed_float16".
         dropout_rate: None for the network's own.
+        sync_batch_norm: whether batch normalisation takes its statistics over the clips of all
+            devices.
+        precise_bn_steps: batches over which, after training, the statistics of batch normalisation
+            are taken anew, for ``precise_bn.keras``; 0 for none.
+        jit_compile: whether XLA compiles the step; one device only.
         width_multiplier: factor on the width of every layer.
         gating: whether to add self-gating.
         weights: published name, or file, of weights to start from; None for random ones. Their
@@ -64,8 +128,14 @@ class TrainingConfig:
         backbone_learning_rate_scale: factor on the learning rate of all but the classifiers; 0.1
             lets a new classifier learn ten times as fast as what it stands on.
         seed: of initial weights, order of videos, and augmentation.
+        deterministic: whether equal runs give equal weights bit for bit, at some cost in time.
         virtual_devices: number of logical CPU devices to train on instead of the real devices; 0
             uses all GPUs, or the CPU where there is none.
+        num_devices: number of devices that there must be; None for whatever is found.
+        checkpoint_steps: a checkpoint is written after so many steps, besides that of each epoch;
+            None for none.
+        checkpoint_minutes: the same in minutes; None for none.
+        keep_checkpoints: number of checkpoints to keep, besides the best one.
     """
 
     model: str
@@ -89,13 +159,23 @@ class TrainingConfig:
     optimizer: str = "sgd"
     momentum: float = 0.9
     learning_rate: float = 0.01
+    scale_lr: bool = False
     schedule: str = "step"
+    milestones: str = "0.5"
     warmup_steps: int = 0
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
+    clip_norm: float | None = None
+    accumulate_steps: int = 1
+    ema_momentum: float | None = None
+    early_stopping_epochs: int | None = None
+    max_loss: float = 1e4
     aux_loss_weight: float = 0.4
     dtype: str = "float32"
     dropout_rate: float | None = None
+    sync_batch_norm: bool = False
+    precise_bn_steps: int = 0
+    jit_compile: bool = False
     width_multiplier: float = 1.0
     gating: bool = False
     weights: str | None = None
@@ -103,7 +183,12 @@ class TrainingConfig:
     freeze_until: str | None = None
     backbone_learning_rate_scale: float = 1.0
     seed: int = 0
+    deterministic: bool = False
     virtual_devices: int = 0
+    num_devices: int | None = None
+    checkpoint_steps: int | None = None
+    checkpoint_minutes: float | None = 30.0
+    keep_checkpoints: int = 3
 
     def __post_init__(self) -> None:
         if isinstance(self.augmentation, dict):  # from config.json
@@ -116,35 +201,35 @@ class TrainingConfig:
             )
         if not durations:
             object.__setattr__(self, "max_hours", 24.0)
-        for argument, allowed in (
-            ("optimizer", OPTIMIZERS),
-            ("schedule", SCHEDULES),
-            ("dtype", DTYPES),
-            ("class_balance", CLASS_BALANCE),
-            ("on_bad_record", ON_BAD_RECORD),
-        ):
+        for argument, allowed in _CHOICES.items():
             if getattr(self, argument) not in allowed:
                 self._refuse(argument, f"one of {', '.join(map(repr, allowed))}")
-        for argument in ("epochs", "steps", "max_hours"):
-            value = getattr(self, argument)
-            if value is not None and not value > 0:
-                self._refuse(argument, "greater than 0")
-        if isinstance(self.batch_size, bool) or self.batch_size < 1:
-            self._refuse("batch_size", "a positive integer")
-        for argument in ("learning_rate", "backbone_learning_rate_scale"):
-            if not getattr(self, argument) > 0:
-                self._refuse(argument, "greater than 0")
+        for arguments, allowed, fits in _RANGES:
+            for argument in arguments:
+                value = getattr(self, argument)
+                if value is not None and not fits(value):
+                    self._refuse(argument, allowed)
         if self.weights is None:
             if self.new_head:
                 self._refuse("new_head", "False without `weights`: all is new then")
             if self.freeze_until is not None:
                 self._refuse("freeze_until", "None without `weights`: random layers would stay so")
-        for argument in ("weight_decay", "aux_loss_weight", "warmup_steps", "virtual_devices"):
-            if getattr(self, argument) < 0:
-                self._refuse(argument, "at least 0")
-        for argument in ("momentum", "label_smoothing"):
-            if not 0 <= getattr(self, argument) < 1:
-                self._refuse(argument, "at least 0 and less than 1")
+        try:
+            fits = all(0 <= share <= 1 for share in self.milestone_shares)
+        except ValueError:
+            fits = False
+        if not fits:
+            self._refuse("milestones", "numbers in [0, 1] with commas between, such as '0.5,0.75'")
+
+    @property
+    def milestone_shares(self) -> tuple[float, ...]:
+        """``milestones`` as numbers."""
+        return tuple(float(share) for share in self.milestones.split(",") if share.strip())
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """``learning_rate``, scaled with the batch where ``scale_lr`` says so."""
+        return self.learning_rate * (self.batch_size / PAPER_BATCH if self.scale_lr else 1)
 
     def _refuse(self, argument: str, allowed: str) -> None:
         raise ValueError(

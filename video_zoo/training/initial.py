@@ -10,7 +10,9 @@ from video_zoo import models
 from video_zoo.models import transfer
 from video_zoo.models.weights import WeightsInfo
 
+from .batch_norm import synchronise
 from .config import TrainingConfig
+from .optimizer import make_optimizer
 
 
 def has_auxiliary_loss(config: TrainingConfig) -> bool:
@@ -68,6 +70,35 @@ def initial_model(config: TrainingConfig, task: Task) -> tuple[keras.Model, str]
             "earlier endpoint."
         )
     return model, note
+
+
+def compiled_model(config: TrainingConfig, task: Task) -> keras.Model:
+    """The network of ``config`` with optimizer, loss and metrics; tells what was loaded."""
+    model, note = initial_model(config, task)
+    if config.weights is not None:
+        print(note)
+    metrics = [keras.metrics.CategoricalAccuracy("top1")]
+    if task.num_classes > 5:
+        metrics.append(keras.metrics.TopKCategoricalAccuracy(5, "top5"))
+    loss = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=config.label_smoothing
+    )
+    optimizer = make_optimizer(config, model)
+    if config.sync_batch_norm:
+        synchronise(model)
+    if has_auxiliary_loss(config):
+        model.compile(
+            optimizer,
+            loss=[loss, loss],
+            loss_weights=[1.0, config.aux_loss_weight],
+            weighted_metrics=[metrics, []],
+            jit_compile=config.jit_compile,
+        )
+    else:
+        model.compile(
+            optimizer, loss=loss, weighted_metrics=metrics, jit_compile=config.jit_compile
+        )
+    return model
 
 
 def check_freeze_until(config: TrainingConfig) -> None:

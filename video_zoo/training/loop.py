@@ -1,36 +1,33 @@
 """train(config): build, compile, fit, and continue where an earlier call stopped."""
 
+import contextlib
 import dataclasses
 import json
-import math
 import pathlib
-import platform
-import tempfile
+from collections.abc import Iterator
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-import video_zoo
-from video_zoo import data, models
 from video_zoo.data import whole_files
 from video_zoo.data.records import SkippedRecords, data_error
 from video_zoo.data.source import Split
-from video_zoo.evaluation.run import CONFIG
 
-from . import callbacks, checkpoint
+from . import batch_norm, callbacks, checkpoint, checks, sight
 from .batches import Batches, write_skipped
+from .clock import Budget, Clock
 from .config import TrainingConfig
-from .initial import Task, check_freeze_until, has_auxiliary_loss, initial_model
-from .optimizer import make_optimizer
-from .strategy import (
-    build_for_uneven_batches,
-    check_backend,
-    make_strategy,
-    normalise_on_device,
-)
+from .history import main_output_logs, read_history
+from .initial import Task, check_freeze_until, compiled_model
+from .input_wait import InputWait
+from .steps import Steps
+from .strategy import build_from_one_clip, check_backend, make_strategy
+from .workdir import prepare_workdir, sizes, write_config
 
 # `fit` wants a number of epochs; a run in hours is ended by its clock.
 _ENDLESS = 10**9
+BAD_BATCH, PRECISE = "bad_batch.npz", "precise_bn"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,201 +37,242 @@ class TrainingResult:
     Args:
         workdir: folder of the run.
         history: one dict per epoch: "epoch", "step", "seconds", "learning_rate", "loss", "top1",
-            "val_loss", "val_top1"; with more than five classes "top5" and "val_top5" too.
+            "val_loss", "val_top1"; with more than five classes "top5" and "val_top5" too;
+            "clips_per_second", "input_wait".
         finished: False if the run was interrupted.
+        signum: the signal that interrupted it; None if none did.
     """
 
     workdir: pathlib.Path
     history: list[dict]
     finished: bool
+    signum: int | None = None
 
 
 def train(config: TrainingConfig) -> TrainingResult:
     """Trains a network as ``config`` says, or continues the run in its ``workdir``.
 
     Writes ``config.json``, ``history.csv``, ``curves.png``, ``best.keras`` (highest validation
-    top-1), ``last.keras``, and TensorBoard's logs. Ctrl-C saves ``last.keras`` and returns.
+    top-1), ``checkpoints/``, and TensorBoard's logs. Ctrl-C and SIGTERM save a checkpoint, and the
+    call returns.
 
     Raises:
         ValueError: a setting is out of range, or ``workdir`` holds a run with other settings.
         FileNotFoundError: shards, or the file of initial weights, are missing.
-        FloatingPointError: the loss became NaN or infinite.
+        FloatingPointError: the loss became NaN, infinite, or larger than ``max_loss``.
+        MemoryError: a device has too little memory.
     """
     check_backend(config.dtype)
     strategy = make_strategy(config.virtual_devices)
+    checks.check_devices(config, strategy.num_replicas_in_sync)
     check_freeze_until(config)
     keras.utils.set_random_seed(config.seed)
-    source = Split.open(config.data_dir, config.train_split)
-    class_names = data.load_label_map(config.data_dir)
-    workdir = _prepare_workdir(config)
-    last = workdir / callbacks.LAST
-    position = checkpoint.load_position(last)
-    step, seconds = position.step, position.seconds
-    history = callbacks.read_history(workdir / callbacks.HISTORY)
-    rows = [row for row in history if row["step"] <= step]
-    clock = callbacks.Clock(config, source.num_examples // config.batch_size, step, seconds)
-    skipped = SkippedRecords() if config.on_bad_record == "skip" else None
-    batches = Batches(config, source, strategy.num_replicas_in_sync, skipped)
-    validation = batches.validation()
-    batches.training(step)  # fails here, if it does, before the network is built
-    if clock.finished:
-        print(f"{workdir} holds the finished run: {step} steps, {seconds / 60:.1f} min.")
-        return TrainingResult(workdir, rows, finished=True)
-    with strategy.scope():
-        if step:
-            model = checkpoint.load_checkpoint(last)
-            print(f"continuing {workdir} behind step {step}")
-        else:
-            task = Task(source.num_classes, class_names, source.channels)
-            model = compiled_model(config, task)
-    normalise_on_device(model)
-    if config.batch_size % strategy.num_replicas_in_sync:
-        build_for_uneven_batches(model, batches.training(0))
-    _write_config(config, model)
-    devices = ", ".join(strategy.extended.worker_devices)
-    trained, frozen = _sizes(model)
-    print(
-        f"training {config.model} on {strategy.num_replicas_in_sync} device(s): {devices}; "
-        f"{trained:,} parameters are trained" + (f", {frozen:,} frozen" if frozen else "")
-    )
-    recorder = callbacks.Recorder(workdir, clock, rows, class_names)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    sources = {s: Split.open(config.data_dir, s) for s in (config.train_split, config.val_split)}
+    for source in sources.values():
+        checks.check_shards(source)
+    workdir = prepare_workdir(config)
+    run = _Run(config, workdir, sources[config.train_split], strategy)
+    if run.ended:
+        clock = run.clock
+        print(
+            f"{workdir} holds the finished run: {clock.step} steps, {clock.seconds / 60:.1f} min."
+        )
+        return TrainingResult(workdir, run.rows, finished=True)
     try:
-        finished = _fit(model, batches, validation, recorder)
+        signum = run.work()
     finally:
-        if skipped:
-            write_skipped(workdir, skipped)
-    return TrainingResult(workdir, rows, finished)
+        if run.batches.skipped:
+            write_skipped(workdir, run.batches.skipped)
+    return TrainingResult(workdir, run.rows, signum is None, signum)
 
 
-def _fit(
-    model: keras.Model,
-    batches: Batches,
-    validation: tf.data.Dataset,
-    recorder: callbacks.Recorder,
-) -> bool:
-    """Runs ``fit`` until the clock says that it is enough; False if Ctrl-C came before."""
-    workdir, clock = recorder.workdir, recorder.clock
-    interrupt = callbacks.InterruptBetweenSteps()
-    progress = callbacks.Progress(clock)
-    tensorboard = keras.callbacks.TensorBoard(str(workdir / "tensorboard"), write_graph=False)
-    clock.start()
-    try:
-        while True:
+class _Run:
+    """A run that is going on: the network, its data, and how far it is."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        workdir: pathlib.Path,
+        source: Split,
+        strategy: tf.distribute.Strategy,
+    ) -> None:
+        self.config, self.workdir, self.source, self.strategy = config, workdir, source, strategy
+        self.newest = checkpoint.latest_checkpoint(workdir)
+        self.position = checkpoint.load_position(self.newest)
+        step, seconds = self.position.step, self.position.seconds
+        self.rows = [r for r in read_history(workdir / callbacks.HISTORY) if r["step"] <= step]
+        self.clock = Clock(config, source.num_examples // config.batch_size, step, seconds)
+        skipped = SkippedRecords() if config.on_bad_record == "skip" else None
+        self.batches = Batches(config, source, strategy.num_replicas_in_sync, skipped)
+        # These fail here, if they do, before the network is built.
+        self.validation = self.batches.validation()
+        self.batches.training(step)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do."""
+        stopped = callbacks.exhausted(self.rows, self.config.early_stopping_epochs)
+        return (self.clock.finished and not self.validation_is_due) or stopped
+
+    @property
+    def validation_is_due(self) -> bool:
+        """Whether the run was ended behind the last step of an epoch, before its validation."""
+        done = self.rows[-1]["step"] if self.rows else 0
+        return self.clock.at_end_of_epoch and done < self.clock.step
+
+    def work(self) -> int | None:
+        """Trains to the end; returns the signal that ended it before, or None."""
+        model = self._model()
+        build_from_one_clip(model, self.batches.training(0))
+        steps = Steps(model, self.config, self.source.num_classes)
+        write_config(self.config, model)
+        self._tell(model)
+        with self._explained():
+            first = self.batches.training(self.clock.step).take(1).cache()
+            checks.try_one_step(model, first, self.validation)
+            clips = next(iter(first))[0].numpy()
+        wait = InputWait(self.config.batch_size)
+        class_names = self.source.class_names
+        checkpoints = callbacks.Checkpoints(self.workdir, self.clock, self.position, class_names)
+        averages = callbacks.ValidateAverages()
+        progress = sight.Progress(self.clock, wait)
+        board = sight.Board(self.workdir, steps, self.clock, clips, class_names)
+        with callbacks.Interruption() as interruption, contextlib.ExitStack() as stack:
+            stack.callback(progress.close)
+            stack.callback(board.close)
+            # In this order: nothing is saved of a step that failed, and a checkpoint comes last.
+            order = [
+                Budget(self.clock),
+                callbacks.LossGuard(steps, self.clock),
+                averages,
+                board,
+                progress,
+                callbacks.Recorder(checkpoints, self.rows, wait),
+                checkpoints,
+                keras.callbacks.TensorBoard(str(self.workdir / "tensorboard"), write_graph=False),
+                interruption,
+            ]
+            try:
+                with self._explained():
+                    self._fit(model, wait, order)
+            except callbacks.StopRequested as request:
+                progress.close()
+                averages.restore()
+                checkpoints.save()
+                print(
+                    f"interrupted behind step {self.clock.step}; saved "
+                    f"{checkpoint.path_of_step(self.workdir, self.clock.step)}. The same command "
+                    "continues from there."
+                )
+                return request.signum
+        if self.config.precise_bn_steps:
+            self._precise_statistics(model, checkpoints)
+        return None
+
+    def _model(self) -> keras.Model:
+        with self.strategy.scope():
+            if self.newest is not None:
+                print(f"continuing {self.workdir} behind step {self.clock.step}")
+                return checkpoint.load_checkpoint(self.newest)
+            source = self.source
+            task = Task(source.num_classes, source.class_names, source.channels)
+            return compiled_model(self.config, task)
+
+    def _tell(self, model: keras.Model) -> None:
+        devices = self.strategy.extended.worker_devices
+        trained, frozen = sizes(model)
+        print(
+            f"training {self.config.model} on {len(devices)} device(s): {', '.join(devices)}; "
+            f"{trained:,} parameters are trained" + (f", {frozen:,} frozen" if frozen else "")
+        )
+        share = -(-self.config.batch_size // len(devices))
+        with self.strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+        memory = checks.estimate_memory(model, -(-share // self.config.accumulate_steps))
+        print(checks.tell_memory(memory, checks.available_memory(len(devices))))
+
+    def _fit(self, model: keras.Model, wait: InputWait, order: list) -> None:
+        """Runs ``fit`` until the clock, or early stopping, says that it is enough."""
+        clock = self.clock
+        clock.start()
+        if self.validation_is_due:
+            self._validate(model, order)
+        while not self.ended:
             # After an interruption, the rest of its epoch goes first.
             done = clock.step % clock.steps_per_epoch
-            epoch = clock.step // clock.steps_per_epoch
             model.fit(
-                batches.training(clock.step),
-                validation_data=validation,
-                initial_epoch=epoch,
-                epochs=epoch + 1 if done else _ENDLESS,
+                wait.timed(self.batches.training(clock.step)),
+                validation_data=self.validation,
+                initial_epoch=clock.epoch,
+                epochs=clock.epoch + 1 if done else _ENDLESS,
                 steps_per_epoch=clock.steps_per_epoch - done,
-                callbacks=[callbacks.Budget(clock), progress, recorder, tensorboard, interrupt],
+                callbacks=order,
                 shuffle=False,
                 verbose=0,
             )
-            if clock.finished:
-                return True
-    except KeyboardInterrupt:
-        progress.close()
-        recorder.save_last()
-        print(
-            f"interrupted behind step {clock.step}; saved {workdir / callbacks.LAST}. "
-            "The same command continues from there."
+
+    def _validate(self, model: keras.Model, order: list) -> None:
+        """The end of an epoch whose validation was interrupted."""
+        epoch = (self.clock.step - 1) // self.clock.steps_per_epoch
+        every = keras.callbacks.CallbackList(order, model=model)
+        every.on_train_begin()
+        every.on_epoch_begin(epoch)  # the metrics are those of the checkpoint again
+        logs = model.get_metrics_result()
+        found = model.evaluate(self.validation, callbacks=every, verbose=0, return_dict=True)
+        every.on_epoch_end(epoch, logs | {f"val_{name}": value for name, value in found.items()})
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turns TensorFlow's errors, and a loss that is none, into what a user can mend."""
+        try:
+            yield
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"{error} {self._keep_bad_batch()}The checkpoints before it stay in "
+                f"{self.workdir / checkpoint.FOLDER}. Lower `learning_rate`, add `warmup_steps`, "
+                "or set `clip_norm`."
+            ) from error
+        except tf.errors.InvalidArgumentError as error:
+            raise data_error(error) from error
+        except tf.errors.NotFoundError as error:
+            raise FileNotFoundError(
+                f"a shard cannot be opened any more: {error.message}"
+            ) from error
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(
+                f"a device is out of memory behind step {self.clock.step}. Lower `batch_size`, "
+                "`image_size` or `num_frames`, raise `accumulate_steps`, or set `dtype` to "
+                "'mixed_bfloat16'."
+            ) from error
+
+    def _keep_bad_batch(self) -> str:
+        """Saves the batch of the last step; its clips follow from the number of the step."""
+        if self.config.data_service is not None:
+            return ""
+        clips, labels, *_ = next(iter(self.batches.training(self.clock.step - 1)))
+        path = self.workdir / BAD_BATCH
+        with whole_files.atomic_write(path) as temporary, open(temporary, "wb") as file:
+            labels = tf.nest.flatten(labels)[0]
+            np.savez_compressed(file, clips=clips, labels=labels, step=self.clock.step)
+        return f"Its batch is in {path}. "
+
+    def _precise_statistics(self, model: keras.Model, checkpoints: callbacks.Checkpoints) -> None:
+        """Writes ``precise_bn.keras``, and what its statistics change on validation."""
+        share = self.config.batch_size // self.strategy.num_replicas_in_sync
+        share //= self.config.accumulate_steps
+        batches = self.batches.training(0).map(lambda clips, *_rest: (clips[:share],))
+        results = {}
+        with callbacks.averaged_weights(model):
+            for name in ("moving averages", "precise"):
+                if name == "precise":
+                    batch_norm.set_precise_statistics(model, batches, self.config.precise_bn_steps)
+                results[name] = model.evaluate(self.validation, verbose=0, return_dict=True)
+            checkpoints.save_as(self.workdir / f"{PRECISE}.keras", [])
+        whole_files.write_text(
+            self.workdir / f"{PRECISE}.json", json.dumps(results, indent=2) + "\n"
         )
-        return False
-    except tf.errors.InvalidArgumentError as error:
-        raise data_error(error) from error
-    except tf.errors.NotFoundError as error:
-        raise FileNotFoundError(f"a shard cannot be opened any more: {error.message}") from error
-    except tf.errors.ResourceExhaustedError as error:
-        raise MemoryError(
-            f"a device is out of memory behind step {clock.step}. Lower `batch_size`, `image_size` "
-            "or `num_frames`, or set `dtype` to 'mixed_bfloat16'."
-        ) from error
-    finally:
-        progress.close()
-        interrupt.restore()
-
-
-def compiled_model(config: TrainingConfig, task: Task) -> keras.Model:
-    """The network of ``config`` with optimizer, loss and metrics; tells what was loaded."""
-    model, note = initial_model(config, task)
-    if config.weights is not None:
-        print(note)
-    metrics = [keras.metrics.CategoricalAccuracy("top1")]
-    if task.num_classes > 5:
-        metrics.append(keras.metrics.TopKCategoricalAccuracy(5, "top5"))
-    loss = keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=config.label_smoothing
-    )
-    optimizer = make_optimizer(config, model)
-    if has_auxiliary_loss(config):
-        model.compile(
-            optimizer,
-            loss=[loss, loss],
-            loss_weights=[1.0, config.aux_loss_weight],
-            weighted_metrics=[metrics, []],
-        )
-    else:
-        model.compile(optimizer, loss=loss, weighted_metrics=metrics)
-    return model
-
-
-def _prepare_workdir(config: TrainingConfig) -> pathlib.Path:
-    """Makes the folder of the run, and refuses one that holds another run."""
-    workdir = pathlib.Path(config.workdir)
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=workdir):
-            pass
-    except OSError as error:
-        raise ValueError(
-            "`workdir` must be a folder that can be written to. Received: "
-            f"workdir={str(workdir)!r} ({error.strerror})"
-        ) from error
-    if (workdir / CONFIG).exists():
-        earlier = json.loads((workdir / CONFIG).read_text())
-        differences = config.differences(earlier["training"])
-        class_names = data.load_label_map(config.data_dir)
-        if class_names != earlier["class_names"]:
-            differences.append(f"classes were {earlier['class_names']} and are {class_names}")
-        if differences:
-            raise ValueError(
-                "`workdir` must be new, or hold a run with the same settings. Received: "
-                f"workdir={str(workdir)!r}, where {'; '.join(differences)}. Choose another folder, "
-                "or the settings of the run to continue it."
-            )
-    return workdir
-
-
-def _sizes(model: keras.Model) -> tuple[int, int]:
-    """Parameters that are trained, and frozen ones, without those of an auxiliary classifier."""
-    network = keras.Model(model.inputs, model.outputs[0])
-    trained = models.count_parameters(network)
-    statistics = ("moving_mean", "moving_variance")
-    frozen = [w for w in network.non_trainable_weights if not w.path.endswith(statistics)]
-    return trained, sum(math.prod(weight.shape) for weight in frozen)
-
-
-def _write_config(config: TrainingConfig, model: keras.Model) -> None:
-    """Everything that tells later what this run was, and how to feed its network."""
-    manifest = data.load_manifest(config.data_dir)
-    network = keras.Model(model.inputs, model.outputs[0])  # without an auxiliary classifier
-    trained, frozen = _sizes(model)
-    content = {
-        "training": dataclasses.asdict(config),
-        "class_names": data.load_label_map(config.data_dir),
-        "data": None if manifest is None else dict(manifest.settings),
-        "trainable_parameters": trained,
-        "frozen_parameters": frozen,
-        "gmacs": models.count_macs(network) / 1e9,
-        "versions": {
-            "video_zoo": video_zoo.__version__,
-            "keras": keras.__version__,
-            "tensorflow": tf.__version__,
-            "python": platform.python_version(),
-        },
-    }
-    path = pathlib.Path(config.workdir, CONFIG)
-    whole_files.write_text(path, json.dumps(content, indent=2) + "\n")
+        shown = {name: main_output_logs(logs) for name, logs in results.items()}
+        told = (f"{n} {logs['top1']:.1%} (loss {logs['loss']:.4f})" for n, logs in shown.items())
+        print(f"validation top-1 by statistics of batch normalisation: {', '.join(told)}")

@@ -75,7 +75,10 @@ def make_optimizer(config: TrainingConfig, model: keras.Model) -> keras.optimize
     """The optimizer of ``config`` for ``model``; its biases and normalisation are not decayed."""
     # Only AdamW takes a decay of 0 as such; the others decay nothing without one.
     decay = config.weight_decay if config.optimizer == "adamw" else config.weight_decay or None
-    options: dict[str, Any] = {"learning_rate": config.learning_rate, "weight_decay": decay}
+    rate = config.peak_learning_rate
+    options: dict[str, Any] = {"learning_rate": rate, "weight_decay": decay}
+    if config.ema_momentum is not None:
+        options |= {"use_ema": True, "ema_momentum": config.ema_momentum}
     if config.optimizer == "sgd":
         options["momentum"] = config.momentum
     plain, scaled = _OPTIMIZERS[config.optimizer]

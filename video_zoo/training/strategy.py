@@ -1,11 +1,7 @@
 """Which ``tf.distribute`` strategy a run uses."""
 
-from collections.abc import Callable
-
 import keras
 import tensorflow as tf
-
-from video_zoo.data import transforms
 
 
 def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
@@ -35,26 +31,11 @@ def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus] or ["CPU:0"])
 
 
-def normalise_on_device(model: keras.Model) -> None:
-    """Lets ``fit`` take clips in bytes (uint8 in [0, 255]); each replica normalises its own.
+def build_from_one_clip(model: keras.Model, dataset: tf.data.Dataset) -> None:
+    """Builds metrics and loss of a network, so that ``fit`` finds nothing left to build.
 
-    They are a quarter of the size of the float32 that the network takes, on the way through the
-    CPU's memory and to the GPU.
-    """
-
-    def on_bytes(step: Callable) -> Callable:
-        return lambda data: step((transforms.normalise(data[0]), *data[1:]))
-
-    model.train_step = on_bytes(model.train_step)
-    model.test_step = on_bytes(model.test_step)
-
-
-def build_for_uneven_batches(model: keras.Model, dataset: tf.data.Dataset) -> None:
-    """Lets ``fit`` deal a batch to replicas that get different numbers of clips.
-
-    To build metrics and optimizer, Keras takes the mean of a first batch over the replicas, which
-    fails where their shares differ in size. Here they are built from one clip of zeros instead, and
-    Keras is told that nothing is left to build.
+    Keras would take the mean of a first batch over the replicas for it, which fails where their
+    shares of a batch differ in size. Here it is one clip of zeros.
 
     Args:
         model: compiled, made under a distribution strategy.

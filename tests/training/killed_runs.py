@@ -1,0 +1,95 @@
+"""Real trainings in processes of their own, killed at random moments, and what they leave."""
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from video_zoo.training.checkpoint import latest_checkpoint, load_checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+# As small as the network gets; with dropout, and an optimizer that has a memory.
+SMALL = (
+    *("--model=s3d_v1", "--num_frames=2", "--image_size=16", "--width_multiplier=0.0625"),
+    *("--batch_size=5", "--optimizer=adam", "--learning_rate=1e-3", "--schedule=cosine"),
+    "--deterministic",
+)
+# What differs from run to run, however equal they are.
+TIMES = ("seconds", "clips_per_second", "input_wait")
+
+
+def start(shards, workdir, *arguments):
+    """A process of tools/train.py."""
+    command = [sys.executable, str(ROOT / "tools" / "train.py"), *SMALL]
+    command += [f"--data_dir={shards}", f"--workdir={workdir}", *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
+
+
+def finish(process, code=0, timeout=300):
+    """Waits for the end; returns what the process printed."""
+    output, _ = process.communicate(timeout=timeout)
+    assert process.returncode == code, output
+    return output
+
+
+def newest_step(workdir):
+    """Of the newest file; -1 if there is none."""
+    names = [path.stem for path in Path(workdir, "checkpoints").glob("step_*.keras")]
+    return max((int(name.removeprefix("step_")) for name in names), default=-1)
+
+
+def kill_behind_a_checkpoint(process, workdir, delay, number=signal.SIGKILL, timeout=240):
+    """Kills a run some moments behind its next checkpoint; False if it ended by itself."""
+    before, limit = newest_step(workdir), time.monotonic() + timeout
+    while newest_step(workdir) == before and process.poll() is None:
+        assert time.monotonic() < limit, "no checkpoint was written"
+        time.sleep(0.01)
+    time.sleep(delay)
+    if process.poll() is not None:
+        return False
+    process.send_signal(number)
+    return True
+
+
+def train_with_kills(shards, workdir, kills, seed, *arguments):
+    """Kills a run, and starts it again, so many times; lets it end; returns how often it was."""
+    draw, done = random.Random(seed), 0
+    for _ in range(kills):
+        process = start(shards, workdir, *arguments)
+        killed = kill_behind_a_checkpoint(process, workdir, draw.uniform(0, 0.5))
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == (-signal.SIGKILL if killed else 0), output
+        if not killed:
+            break
+        done += 1
+    finish(start(shards, workdir, *arguments))
+    return done
+
+
+def rows(workdir):
+    """history.csv without the columns of times."""
+    with open(Path(workdir, "history.csv"), newline="") as file:
+        return [
+            {name: float(value) for name, value in row.items() if name not in TIMES}
+            for row in csv.DictReader(file)
+        ]
+
+
+def assert_equal_runs(one, other):
+    """Weights, statistics, optimizer and random generators bit for bit, and the record."""
+    models = [load_checkpoint(latest_checkpoint(workdir)) for workdir in (one, other)]
+    for first, second in zip(
+        *([*m.variables, *m.optimizer.variables] for m in models), strict=True
+    ):
+        np.testing.assert_array_equal(first, second, err_msg=first.path)
+    for first, second in zip(rows(one), rows(other), strict=True):
+        np.testing.assert_allclose(list(first.values()), list(second.values()), rtol=1e-6)

@@ -1,0 +1,91 @@
+"""Runs that were killed end like runs that were not."""
+
+import signal
+
+import keras
+import pytest
+from killed_runs import (
+    assert_equal_runs,
+    finish,
+    kill_behind_a_checkpoint,
+    newest_step,
+    rows,
+    start,
+    train_with_kills,
+)
+
+from video_zoo.training import checkpoint, latest_checkpoint
+
+STEPS = ("--steps=30", "--checkpoint_steps=3")
+
+
+def whole_run(shards, folder, *arguments):
+    finish(start(shards, folder, *STEPS, *arguments))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def on_two_devices(motion_shards, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "two"
+    return whole_run(motion_shards, folder, "--virtual_devices=2")
+
+
+def test_killed_on_two_devices(on_two_devices, motion_shards, tmp_path):
+    """With the same command each time; the kills fall within epochs of four steps."""
+    arguments = (*STEPS, "--virtual_devices=2")
+    assert train_with_kills(motion_shards, tmp_path, 2, 0, *arguments) == 2
+    assert_equal_runs(on_two_devices, tmp_path)
+    assert [row["step"] for row in rows(tmp_path)] == [*range(4, 29, 4), 30]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("devices", [0, 2])
+def test_killed_ten_times(devices, motion_shards, tmp_path):
+    arguments = ("--steps=90", "--checkpoint_steps=3", f"--virtual_devices={devices}")
+    finish(start(motion_shards, tmp_path / "whole", *arguments))
+    killed = train_with_kills(motion_shards, tmp_path / "killed", 10, devices, *arguments)
+    assert killed == 10
+    assert_equal_runs(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_sigterm_saves_and_has_a_code_of_its_own(motion_shards, tmp_path):
+    process = start(motion_shards, tmp_path, "--epochs=500", "--checkpoint_steps=1000")
+    assert kill_behind_a_checkpoint(process, tmp_path, 0.3, signal.SIGTERM)
+    output = finish(process, code=75)
+    step = newest_step(tmp_path)
+    assert step % 4, "it ended with an epoch by chance: the test needs another delay"
+    assert (
+        f"interrupted behind step {step}; saved {checkpoint.path_of_step(tmp_path, step)}" in output
+    )
+    output = finish(start(motion_shards, tmp_path, f"--steps={step + 1}"))
+    assert f"continuing {tmp_path} behind step {step}" in output
+
+
+def test_a_damaged_checkpoint_is_passed_over(on_two_devices, motion_shards, tmp_path, capsys):
+    import shutil
+
+    run = shutil.copytree(on_two_devices, tmp_path / "run")
+    newest, before = sorted((run / "checkpoints").iterdir(), reverse=True)[:2]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    newest.write_bytes(content)
+    assert latest_checkpoint(run) == before
+    assert f"warning: {newest} is passed over: " in capsys.readouterr().err
+    output = finish(start(motion_shards, run, *STEPS, "--virtual_devices=2"))
+    assert f"continuing {run} behind step {checkpoint.load_position(before).step}" in output
+    assert_equal_runs(on_two_devices, run)
+
+
+def test_where_all_are_damaged_nothing_starts_anew(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step_00000004.keras").write_bytes(b"")
+    with pytest.raises(ValueError, match="`workdir` must have a checkpoint that is whole"):
+        latest_checkpoint(tmp_path)
+    assert latest_checkpoint(tmp_path / "new") is None
+
+
+def test_the_last_ones_are_kept_and_the_best(on_two_devices):
+    names = sorted(path.name for path in (on_two_devices / "checkpoints").iterdir())
+    assert names == [f"step_{step:08d}.keras" for step in (27, 28, 30)]
+    assert keras.saving.load_model(on_two_devices / "best.keras").count_params()

@@ -1,0 +1,189 @@
+"""What one step does to the weights, and what it tells."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from video_zoo.training import TrainingConfig, batch_norm, callbacks, checks
+from video_zoo.training.initial import Task, compiled_model
+from video_zoo.training.steps import Steps
+from video_zoo.training.strategy import build_from_one_clip
+
+CLIPS = np.random.default_rng(0).integers(0, 255, (6, 2, 16, 16, 3), np.uint8)
+LABELS = np.eye(5, dtype=np.float32)[[0, 1, 2, 3, 4, 0]]
+WEIGHTS = np.array([1, 1, 2, 0, 1, 1], np.float32)
+
+
+def dataset():
+    return tf.data.Dataset.from_tensors((CLIPS, LABELS, WEIGHTS))
+
+
+@pytest.fixture
+def prepared(tiny_run):
+    """A function (**settings) -> (network, its steps), with plain SGD at rate 1 and no dropout."""
+
+    def prepare(**settings):
+        keras.utils.set_random_seed(0)
+        base = {"num_frames": 2, "image_size": 16, "optimizer": "sgd", "momentum": 0.0}
+        base |= {"learning_rate": 1.0, "dropout_rate": 0.0}
+        config = TrainingConfig(**tiny_run | base | settings, data_dir="-", workdir="-")
+        model = compiled_model(config, Task(5))
+        build_from_one_clip(model, dataset())
+        return model, Steps(model, config, 5)
+
+    return prepare
+
+
+def values(model):
+    return [weight.numpy() for weight in model.trainable_weights]
+
+
+def assert_same(some, others):
+    """Equal within float32's rounding of the largest; the gradients at the start are in hundreds."""
+    for one, other in zip(some, others, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6 * np.abs(one).max())
+
+
+def norm_of_change(before, model):
+    changes = [(b - a).ravel() for b, a in zip(before, values(model), strict=True)]
+    return np.linalg.norm(np.concatenate(changes))
+
+
+def fix_statistics(model):
+    """Lets batch normalisation use its moving averages, so that clips do not see one another."""
+    for layer in batch_norm.layers_of(model):
+        layer.moving_variance.assign(np.full(layer.moving_variance.shape, 0.3))
+        layer.trainable = False
+
+
+def test_parts_of_a_batch_give_the_step_of_the_whole(prepared):
+    results = []
+    for parts in (1, 4):  # 1, 2, 1 and 2 clips
+        model, steps = prepared(accumulate_steps=parts)
+        fix_statistics(model)
+        logs = model.fit(dataset(), shuffle=False, verbose=0).history
+        results.append((values(model), float(steps.loss), float(steps.gradient_norm), logs))
+    (whole, loss, norm, logs), (parts, *others, other_logs) = results
+    assert_same(whole, parts)
+    assert others == pytest.approx([loss, norm], rel=1e-5)
+    assert logs["loss"] == pytest.approx(other_logs["loss"], rel=1e-5)
+    assert logs["loss"][0] == pytest.approx(loss, rel=1e-5)
+    assert logs["top1"] == pytest.approx(other_logs["top1"])
+
+
+def test_the_step_is_that_of_keras(prepared, tiny_run):
+    model, steps = prepared()
+    fix_statistics(model)
+    other = keras.models.clone_model(model)
+    other.set_weights(model.get_weights())
+    other.compile(keras.optimizers.SGD(1.0), keras.losses.CategoricalCrossentropy(from_logits=True))
+    before = values(model)
+    model.fit(dataset(), shuffle=False, verbose=0)
+    clips = CLIPS.astype(np.float32) / 127.5 - 1
+    history = other.fit(clips, LABELS, sample_weight=WEIGHTS, batch_size=6, verbose=0).history
+    assert history["loss"][0] == pytest.approx(float(steps.loss), rel=1e-5)
+    assert_same(values(model), values(other))
+    assert norm_of_change(before, model) == pytest.approx(float(steps.gradient_norm), rel=1e-4)
+
+
+def test_a_long_gradient_is_shortened_to_the_limit(prepared):
+    model, steps = prepared(clip_norm=0.01)
+    before = values(model)
+    model.fit(dataset(), shuffle=False, verbose=0)
+    assert float(steps.gradient_norm) > 0.1
+    assert norm_of_change(before, model) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_validation_counts_its_confusions(prepared):
+    model, steps = prepared()
+    model.evaluate(dataset(), verbose=0)
+    predicted = model.predict(CLIPS.astype(np.float32) / 127.5 - 1, verbose=0).argmax(axis=1)
+    expected = np.zeros((5, 5))
+    for true, found, weight in zip(LABELS.argmax(axis=1), predicted, WEIGHTS, strict=True):
+        expected[true, found] += weight > 0
+    np.testing.assert_array_equal(steps.confusion, expected)
+
+
+def test_averages_take_the_place_of_the_weights_and_go_again(prepared):
+    model, _ = prepared(ema_momentum=0.75)
+    after = []
+    for _ in range(2):
+        model.fit(dataset(), shuffle=False, verbose=0)
+        after.append(values(model))
+    with callbacks.averaged_weights(model):
+        # Keras lets the average begin with the weights behind the first step.
+        for average, first, last in zip(values(model), *after, strict=True):
+            np.testing.assert_allclose(average, 0.75 * first + 0.25 * last, atol=1e-6)
+    for one, other in zip(values(model), after[-1], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_precise_statistics_are_those_over_all_clips(prepared):
+    model, _ = prepared()
+    batches = tf.data.Dataset.from_tensor_slices(CLIPS).batch(2).map(lambda clips: (clips,))
+    batch_norm.set_precise_statistics(model, batches, 3)
+    layer = batch_norm.layers_of(model)[0]
+    first = keras.Model(model.inputs, layer.input)
+    seen = first.predict(CLIPS.astype(np.float32) / 127.5 - 1, verbose=0)
+    np.testing.assert_allclose(layer.moving_mean, seen.mean(axis=(0, 1, 2, 3)), atol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, seen.var(axis=(0, 1, 2, 3)), rtol=1e-3)
+
+
+def test_a_trial_step_leaves_no_trace(prepared):
+    model, _ = prepared(optimizer="adam", dropout_rate=0.5, ema_momentum=0.9)
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    before = [variable.numpy() for variable in variables]
+    checks.try_one_step(model, dataset(), dataset())
+    for variable, value in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value, err_msg=variable.path)
+    model.fit(dataset(), shuffle=False, verbose=0)
+    assert any((v.numpy() != b).any() for v, b in zip(variables, before, strict=True))
+
+
+def test_the_estimate_of_memory_follows_what_it_depends_on(prepared):
+    model, _ = prepared(optimizer="adam")
+    model.optimizer.build(model.trainable_variables)
+    one, two = (checks.estimate_memory(model, clips) for clips in (1, 2))
+    assert two.activations == 2 * one.activations and two.weights == one.weights
+    parameters = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
+    statistics = model.count_params() - parameters
+    # Weights, gradients, two moments; and the optimizer's counter and learning rate.
+    assert one.weights == 4 * (4 * parameters + statistics + 2)
+    line = checks.tell_memory(one, one.total - 1)
+    assert "warning: that may be too little. Lower `batch_size`" in line
+    assert "warning" not in checks.tell_memory(one, one.total)
+
+
+@pytest.mark.parametrize(
+    ("settings", "found", "message"),
+    [
+        (
+            {"num_devices": 2},
+            1,
+            "`num_devices` must be the number of devices that TensorFlow finds, 1",
+        ),
+        (
+            {"accumulate_steps": 3},
+            2,
+            "`accumulate_steps` must be at most the number of clips that a",
+        ),
+        (
+            {"sync_batch_norm": True},
+            2,
+            "`batch_size` must be a multiple of the number of devices, 2",
+        ),
+        ({"jit_compile": True}, 2, "`jit_compile` must be False on several devices"),
+    ],
+)
+def test_what_the_devices_cannot_do_is_refused(settings, found, message, tiny_run):
+    config = TrainingConfig(**tiny_run | settings, data_dir="-", workdir="-")
+    with pytest.raises(ValueError, match=message):
+        checks.check_devices(config, found)
+    possible = dataclasses.replace(
+        config, num_devices=None, accumulate_steps=1, sync_batch_norm=False, jit_compile=False
+    )
+    checks.check_devices(possible, found)

@@ -1,0 +1,156 @@
+"""What can be found out before the first expensive minute."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import psutil
+import tensorflow as tf
+
+from video_zoo.data import records
+from video_zoo.data.source import Split
+
+from .config import TrainingConfig
+from .steps import plain_optimizer
+
+_MIB = 2**20
+
+
+def check_devices(config: TrainingConfig, found: int) -> None:
+    """Raises ValueError if there are other devices than asked for, or they cannot share a batch."""
+    if config.num_devices not in (None, found):
+        raise ValueError(
+            f"`num_devices` must be the number of devices that TensorFlow finds, {found}. "
+            f"Received: num_devices={config.num_devices}. Look at nvidia-smi and "
+            "CUDA_VISIBLE_DEVICES."
+        )
+    if config.batch_size // found < config.accumulate_steps:
+        raise ValueError(
+            "`accumulate_steps` must be at most the number of clips that a device gets, "
+            f"{config.batch_size // found}. Received: accumulate_steps={config.accumulate_steps}"
+        )
+    if config.sync_batch_norm and config.batch_size % found:
+        raise ValueError(
+            f"`batch_size` must be a multiple of the number of devices, {found}, with "
+            f"`sync_batch_norm`. Received: batch_size={config.batch_size}"
+        )
+    if config.jit_compile and found > 1:
+        raise ValueError(
+            "`jit_compile` must be False on several devices, which XLA cannot compile for here. "
+            f"Received: jit_compile=True and {found} devices"
+        )
+
+
+def check_shards(source: Split) -> None:
+    """Opens every shard and reads its first record.
+
+    Raises:
+        ValueError: one is damaged there.
+        FileNotFoundError: one cannot be opened.
+    """
+    shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
+    shards = shards.filter(lambda _shard, size: size > 0)
+    first = shards.interleave(
+        lambda shard, size: records.read_shard(shard, tf.cast(size, tf.int64)).take(1),
+        cycle_length=16,
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    try:
+        for _ in first:
+            pass
+    except tf.errors.InvalidArgumentError as error:
+        raise records.data_error(error) from error
+    except tf.errors.NotFoundError as error:
+        raise FileNotFoundError(f"a shard cannot be opened: {error.message}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """What one device needs for training, in bytes, roughly.
+
+    Args:
+        weights: weights, their gradients, and what the optimizer keeps for each.
+        activations: outputs of all layers, which the backward pass needs.
+    """
+
+    weights: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.activations
+
+
+def estimate_memory(model: keras.Model, clips: int) -> Memory:
+    """Memory of a training step on one device.
+
+    Args:
+        model: compiled network whose optimizer is built.
+        clips: of the step that are in work at once on the device.
+    """
+    outputs = sum(
+        int(np.prod(output.shape[1:])) * np.dtype(_numpy_name(layer.compute_dtype)).itemsize
+        for layer in model.layers
+        for output in tf.nest.flatten(layer.output)
+    )
+    trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    kept = sum(int(np.prod(variable.shape)) for variable in plain_optimizer(model).variables)
+    return Memory(4 * (model.count_params() + trained + kept), outputs * clips)
+
+
+def _numpy_name(dtype: str) -> str:
+    return "float16" if dtype == "bfloat16" else dtype
+
+
+def available_memory(num_devices: int) -> int:
+    """Bytes that each device has: a GPU's own, or a share of the computer's that is free."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        from tensorflow.python.client import device_lib  # TensorFlow tells it nowhere else
+
+        limits = [d.memory_limit for d in device_lib.list_local_devices() if d.device_type == "GPU"]
+        return min(limits)
+    return psutil.virtual_memory().available // num_devices
+
+
+def tell_memory(memory: Memory, available: int) -> str:
+    """One line, with a warning where the estimate is above what there is."""
+    line = (
+        f"memory of a device: about {memory.total / _MIB:,.0f} MiB for training (weights "
+        f"{memory.weights / _MIB:,.0f}, activations {memory.activations / _MIB:,.0f}), "
+        f"{available / _MIB:,.0f} MiB available"
+    )
+    if memory.total > available:
+        line += (
+            "\nwarning: that may be too little. Lower `batch_size`, `image_size` or `num_frames`, "
+            "raise `accumulate_steps`, or set `dtype` to 'mixed_bfloat16'"
+        )
+    return line
+
+
+def try_one_step(
+    model: keras.Model, training: tf.data.Dataset, validation: tf.data.Dataset
+) -> None:
+    """One step of training and one of validation on real data, and all variables as before.
+
+    What is traced and compiled for it serves the run too.
+
+    Args:
+        model: compiled, built, with its steps set.
+        training, validation: datasets of at least one batch.
+    """
+    with model.distribute_strategy.scope():
+        model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    before = [variable.numpy() for variable in variables]
+    model.fit(
+        training,
+        steps_per_epoch=1,
+        validation_data=validation,
+        validation_steps=1,
+        shuffle=False,
+        verbose=0,
+    )
+    for variable, value in zip(variables, before, strict=True):
+        variable.assign(value)

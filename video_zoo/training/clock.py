@@ -1,0 +1,94 @@
+"""How far a run is, and what follows from it: the learning rate, and the end."""
+
+import time
+
+import keras
+
+from .config import TrainingConfig
+from .schedule import learning_rate
+
+
+class Clock:
+    """Steps and seconds of work that a run has had, over all its calls."""
+
+    def __init__(self, config: TrainingConfig, steps_per_epoch: int, step: int, seconds: float):
+        self.config = config
+        self.steps_per_epoch = steps_per_epoch
+        self.step = step
+        self.seconds = seconds
+        self._counted_until: float | None = None
+
+    def start(self) -> None:
+        """Begins to count: what comes before the first step is no work."""
+        self._counted_until = time.monotonic()
+
+    def tick(self) -> None:
+        """Counts the time since the last call; nobody sees ``seconds`` change in between."""
+        now = time.monotonic()
+        self.seconds += now - self._counted_until
+        self._counted_until = now
+
+    @property
+    def total_steps(self) -> int | None:
+        """None where the duration is in hours."""
+        if self.config.steps is not None:
+            return self.config.steps
+        return None if self.config.epochs is None else self.config.epochs * self.steps_per_epoch
+
+    @property
+    def progress(self) -> float:
+        if self.total_steps is not None:
+            return self.step / self.total_steps
+        return self.seconds / (self.config.max_hours * 3600)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate; None at the start and behind the end."""
+        if not 0 < self.progress < 1:
+            return None
+        return self.seconds * (1 / self.progress - 1)
+
+    @property
+    def finished(self) -> bool:
+        return self.progress >= 1
+
+    @property
+    def epoch(self) -> int:
+        """Number, from 0, of the epoch that the next step belongs to."""
+        return self.step // self.steps_per_epoch
+
+    @property
+    def at_end_of_epoch(self) -> bool:
+        """Whether validation follows the last step."""
+        return self.step > 0 and (self.step % self.steps_per_epoch == 0 or self.finished)
+
+
+class Budget(keras.callbacks.Callback):
+    """Sets the learning rate of every step, and ends the run when its duration is over."""
+
+    def __init__(self, clock: Clock):
+        super().__init__()
+        self.clock = clock
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        config = self.clock.config
+        self.model.optimizer.learning_rate = learning_rate(
+            config.peak_learning_rate,
+            config.schedule,
+            self.clock.progress,
+            self.clock.step,
+            config.warmup_steps,
+            config.milestone_shares,
+        )
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.clock.step += 1
+        self._count()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._count()
+
+    def _count(self) -> None:
+        self.clock.tick()
+        if self.clock.finished:
+            self.model.stop_training = True

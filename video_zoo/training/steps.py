@@ -1,0 +1,123 @@
+"""What a step of ``fit`` computes on each device, in place of Keras's own two steps.
+
+Beyond those, a training step takes clips in bytes, can go through its clips in parts, and knows its
+gradient as a whole: its norm is a property of the step and not of a device's share of it.
+"""
+
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+
+from video_zoo.data import transforms
+
+from .config import TrainingConfig
+
+
+class Steps:
+    """The training and validation step of a compiled network, which gets them as its own.
+
+    Args:
+        model: compiled, made under a distribution strategy.
+        config: the run.
+        num_classes: of the data.
+
+    Attributes:
+        loss: float32 scalar variable, of the last training step over all devices.
+        gradient_norm: float32 scalar variable, of all weights together, before it was clipped.
+        confusion: float32 [num_classes, num_classes] variable, number of validation clips since it
+            was last set to zero: row the true class, column the predicted one.
+    """
+
+    def __init__(self, model: keras.Model, config: TrainingConfig, num_classes: int) -> None:
+        self._model = model
+        self._clip_norm = config.clip_norm
+        self._num_parts = config.accumulate_steps
+        with model.distribute_strategy.scope():
+            same = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
+            self.loss = tf.Variable(0.0, **same)
+            self.gradient_norm = tf.Variable(0.0, **same)
+            self.confusion = tf.Variable(
+                tf.zeros([num_classes, num_classes]),
+                trainable=False,
+                synchronization=tf.VariableSynchronization.ON_READ,
+                aggregation=tf.VariableAggregation.SUM,
+            )
+        optimizer = plain_optimizer(model)
+        # The step has done it, to know the whole gradient.
+        optimizer._all_reduce_sum_gradients = list
+        # `fit` would put the average in place of the weights, also behind a part of an epoch.
+        optimizer.finalize_variable_values = lambda variables: None
+        as_it_is = tf.autograph.experimental.do_not_convert
+        model.train_step = as_it_is(self._train_step)
+        model.test_step = as_it_is(self._test_step)
+
+    def _train_step(self, data: tuple) -> dict:
+        model, optimizer = self._model, self._model.optimizer
+        weights = model.trainable_weights
+        total, gradients, logs = 0.0, None, {}
+        for part, share in self._parts(data):
+            # The next part begins when this one's gradient is there: only one is in memory.
+            with tf.control_dependencies(gradients or []):
+                clips = transforms.normalise(tf.identity(part[0]))
+            with tf.GradientTape() as tape:
+                outputs = model(clips, training=True)
+                loss = model.compute_loss(clips, part[1], outputs, part[2]) * share
+                scaled = optimizer.scale_loss(loss)
+            found = tape.gradient(scaled, weights)
+            gradients = found if gradients is None else list(map(tf.add, gradients, found))
+            total += loss
+            logs = self._update_metrics(loss / share, clips, part, outputs)
+        context = tf.distribute.get_replica_context()
+        total, *gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, [total, *gradients])
+        scale = tf.cast(optimizer.scale_loss(1.0), tf.float32)
+        norm = tf.linalg.global_norm(gradients) / scale
+        self.loss.assign(total)
+        self.gradient_norm.assign(norm)
+        if self._clip_norm is not None:
+            factor = tf.minimum(1.0, self._clip_norm / tf.maximum(norm, 1e-12))
+            gradients = [gradient * tf.cast(factor, gradient.dtype) for gradient in gradients]
+        optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        return logs
+
+    def _parts(self, data: tuple) -> Iterator[tuple[tuple, tf.Tensor | float]]:
+        """Slices of a batch, each with its share of the clips."""
+        if self._num_parts == 1:
+            yield data, 1.0
+            return
+        count = tf.shape(data[0])[0]
+        for index in range(self._num_parts):
+            begin = count * index // self._num_parts
+            end = count * (index + 1) // self._num_parts
+            part = tf.nest.map_structure(lambda value, b=begin, e=end: value[b:e], data)
+            yield part, tf.cast(end - begin, tf.float32) / tf.cast(count, tf.float32)
+
+    def _test_step(self, data: tuple) -> dict:
+        clips = transforms.normalise(data[0])
+        outputs = self._model(clips, training=False)
+        loss = self._model.compute_loss(clips, data[1], outputs, data[2])
+        targets, logits, weights = (
+            tf.nest.flatten(each)[0] for each in (data[1], outputs, data[2])
+        )
+        counts = tf.math.confusion_matrix(
+            tf.argmax(targets, axis=-1),
+            tf.argmax(logits, axis=-1),
+            targets.shape[-1],
+            tf.cast(weights > 0, tf.float32),
+            tf.float32,
+        )
+        self.confusion.assign_add(counts)
+        return self._update_metrics(loss, clips, data, outputs)
+
+    def _update_metrics(self, loss: tf.Tensor, clips: tf.Tensor, data: tuple, outputs) -> dict:
+        model = self._model
+        # Keras has divided the loss by the number of devices, over which gradients are summed.
+        whole = loss * model.distribute_strategy.num_replicas_in_sync
+        tracker = next(metric for metric in model.metrics if metric.name == "loss")
+        tracker.update_state(whole, sample_weight=tf.shape(clips)[0])
+        return model.compute_metrics(clips, data[1], outputs, sample_weight=data[2])
+
+
+def plain_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
+    """The optimizer of a network, without the loss scaling around it."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
