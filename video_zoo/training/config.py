@@ -16,6 +16,9 @@ _MAY_CHANGE = (
     *("on_bad_record", "data_service"),
 )
 
+# A run has one of them.
+DURATIONS = ("epochs", "steps", "max_hours")
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
@@ -108,7 +111,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if isinstance(self.augmentation, dict):  # from config.json
             object.__setattr__(self, "augmentation", AugmentationConfig(**self.augmentation))
-        durations = [n for n in ("epochs", "steps", "max_hours") if getattr(self, n) is not None]
+        durations = [name for name in DURATIONS if getattr(self, name) is not None]
         if len(durations) > 1:
             raise ValueError(
                 "one of `epochs`, `steps` and `max_hours` may be given. Received: "
