@@ -38,7 +38,7 @@ def read_settings(config_class: type, path: str | os.PathLike) -> dict[str, Any]
     if isinstance(content, dict) and {"training", "versions"} <= content.keys():
         content = content["training"]  # config.json of a run, which tells more than its settings
     if not isinstance(content, dict):
-        found = "nothing" if content is None else f"a {type(content).__name__}"
+        found = {type(None): "nothing", list: "a list"}.get(type(content), "a single value")
         raise ValueError(
             "`config` must be a file of settings, such as `batch_size: 8`. "
             f"Received: config={str(path)!r}, which holds {found}"
