@@ -1,6 +1,7 @@
 """Trains a network on shards, or continues a run that was stopped.
 
     python tools/train.py --model s3d_v1 --data_dir SHARDS --workdir RUN
+    python tools/train.py --config recipes/s3d_v1_paper.yaml --data_dir SHARDS --workdir RUN
 
 Without further flags this is the paper's recipe: 64 frames at 224x224, batches of 5, SGD with
 momentum 0.9, learning rate 0.01 and 0.001 from half way on, 24 hours, on all visible GPUs. The same
@@ -13,9 +14,9 @@ Ctrl-C: what was done is saved, and the same command continues.
 from absl import app
 
 from video_zoo import cli
-from video_zoo.training import TrainingConfig
+from video_zoo.training.config import DURATIONS, TrainingConfig
 
-_FLAGS = cli.define_flags(TrainingConfig)
+_FLAGS = cli.define_flags(TrainingConfig, config_file=True)
 
 
 def main(argv: list[str]) -> int:
@@ -23,7 +24,7 @@ def main(argv: list[str]) -> int:
 
 
 def _train() -> int:
-    config = cli.from_flags(TrainingConfig, _FLAGS)
+    config = cli.from_flags(TrainingConfig, _FLAGS, one_of=DURATIONS)
     from video_zoo.training import train
 
     result = train(config)

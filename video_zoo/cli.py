@@ -7,11 +7,12 @@ import re
 import signal
 import sys
 import traceback
-import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from absl import flags, logging
+
+from video_zoo.config_file import make_config, plain_type, read_settings, setting_fields
 
 # TensorFlow reads this when it is first imported, which is after this module.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -20,17 +21,34 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 flags.disclaim_key_flags()
 
 T = typing.TypeVar("T")
+_CONFIG = "config"
 # 75 is "try again later" (EX_TEMPFAIL): a batch system that moves a job can tell it from a failure.
 INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 75}
 USER_ERRORS = (ValueError, OSError, ImportError, FloatingPointError, MemoryError)
 
 
-def define_flags(config_class: type) -> dict:
+def define_flags(config_class: type, *, config_file: bool = False) -> dict[str, flags.FlagHolder]:
     """Defines an absl flag for each field of a config dataclass, and of those within it.
 
     Name, type and default are the field's, the help is its entry under ``Args:`` in the class's
     docstring. A field without a default becomes a required flag.
+
+    Args:
+        config_class: the dataclass.
+        config_file: whether there is a flag ``--config`` too, for a file of settings. It may give
+            what is required, so :func:`from_flags` looks for that.
     """
+    holders = _define_flags(config_class, required=not config_file)
+    if config_file:
+        holders[_CONFIG] = flags.DEFINE_string(
+            _CONFIG,
+            None,
+            "YAML or JSON file of settings, config.json of a run too; other flags override it.",
+        )
+    return holders
+
+
+def _define_flags(config_class: type, required: bool) -> dict[str, flags.FlagHolder]:
     define = {
         bool: flags.DEFINE_bool,
         int: flags.DEFINE_integer,
@@ -41,32 +59,46 @@ def define_flags(config_class: type) -> dict:
     holders = {}
     for field in dataclasses.fields(config_class):
         if dataclasses.is_dataclass(field.type):
-            holders[field.name] = define_flags(field.type)
+            holders |= _define_flags(field.type, required)
             continue
-        required = field.default is dataclasses.MISSING
-        default = None if required else field.default
-        holders[field.name] = define[_plain_type(field.type)](
-            field.name, default, help_texts[field.name], required=required
+        no_default = field.default is dataclasses.MISSING
+        holders[field.name] = define[plain_type(field.type)](
+            field.name,
+            None if no_default else field.default,
+            help_texts[field.name],
+            required=required and no_default,
         )
     return holders
 
 
-def from_flags(config_class: type[T], holders: dict) -> T:
-    """The config that the parsed flags of :func:`define_flags` describe."""
-    values = {
-        field.name: from_flags(field.type, holders[field.name])
-        if dataclasses.is_dataclass(field.type)
-        else holders[field.name].value
-        for field in dataclasses.fields(config_class)
-    }
-    return config_class(**values)
+def from_flags(
+    config_class: type[T], holders: dict[str, flags.FlagHolder], *, one_of: Sequence[str] = ()
+) -> T:
+    """The config that the parsed flags of :func:`define_flags` describe.
 
+    A flag on the command line comes before the file of ``--config``, and that before the default.
 
-def _plain_type(annotation: object) -> type:
-    """``int`` of ``int | None``."""
-    if isinstance(annotation, types.UnionType):
-        return next(t for t in typing.get_args(annotation) if t is not types.NoneType)
-    return annotation
+    Args:
+        config_class: the dataclass.
+        holders: its flags.
+        one_of: fields that exclude one another: if a flag gives one of them, the file's are left.
+
+    Raises:
+        OSError: the file of ``--config`` cannot be read.
+        ValueError: a setting is wrong, or one without a default is missing.
+    """
+    given = {name: holder.value for name, holder in holders.items() if holder.present}
+    path = given.pop(_CONFIG, None) if _CONFIG in holders else None
+    settings = {} if path is None else read_settings(config_class, path)
+    if any(name in given for name in one_of):
+        settings = {name: value for name, value in settings.items() if name not in one_of}
+    settings |= given
+    needed = [f.name for f in setting_fields(config_class) if f.default is dataclasses.MISSING]
+    missing = [name for name in needed if name not in settings]
+    if missing:
+        names, as_flags = (", ".join(map(form.format, missing)) for form in ("`{}`", "--{}"))
+        raise ValueError(f"{names} must be given, as {as_flags} or in the file of --config.")
+    return make_config(config_class, settings)
 
 
 def _argument_texts(docstring: str) -> dict[str, str]:

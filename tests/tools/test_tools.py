@@ -1,6 +1,7 @@
 """The command-line tools as a user calls them: real processes, real signals."""
 
 import csv
+import dataclasses
 import json
 import os
 import re
@@ -13,7 +14,8 @@ import keras
 import numpy as np
 import pytest
 
-from video_zoo.training import latest_checkpoint
+from video_zoo.config_file import make_config, read_settings
+from video_zoo.training import TrainingConfig, latest_checkpoint
 
 TINY = [
     "--model=s3d_v1",
@@ -151,7 +153,16 @@ def test_train_tells_what_it_starts_from(run, tool, motion_shards, tmp_path):
             "train: `optimizer` must be one of 'sgd', 'adam', 'adamw'. Received:",
         ),
         ("train", ["--model=m", "--data_dir=d", "--workdir=w", "x"], "unexpected argument 'x'"),
-        ("train", ["--data_dir=nowhere", "--workdir=w"], "Flag --model must have a value"),
+        (
+            "train",
+            ["--data_dir=nowhere", "--workdir=w"],
+            "train: `model` must be given, as --model or in the file of --config.",
+        ),
+        (
+            "train",
+            ["--config=missing.yaml", "--model=i3d"],
+            "train: `config` must be a YAML or JSON file. Received: config='missing.yaml' (No such",
+        ),
         ("evaluate", ["--workdir=nowhere"], "evaluate: `workdir` must be the folder of a training"),
         ("evaluate", [], "evaluate: one of `workdir` and `checkpoint` must be given"),
         ("predict", ["--workdir=nowhere"], "predict: `FILE...` must be one or more video files"),
@@ -164,6 +175,47 @@ def test_mistakes_are_one_line(name, arguments, message, tool, tmp_path, monkeyp
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_mistakes_in_a_config_file_are_one_line(tool, tmp_path):
+    path = tmp_path / "recipe.yaml"
+    place = [f"--data_dir={tmp_path}", f"--workdir={tmp_path / 'run'}", f"--config={path}"]
+    for text, message in (
+        ("learning_rat: 1", f"Received: learning_rat in {path}. Did you mean learning_rate?"),
+        ("model: i3d\nlabel_smoothing: 1", "`label_smoothing` must be at least 0 and less than 1"),
+        ("model: i3d\nepochs: 1\nsteps: 2", "one of `epochs`, `steps` and `max_hours` may be"),
+        ("model: i3d\nsteps: [\n  1,\n  }", f"config='{path}' (line 4: "),
+        ("steps: 2", "`model` must be given, as --model or in the file of --config."),
+    ):
+        path.write_text(text)
+        done = tool("train", *place)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_config_json_continues_its_run_or_starts_one_like_it(run, tool, tmp_path):
+    config = run[0] / "config.json"
+    settings = json.loads(config.read_text())["training"]
+    done = tool("train", "--config", config)
+    assert done.returncode == 0, done.stderr
+    assert f"{run[0]} holds the finished run: 4 steps" in done.stdout
+    done = tool("train", "--config", config, "--workdir", tmp_path, "--steps=1")
+    assert done.returncode == 0, done.stderr
+    assert "continuing" not in done.stdout
+    other = json.loads((tmp_path / "config.json").read_text())["training"]
+    assert other == settings | {"workdir": str(tmp_path), "epochs": None, "steps": 1}
+    # And on from there, longer, with that run's own file.
+    done = tool("train", "--config", tmp_path / "config.json", "--steps=2")
+    assert done.returncode == 0, done.stderr
+    assert f"continuing {tmp_path} behind step 1" in done.stdout
+
+
+def test_a_run_from_its_config_json_refuses_other_settings(run, tool):
+    done = tool("train", "--config", run[0] / "config.json", "--learning_rate=0.5")
+    assert done.returncode == 2
+    assert "learning_rate was 0.001 and is 0.5" in done.stderr
 
 
 def test_help_tells_every_setting_with_its_default(tool):
@@ -227,13 +279,20 @@ def test_the_quickstart_learns_motion(tool, tmp_path):
     assert "The network has learnt motion" in done.stdout
 
 
-def test_a_tiny_quickstart_runs_through_and_takes_up_what_is_there(tool, tmp_path):
+def test_a_tiny_quickstart_runs_through_and_takes_up_what_is_there(tool, repository, tmp_path):
     arguments = ["--output_dir", tmp_path / "q", "--train_per_class=4", "--val_per_class=1"]
     first = tool("quickstart", *arguments, "--epochs=1")
     assert first.returncode == 1, first.stdout + first.stderr  # nobody learns from 20 clips
     assert "The network has NOT learnt motion" in first.stdout
     for picture in ("curves.png", "eval/val/confusion_matrix.png"):
         assert (tmp_path / "q" / "run" / picture).exists()
+    # recipes/cpu_quick.yaml says that its settings are these.
+    trained = json.loads((tmp_path / "q" / "run" / "config.json").read_text())["training"]
+    trained = TrainingConfig(**trained)
+    recipe = read_settings(TrainingConfig, repository / "recipes" / "cpu_quick.yaml")
+    place = {"data_dir": trained.data_dir, "workdir": trained.workdir}
+    recipe = make_config(TrainingConfig, recipe | place)
+    assert dataclasses.replace(recipe, epochs=1) == trained
     again = tool("quickstart", *arguments, "--epochs=1")
     assert "holds the finished run" in again.stdout
     assert "making videos" not in again.stdout

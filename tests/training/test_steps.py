@@ -42,7 +42,7 @@ def values(model):
 
 
 def assert_same(some, others):
-    """Equal within float32's rounding of the largest; the gradients at the start are in hundreds."""
+    """Equal within the rounding of the largest: gradients at the start are in hundreds."""
     for one, other in zip(some, others, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6 * np.abs(one).max())
 

@@ -164,12 +164,10 @@ class Recorder(keras.callbacks.Callback):
 
 def exhausted(rows: list[dict], patience: int | None) -> bool:
     """Whether validation has not become better for ``patience`` epochs."""
+    if patience is None or not rows:
+        return False
     tops = [row["val_top1"] for row in rows]
-    return (
-        patience is not None and len(tops) - 1 - tops.index(max(tops, default=0)) >= patience
-        if tops
-        else False
-    )
+    return len(tops) - 1 - tops.index(max(tops)) >= patience
 
 
 class LossGuard(keras.callbacks.Callback):

@@ -63,6 +63,9 @@ _MAY_CHANGE = (
     *("checkpoint_steps", "checkpoint_minutes", "keep_checkpoints"),
 )
 
+# A run has one of them.
+DURATIONS = ("epochs", "steps", "max_hours")
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
@@ -193,7 +196,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if isinstance(self.augmentation, dict):  # from config.json
             object.__setattr__(self, "augmentation", AugmentationConfig(**self.augmentation))
-        durations = [n for n in ("epochs", "steps", "max_hours") if getattr(self, n) is not None]
+        durations = [name for name in DURATIONS if getattr(self, name) is not None]
         if len(durations) > 1:
             raise ValueError(
                 "one of `epochs`, `steps` and `max_hours` may be given. Received: "
