@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from video_zoo.data import transforms
 
+from . import batch_norm
 from .config import TrainingConfig
 
 
@@ -68,8 +69,7 @@ class Steps:
             gradients = found if gradients is None else list(map(tf.add, gradients, found))
             total += loss
             logs = self._update_metrics(loss / share, clips, part, outputs)
-        context = tf.distribute.get_replica_context()
-        total, *gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, [total, *gradients])
+        total, gradients = self._sum_over_devices(total, gradients)
         scale = tf.cast(optimizer.scale_loss(1.0), tf.float32)
         norm = tf.linalg.global_norm(gradients) / scale
         self.loss.assign(total)
@@ -79,6 +79,29 @@ class Steps:
             gradients = [gradient * tf.cast(factor, gradient.dtype) for gradient in gradients]
         optimizer.apply_gradients(zip(gradients, weights, strict=True))
         return logs
+
+    def _sum_over_devices(
+        self, loss: tf.Tensor, gradients: list[tf.Tensor]
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Loss and gradients, summed; the statistics of batch normalisation become the mean.
+
+        Keras leaves each device its own moving statistics, and saves those of the first.
+        """
+        devices = self._model.distribute_strategy.num_replicas_in_sync
+        if devices == 1:
+            return loss, gradients
+        moving = [
+            variable.value
+            for layer in batch_norm.layers_of(self._model)
+            for variable in (layer.moving_mean, layer.moving_variance)
+        ]
+        context = tf.distribute.get_replica_context()
+        # On the device of the replica, all of them: only so are they reduced in one go.
+        values = [tf.identity(value) for value in (loss, *gradients, *moving)]
+        loss, *values = context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+        for variable, total in zip(moving, values[len(gradients) :], strict=True):
+            variable.assign(total / devices)
+        return loss, values[: len(gradients)]
 
     def _parts(self, data: tuple) -> Iterator[tuple[tuple, tf.Tensor | float]]:
         """Slices of a batch, each with its share of the clips."""
