@@ -1,0 +1,107 @@
+"""What Keras 3 lacks for ``fit`` under ``MultiWorkerMirroredStrategy``. To be deleted when it does.
+
+Two places of ``keras/src/backend/tensorflow/trainer.py`` break, in Keras 3.0 to 3.15:
+
+- ``_maybe_symbolic_build`` gives the metrics and the optimizer the first batch to be built from, as
+  PerReplica values where one tensor is meant.
+- ``reduce_per_replica`` takes the mean of every log, which is a scalar, over ``axis=0`` where
+  ``axis=None`` is meant.
+
+``tests/training/test_multi_worker.py`` fails when one of them does not break any more.
+"""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from .strategy import build_for_uneven_batches
+
+
+def fit_on_workers(model: keras.Model, dataset: tf.data.Dataset) -> None:
+    """Lets ``fit``, with ``validation_data``, and ``evaluate`` run on several workers.
+
+    Nothing but ``model`` is changed: its metrics and optimizer are built, and it makes its training
+    and test functions itself. They run ``model.train_step`` and ``model.test_step``, as those
+    are at the first call of ``fit``.
+
+    Args:
+        model: compiled, made under the strategy of all workers.
+        dataset: of one worker, before :func:`distribute`; only its ``element_spec`` is used.
+
+    Raises:
+        ValueError: ``model`` was compiled with ``steps_per_execution``.
+    """
+    if model.steps_per_execution != 1:
+        raise ValueError(
+            "`steps_per_execution` must be 1 with several workers. Received: "
+            f"steps_per_execution={model.steps_per_execution}"
+        )
+    build_for_uneven_batches(model, dataset)
+    reduce_logs(model)
+
+
+def reduce_logs(model: keras.Model) -> None:
+    """Lets ``model`` take the mean of its logs over all replicas, in a step of its own making.
+
+    All workers get the same logs, so that what is decided from them is decided alike.
+    """
+
+    def make_train_function(force: bool = False) -> None:
+        if model.train_function is None or force:
+            model.train_function = _on_all_workers(model, model.train_step)
+
+    def make_test_function(force: bool = False) -> None:
+        if model.test_function is None or force:
+            model.test_function = _on_all_workers(model, model.test_step)
+
+    model.make_train_function = make_train_function
+    model.make_test_function = make_test_function
+
+
+def _on_all_workers(model: keras.Model, step: Callable) -> Callable:
+    strategy = model.distribute_strategy
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def one_step(iterator: tf.distribute.DistributedIterator) -> dict[str, tf.Tensor]:
+        def step_with_shared_logs(data: object) -> list[tf.Tensor]:
+            logs = step(data)
+            names[:] = logs
+            # One exchange for all of them.
+            values = tf.stack([tf.cast(value, tf.float32) for value in logs.values()])
+            return tf.distribute.get_replica_context().all_reduce("MEAN", values)
+
+        names: list[str] = []
+        shared = strategy.run(step_with_shared_logs, args=(iterator.get_next(),))
+        values = tf.unstack(strategy.experimental_local_results(shared)[0])
+        return dict(zip(names, values, strict=True))
+
+    return one_step
+
+
+def distribute(
+    strategy: tf.distribute.Strategy, dataset: tf.data.Dataset
+) -> tf.distribute.DistributedDataset:
+    """What ``fit`` takes: the batches of this worker, dealt evenly to its replicas.
+
+    Args:
+        strategy: of all workers.
+        dataset: this worker's share of the batches, of a static size that is a multiple of its
+            number of replicas.
+    """
+    local = len(strategy.extended.worker_devices)
+    size = tf.nest.flatten(dataset.element_spec)[0].shape[0]
+    if local > 1:
+        dataset = dataset.rebatch(size // local, drop_remainder=True)
+    return strategy.distribute_datasets_from_function(lambda _context: dataset)
+
+
+def synchronise_batch_norm(model: keras.Model) -> None:
+    """Lets batch normalisation take the statistics of the whole batch, over all replicas.
+
+    To be called before ``fit``. Without it each replica has moving averages of its own, and a
+    checkpoint holds those of the chief's first one.
+    """
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
