@@ -21,12 +21,6 @@ def test_keras_still_breaks(place):
         )
 
 
-def test_with_both_places_mended_it_works():
-    processes = worker_runs.start_workers(2, "plain_fit", mended=list(PLACES))
-    for output in worker_runs.outputs(processes):
-        assert "WORKS" in output, output
-
-
 def trained(processes, files):
     results = [json.loads(o.split("RESULT", 1)[1]) for o in worker_runs.outputs(processes)]
     return results, [dict(np.load(file)) for file in files]
