@@ -21,6 +21,12 @@ def test_keras_still_breaks(place):
         )
 
 
+@pytest.mark.slow
+def test_all_stop_where_one_asks_for_it():
+    for output in worker_runs.outputs(worker_runs.start_workers(2, "agree")):
+        assert [line for line in output.splitlines() if "STEPS" in line] == ["STEPS 3", "STEPS 12"]
+
+
 def trained(processes, files):
     results = [json.loads(o.split("RESULT", 1)[1]) for o in worker_runs.outputs(processes)]
     return results, [dict(np.load(file)) for file in files]

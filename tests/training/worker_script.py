@@ -129,6 +129,25 @@ def train(used, found):
     print("RESULT", json.dumps({"steps": logs.rows, "epoch": rows}), flush=True)
 
 
+class StopTogether(keras.callbacks.Callback):
+    """One worker asks to stop after its third step."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        asks = settings["index"] == 1 and batch == 2
+        if multi_worker.any_worker(self.model.distribute_strategy, asks):
+            self.model.stop_training = True
+
+
+def agree(used):
+    """Stops where one worker asks for it, and goes on."""
+    model, dataset = toy(used)
+    multi_worker.fit_on_workers(model, dataset)
+    dataset = multi_worker.distribute(used, dataset)
+    for callbacks in [StopTogether()], []:
+        model.fit(dataset, steps_per_epoch=9, callbacks=callbacks, shuffle=False, verbose=0)
+        print(f"STEPS {int(model.optimizer.iterations.numpy())}", flush=True)
+
+
 def endless(used, found):
     """Steps until something happens."""
     model, dataset = toy(used)
@@ -148,6 +167,7 @@ def main():
         {
             "plain_fit": lambda: plain_fit(used),
             "train": lambda: train(used, found),
+            "agree": lambda: agree(used),
             "endless": lambda: endless(used, found),
         }[settings["scenario"]]()
     except cluster.WorkerLostError as error:

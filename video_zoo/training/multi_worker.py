@@ -105,3 +105,13 @@ def synchronise_batch_norm(model: keras.Model) -> None:
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
+
+
+def any_worker(strategy: tf.distribute.Strategy, asks: bool) -> bool:
+    """Whether any of the workers asks for something, such as to stop.
+
+    What one of them alone knows (a signal, its clock) must be agreed on before it is acted on: a
+    worker that stops by itself leaves the others waiting, or exchanges values that mean something
+    else. All workers must call this, at the same step.
+    """
+    return bool(strategy.reduce("SUM", tf.constant(float(asks)), axis=None) > 0)
