@@ -68,7 +68,9 @@ class Cluster:
         return self.index, len(self.hosts)
 
     @classmethod
-    def find(cls, worker_hosts: str | None = None, worker_index: int | None = None):
+    def find(
+        cls, worker_hosts: str | None = None, worker_index: int | None = None
+    ) -> "Cluster | None":
         """The cluster of the arguments, or of the environment variable ``TF_CONFIG``.
 
         Args:
@@ -221,7 +223,11 @@ def _answers(host: str) -> bool:
 
 @contextlib.contextmanager
 def lost_worker(cluster: Cluster | None) -> Iterator[None]:
-    """Turns the errors by which TensorFlow tells of a lost worker into a WorkerLostError."""
+    """Turns the errors by which TensorFlow tells of a lost worker into a WorkerLostError.
+
+    Workers that do different things at the same time, which is a fault of the program, fail with
+    other errors; they pass.
+    """
     try:
         yield
     except (
@@ -236,19 +242,19 @@ def lost_worker(cluster: Cluster | None) -> Iterator[None]:
             raise
         raise WorkerLostError(
             f"worker {cluster.index} of {len(cluster.hosts)} stops, as another does not answer any "
-            f"more ({_which(error.message, cluster)}{found[0]}). The reason is in the output of "
-            "that worker. Start all workers again: they continue from the last checkpoint."
+            f"more ({found[0]}{_which(error.message, cluster)}). The reason is in the output of "
+            "the first that stopped. Start all again: they continue from the last checkpoint."
         ) from error
 
 
-# TensorFlow's words for it: of a connection, of its collective operations, of its heartbeats.
+# TensorFlow's words for it: of a connection, or of its coordination service.
 _REASON = re.compile(
-    r"Collective ops is aborted|Connection (reset|refused)|Socket closed|"
-    r"failed to connect to all addresses|heartbeat|[Cc]oordination [Ss]ervice|CoordinationService"
+    r"Connection (reset|refused)|Socket closed|failed to connect to all addresses|heartbeats?|"
+    r"[Cc]oordination [Ss]ervice|CoordinationService|keepalive|Deadline Exceeded"
 )
 
 
 def _which(message: str, cluster: Cluster) -> str:
-    """The worker of which an error speaks, if it does."""
+    """The worker of which an error speaks, if it does: the lost one, or one that it took along."""
     found = re.search(r"/job:worker/replica:0/task:(\d+)", message)
-    return f"{cluster.hosts[int(found[1])]}: " if found else ""
+    return f", of {cluster.hosts[int(found[1])]}" if found else ""
