@@ -220,3 +220,53 @@ def test_bad_arguments_of_evaluation_and_clips(shards):
         ClipConfig(frame_order="reversed")
     with pytest.raises(ValueError, match="`frame_stride` must be a positive integer"):
         ClipConfig(frame_stride=0)
+
+
+@pytest.mark.parametrize(("count", "balanced"), [(2, False), (3, True)])
+def test_the_shares_of_workers_are_the_batches_of_one(shards, count, balanced):
+    """From the second step on, over the end of an epoch of a step; clips, order and draws alike."""
+    arguments = {"clip": CLIP, "batch_size": 6, "first_step": 1, "balanced": balanced, "seed": 3}
+    whole = pipeline.training_dataset(shards, **arguments).take(3)
+    shares = [
+        pipeline.training_dataset(shards, **arguments, worker=(index, count)).take(3)
+        for index in range(count)
+    ]
+    for (clips, labels), *parts in zip(whole, *shares, strict=True):
+        assert [len(part[1]) for part in parts] == [6 // count] * count
+        np.testing.assert_array_equal(np.concatenate([part[0] for part in parts]), clips)
+        np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), labels)
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(2, 2), (2, 4), (3, 3)])
+def test_workers_evaluate_every_video_once_in_as_many_batches(shards, count, batch_size):
+    seen, weights = [], []
+    for index in range(count):
+        dataset = pipeline.evaluation_dataset(
+            shards, clip=CLIP, batch_size=batch_size, weights=True, worker=(index, count)
+        )
+        batches = list(dataset)
+        assert [len(labels) for _, labels, _ in batches] == [batch_size // count] * len(dataset)
+        assert len(batches) == -(-NUM_VAL // batch_size)
+        for clips, _, own in batches:
+            seen += videos(clips)[own > 0].tolist()
+            weights += own.numpy().tolist()
+    assert sorted(seen) == list(range(NUM_VAL))
+    assert np.mean(weights) == pytest.approx(1)  # the mean over weighted clips is that over videos
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"worker": (2, 2), "batch_size": 4}, r"`worker` must be .* Received: worker=\(2, 2\)"),
+        ({"worker": (0, 2), "batch_size": 5}, r"`batch_size` must be a multiple of .* workers, 2"),
+    ],
+)
+@pytest.mark.parametrize("dataset", [pipeline.training_dataset, pipeline.evaluation_dataset])
+def test_shares_that_cannot_be_are_refused(shards, arguments, message, dataset):
+    with pytest.raises(ValueError, match=message):
+        dataset(shards, **arguments)
+
+
+def test_workers_that_evaluate_need_weights(shards):
+    with pytest.raises(ValueError, match=r"`weights` must be True with several workers"):
+        pipeline.evaluation_dataset(shards, batch_size=4, worker=(0, 2))

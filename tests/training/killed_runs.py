@@ -34,7 +34,7 @@ def start(shards, workdir, *arguments):
     )
 
 
-def finish(process, code=0, timeout=300):
+def finish(process, code=0, timeout=600):
     """Waits for the end; returns what the process printed."""
     output, _ = process.communicate(timeout=timeout)
     assert process.returncode == code, output
@@ -65,7 +65,7 @@ def train_with_kills(shards, workdir, kills, seed, *arguments):
     draw, done = random.Random(seed), 0
     for _ in range(kills):
         process = start(shards, workdir, *arguments)
-        killed = kill_behind_a_checkpoint(process, workdir, draw.uniform(0, 0.5))
+        killed = kill_behind_a_checkpoint(process, workdir, draw.uniform(0, 0.2))
         output, _ = process.communicate(timeout=60)
         assert process.returncode == (-signal.SIGKILL if killed else 0), output
         if not killed:

@@ -15,7 +15,8 @@ from video_zoo.data.source import Split
 from video_zoo.training import TrainingConfig, train
 from video_zoo.training.batches import Batches
 from video_zoo.training.initial import Task, compiled_model
-from video_zoo.training.strategy import normalise_on_device
+from video_zoo.training.steps import Steps
+from video_zoo.training.strategy import build_from_one_clip
 
 
 @pytest.fixture
@@ -45,7 +46,8 @@ def test_clips_travel_as_bytes_and_train_as_floats(config):
         assert dataset.element_spec[0].dtype == tf.uint8
         model = compiled_model(config, Task(5, list("abcde"), 3))
         if on_device:
-            normalise_on_device(model)
+            build_from_one_clip(model, dataset)
+            Steps(model, config, 5)
         else:
             dataset = dataset.map(lambda clips, *rest: (transforms.normalise(clips), *rest))
         history = model.fit(dataset, steps_per_epoch=1, verbose=0, shuffle=False)

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from video_zoo.training.strategy import example_weights
@@ -48,7 +47,7 @@ def test_more_devices_than_clips_are_refused():
         example_weights(2, 4)
 
 
-SAME_STEPS = """
+ONE_STEP = """
 import sys
 import numpy as np
 import tensorflow as tf
@@ -62,35 +61,31 @@ from video_zoo.training.steps import Steps
 
 keras.utils.set_random_seed(0)
 config = TrainingConfig(
-    model="s3d_v1", data_dir="-", workdir="-", num_frames=2, image_size=16, batch_size=6,
-    width_multiplier=0.0625, dropout_rate=0.0, learning_rate=1e-3, sync_batch_norm=sys.argv[2] == "sync",
-    clip_norm=1.0, accumulate_steps=1,
+    model="s3d_v1", data_dir="-", workdir="-", num_frames=4, image_size=32, batch_size=6,
+    width_multiplier=0.0625, dropout_rate=0.0, sync_batch_norm=sys.argv[2] == "sync",
 )
 with strategy.scope():
     model = compiled_model(config, Task(5))
-clips = np.random.default_rng(0).integers(0, 255, (6, 2, 16, 16, 3), np.uint8)
+clips = np.random.default_rng(0).integers(0, 255, (6, 4, 32, 32, 3), np.uint8)
 labels = np.eye(5, dtype=np.float32)[[0, 1, 2, 3, 4, 0]]
-dataset = tf.data.Dataset.from_tensors((clips, labels, np.ones(6, np.float32))).repeat(3)
+dataset = tf.data.Dataset.from_tensors((clips, labels, np.ones(6, np.float32)))
 build_from_one_clip(model, dataset)
-Steps(model, config, 5)
+steps = Steps(model, config, 5)
 model.fit(dataset, shuffle=False, verbose=0)
 for variable in model.variables:
     copies = getattr(variable.value, "values", [variable.value])
     assert all((copy.numpy() == copies[0].numpy()).all() for copy in copies), variable.path
-np.savez(sys.argv[3], *[variable.numpy() for variable in model.weights])
+print("LOSS", float(steps.loss.numpy()), float(steps.gradient_norm.numpy()))
 """
 
 
-@pytest.mark.parametrize("mode", ["sync", "apart"])
-def test_two_devices_take_the_steps_of_one(mode, tmp_path):
-    """With statistics over all clips; else devices see other ones, but agree on those they keep."""
-    weights = []
-    for devices in (1, 2):
-        path = tmp_path / f"{devices}.npz"
-        command = [sys.executable, "-c", SAME_STEPS, str(devices), mode, str(path)]
+def test_two_devices_take_the_step_of_one_with_statistics_over_all_clips():
+    """And agree on all that they keep, also where each has statistics of its own."""
+    found = {}
+    for devices, mode in ((1, "sync"), (2, "sync"), (2, "apart")):
+        command = [sys.executable, "-c", ONE_STEP, str(devices), mode]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr[-3000:]
-        with np.load(path) as arrays:
-            weights.append([arrays[name] for name in arrays])
-    equal = [np.allclose(one, two, rtol=1e-4, atol=1e-5) for one, two in zip(*weights, strict=True)]
-    assert all(equal) == (mode == "sync")
+        found[devices, mode] = [float(x) for x in done.stdout.split("LOSS")[1].split()]
+    assert found[2, "sync"] == pytest.approx(found[1, "sync"], rel=1e-2)
+    assert found[2, "apart"] != pytest.approx(found[1, "sync"], rel=1e-2)

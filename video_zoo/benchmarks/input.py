@@ -16,8 +16,9 @@ from video_zoo.data.source import Split
 from video_zoo.training import TrainingConfig
 from video_zoo.training.batches import Batches
 from video_zoo.training.initial import Task
-from video_zoo.training.loop import compiled_model
-from video_zoo.training.strategy import make_strategy, normalise_on_device
+from video_zoo.training.initial import compiled_model
+from video_zoo.training.steps import Steps
+from video_zoo.training.strategy import build_from_one_clip, make_strategy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +188,8 @@ def _network_rates(config: InputConfig) -> dict[str, Callable[[], float]]:
     with strategy.scope():
         task = Task(source.num_classes, source.class_names, source.channels)
         model = compiled_model(training, task)
-    normalise_on_device(model)
+    build_from_one_clip(model, dataset)
+    Steps(model, training, source.num_classes)
     one = tf.data.Dataset.from_tensors(next(iter(dataset))).repeat()
     return {
         "step": lambda: _fit_rate(model, one, config),

@@ -27,7 +27,7 @@ from .clips import (
     views,
 )
 from .source import Split
-from .stream import TrainingStream, fold_seed, reader
+from .stream import TrainingStream, check_worker, fold_seed, reader, worker_share
 
 # Batches made ahead: a fixed few, since clips are large.
 PREFETCHED = 2
@@ -84,6 +84,7 @@ def training_dataset(
     dtype: str = "float32",
     seed: int = 0,
     first_step: int = 0,
+    worker: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Endless batches of random clips: random start, crop and flip, one draw for all frames.
 
@@ -111,6 +112,10 @@ def training_dataset(
             "float32".
         seed: of all that is random. Defaults to 0.
         first_step: batch to begin with, to continue an interrupted run. Defaults to 0.
+        worker: (index, number of workers): this worker's equal share of each batch alone is decoded
+            and returned, ``batch_size`` being that of all together. Put side by side, the shares
+            are the batches of a single worker; only mixup and cutmix find their partners within a
+            share. Defaults to (0, 1).
 
     Returns:
         A dataset of (float32 [batch, time, height, width, 3] in [-1, 1], int32 [batch]); with mixup
@@ -127,6 +132,7 @@ def training_dataset(
     check_positive("batch_size", batch_size)
     check_choice("dtype", dtype, DTYPES)
     service.check(data_service, skipped)
+    check_worker(worker, batch_size, data_service)
     source = Split.open(data_dir, split)
     augmentation.check(source.channels, clip.frame_stride)
     if source.num_examples < batch_size:
@@ -134,7 +140,7 @@ def training_dataset(
             f"`batch_size` must be at most the number of examples, {source.num_examples} in split "
             f"{split!r}. Received: batch_size={batch_size}"
         )
-    stream = TrainingStream(source, batch_size, seed, balanced, skipped)
+    stream = TrainingStream(source, batch_size, seed, balanced, skipped, worker)
     numbered = stream.endless(first_step) if data_service else stream.epochs(first_step)
     parse = records.parser(source.class_names)
 
@@ -146,10 +152,11 @@ def training_dataset(
 
     selected = numbered.map(select, num_parallel_calls=parallel_calls(), deterministic=True)
     frames = decode_clips(selected, clip, source.channels)
+    share = batch_size // worker[1]
     if augmentation.color_jitter > 0 or augmentation.rand_augment > 0:
-        dataset = _augmented(frames, clip, augmentation).batch(batch_size, drop_remainder=True)
+        dataset = _augmented(frames, clip, augmentation).batch(share, drop_remainder=True)
     else:
-        dataset = gather_clips(frames, clip.num_frames, batch_size, drop_remainder=True)
+        dataset = gather_clips(frames, clip.num_frames, share, drop_remainder=True)
     dataset = dataset.map(_labels(source, augmentation))
     if data_service:
         dataset = service.distribute(dataset, data_service)
@@ -188,6 +195,7 @@ def evaluation_dataset(
     skipped: records.SkippedRecords | None = None,
     data_service: str | None = None,
     dtype: str = "float32",
+    worker: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Batches of the views of every video, each exactly once, the last batch included.
 
@@ -208,6 +216,9 @@ def evaluation_dataset(
             views of weight 0: replicas of a distribution strategy need full batches. The others
             have one weight that keeps the mean over batches exact. Defaults to False.
         skipped, data_service, dtype: as in :func:`training_dataset`.
+        worker: (index, number of workers): this worker's equal share of each batch alone is decoded
+            and returned. Several need ``weights``, which give all of them as many batches. Defaults
+            to (0, 1).
 
     Returns:
         A finite dataset of (float32 [batch, time, height, width, 3] in [-1, 1], int32 [batch]);
@@ -221,6 +232,12 @@ def evaluation_dataset(
     check_choice("dtype", dtype, DTYPES)
     check_views(num_clips, num_crops)
     service.check(data_service, skipped)
+    check_worker(worker, batch_size, data_service)
+    if worker[1] > 1 and not weights:
+        raise ValueError(
+            "`weights` must be True with several workers, which all need as many batches. "
+            f"Received: weights={weights} with worker={worker!r}"
+        )
     source = Split.open(data_dir, split)
     parse = records.parser(source.class_names)
     read = reader(source, skipped)
@@ -237,22 +254,24 @@ def evaluation_dataset(
         return read(shard, size).flat_map(views_of_record)
 
     shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes, first))
-    frames = decode_clips(shards.flat_map(views_of_shard), clip, source.channels)
+    numbered = worker_share(shards.flat_map(views_of_shard).enumerate(), worker, batch_size)
+    frames = decode_clips(numbered.map(lambda _position, view: view), clip, source.channels)
     num_views = source.num_examples * num_clips * num_crops
     num_batches = -(-num_views // batch_size)
-    total = num_batches * batch_size if weights else None
+    share = batch_size // worker[1]
+    total = num_batches * share if weights else None
     if data_service:
         clips = service.distribute(gather_clips(frames, clip.num_frames, 1), data_service).unbatch()
         dataset = _filled_up(clips, total).batch(batch_size, drop_remainder=weights)
     else:
         frames = _filled_up(frames, total and total * clip.num_frames)
-        dataset = gather_clips(frames, clip.num_frames, batch_size, drop_remainder=weights)
+        dataset = gather_clips(frames, clip.num_frames, share, drop_remainder=weights)
 
     def arranged(clips: tf.Tensor, about: dict):
         label = about.pop("label")
         if weights:
-            share = tf.constant(total / num_views, tf.float32)
-            return clips, label, tf.where(about["video"] == _BLANK, 0.0, share)
+            weight = tf.constant(num_batches * batch_size / num_views, tf.float32)
+            return clips, label, tf.where(about["video"] == _BLANK, 0.0, weight)
         return (clips, label, about) if details else (clips, label)
 
     dataset = dataset.map(arranged)

@@ -22,6 +22,49 @@ def fold_seed(seed: int, *keys: tf.Tensor | int) -> tf.Tensor:
     return mixed
 
 
+def check_worker(worker: tuple[int, int], batch_size: int, data_service: str | None) -> None:
+    """Checks that ``worker``, (index, number of workers), can have a share of each batch.
+
+    Raises:
+        ValueError: there is no such worker, ``batch_size`` is no multiple of their number, or a
+            data service is to make the clips.
+    """
+    index, count = worker
+    if not 0 <= index < count:
+        raise ValueError(
+            "`worker` must be (index, number of workers) with an index from 0 to the number - 1. "
+            f"Received: worker={worker!r}"
+        )
+    if batch_size % count:
+        raise ValueError(
+            f"`batch_size` must be a multiple of the number of workers, {count}: it is the batch "
+            f"of all of them together. Received: batch_size={batch_size}"
+        )
+    if count > 1 and data_service is not None:
+        raise ValueError(
+            "`data_service` must be None with several workers: each would get all the videos. "
+            f"Received: data_service={data_service!r} with worker={worker!r}"
+        )
+
+
+def worker_share(
+    elements: tf.data.Dataset, worker: tuple[int, int], batch_size: int
+) -> tf.data.Dataset:
+    """Of each ``batch_size`` elements, those that a worker gets: a run of equal length each.
+
+    Args:
+        elements: dataset of (position, element), positions int64 from a multiple of ``batch_size``
+            on.
+        worker: (index, number of workers).
+        batch_size: of all workers together, a multiple of their number.
+    """
+    index, count = worker
+    if count == 1:
+        return elements
+    share = batch_size // count
+    return elements.filter(lambda position, _element: position % batch_size // share == index)
+
+
 def reader(source: Split, skipped: records.SkippedRecords | None) -> Callable:
     """A function (shard, size) -> its records."""
     if skipped is None:
@@ -51,13 +94,18 @@ def _shuffled_records(
 
 @dataclasses.dataclass(frozen=True)
 class TrainingStream:
-    """The records of a split with the seed of each, in the order in which they are trained on."""
+    """The records of a split with the seed of each, in the order in which they are trained on.
+
+    With several workers, (index, number of them), each gets its share of every batch; order and
+    seeds are those of all batches whole.
+    """
 
     source: Split
     batch_size: int
     seed: int
     balanced: bool
     skipped: records.SkippedRecords | None
+    worker: tuple[int, int] = (0, 1)
 
     def _records(self, seed: tf.Tensor) -> tf.data.Dataset:
         source = self.source
@@ -82,6 +130,7 @@ class TrainingStream:
                 # so that the place of a step does not depend on what was skipped.
                 found = found.repeat(2).concatenate(_too_few(self.source))
             numbered = found.take(length).enumerate().skip(tf.cast(done, tf.int64))
+            numbered = worker_share(numbered, self.worker, self.batch_size)
             return numbered.map(lambda index, record: (fold_seed(self.seed, epoch, index), record))
 
         return tf.data.Dataset.counter(first_step // steps).flat_map(epoch_of_records)

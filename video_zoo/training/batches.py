@@ -21,12 +21,28 @@ SKIPPED_RECORDS = "skipped_records.csv"
 
 @dataclasses.dataclass(frozen=True)
 class Batches:
-    """The datasets of a run as ``fit`` wants them: one-hot labels, weights, labels per output."""
+    """The datasets of a run as ``fit`` wants them: one-hot labels, weights, labels per output.
+
+    Args:
+        config: of the run.
+        source: the split that is trained on.
+        num_replicas: of all workers together.
+        skipped: where bad records are passed over, keeps which they were.
+        worker: (index, number of workers): the batches are this worker's shares.
+    """
 
     config: TrainingConfig
     source: Split
     num_replicas: int
     skipped: SkippedRecords | None = None
+    worker: tuple[int, int] = (0, 1)
+
+    def __post_init__(self) -> None:
+        if self.worker[1] > 1 and self.config.batch_size % self.num_replicas:
+            raise ValueError(
+                f"`batch_size` must be a multiple of the number of devices, {self.num_replicas} on "
+                f"{self.worker[1]} workers. Received: batch_size={self.config.batch_size}"
+            )
 
     @property
     def _clip(self) -> ClipConfig:
@@ -51,8 +67,9 @@ class Batches:
             dtype="uint8",
             seed=config.seed,
             first_step=first_step,
+            worker=self.worker,
         )
-        shares = tf.constant(example_weights(config.batch_size, self.num_replicas))
+        shares = tf.constant(self._shares())
         by_class = None
         if config.class_balance == "weights":
             by_class = tf.constant(class_weights(self.source))
@@ -77,10 +94,18 @@ class Batches:
             skipped=self.skipped,
             data_service=config.data_service,
             dtype="uint8",
+            worker=self.worker,
         )
         return dataset.map(
             lambda clips, labels, weights: self._for_fit(clips, self._one_hot(labels), weights)
         )
+
+    def _shares(self) -> list[float]:
+        """The weight of each clip of a batch, which are 1 where several workers share it."""
+        index, count = self.worker
+        size = self.config.batch_size // count
+        weights = example_weights(self.config.batch_size, self.num_replicas)
+        return weights[index * size : (index + 1) * size]
 
     def _one_hot(self, labels: tf.Tensor) -> tf.Tensor:
         """Labels that are shares of classes already, where clips are mixed, stay as they are."""

@@ -5,7 +5,6 @@ import math
 import pathlib
 import signal
 import threading
-import time
 from collections.abc import Iterator
 
 import keras
@@ -66,6 +65,7 @@ class Checkpoints(keras.callbacks.Callback):
         clock: how far it is.
         position: where it continues.
         class_names: of the data.
+        writes: whether this process writes files; of several workers, one does.
     """
 
     def __init__(
@@ -74,13 +74,14 @@ class Checkpoints(keras.callbacks.Callback):
         clock: Clock,
         position: checkpoint.Position,
         class_names: list[str],
+        writes: bool = True,
     ):
         super().__init__()
-        self.workdir, self.clock = workdir, clock
+        self.workdir, self.clock, self.writes = workdir, clock, writes
         self.class_names = class_names
         self._restored = position.metrics
         self._metrics: list = position.metrics
-        self._saved_at = time.monotonic()
+        self._saved_at = clock.seconds
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.restore_metrics()
@@ -97,7 +98,7 @@ class Checkpoints(keras.callbacks.Callback):
         if clock.at_end_of_epoch:
             # Validation comes now, and sets the metrics to zero.
             self._metrics = checkpoint.metrics_of(self.model)
-        minutes = (time.monotonic() - self._saved_at) / 60
+        minutes = (clock.seconds - self._saved_at) / 60
         by_steps = config.checkpoint_steps and clock.step % config.checkpoint_steps == 0
         if by_steps or (config.checkpoint_minutes and minutes >= config.checkpoint_minutes):
             self.save()
@@ -112,11 +113,14 @@ class Checkpoints(keras.callbacks.Callback):
         within = not (clock.at_end_of_epoch or self._restored)
         metrics = checkpoint.metrics_of(self.model) if within else self._metrics
         self.save_as(checkpoint.path_of_step(self.workdir, clock.step), metrics)
-        checkpoint.remove_all_but(self.workdir, clock.config.keep_checkpoints)
-        self._saved_at = time.monotonic()
+        if self.writes:
+            checkpoint.remove_all_but(self.workdir, clock.config.keep_checkpoints)
+        self._saved_at = clock.seconds
 
     def save_as(self, path: pathlib.Path, metrics: list) -> None:
         """Writes a file that a run could continue from."""
+        if not self.writes:
+            return
         path.parent.mkdir(exist_ok=True)
         position = checkpoint.Position(self.clock.step, self.clock.seconds, metrics=metrics)
         checkpoint.save_checkpoint(self.model, path, position, self.class_names)
@@ -153,8 +157,9 @@ class Recorder(keras.callbacks.Callback):
         }
         best_before = self.best
         self.rows.append(row)
-        write_history(self.workdir / HISTORY, self.rows)
-        plots.save_curves({self.workdir.name: self.rows}, self.workdir / CURVES)
+        if self.checkpoints.writes:
+            write_history(self.workdir / HISTORY, self.rows)
+            plots.save_curves({self.workdir.name: self.rows}, self.workdir / CURVES)
         if row["val_top1"] > best_before:
             with averaged_weights(self.model):
                 self.checkpoints.save_as(self.workdir / BEST, [])
@@ -211,9 +216,9 @@ class Interruption(keras.callbacks.Callback):
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         super().__init__()
-        self._asked: int | None = None
+        self._clock = clock
         self._before: dict = {}
 
     def __enter__(self) -> "Interruption":
@@ -226,13 +231,13 @@ class Interruption(keras.callbacks.Callback):
             signal.signal(number, handler)
 
     def _ask(self, signum: int, frame: object) -> None:
-        if self._asked is not None:
+        if self._clock.asked:
             raise KeyboardInterrupt
-        self._asked = signum
+        self._clock.asked = signum
 
     def _stop_if_asked(self) -> None:
-        if self._asked is not None:
-            raise StopRequested(self._asked)
+        if self._clock.stop:
+            raise StopRequested(self._clock.stop)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._stop_if_asked()

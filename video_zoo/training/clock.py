@@ -1,6 +1,7 @@
 """How far a run is, and what follows from it: the learning rate, and the end."""
 
 import time
+from collections.abc import Callable
 
 import keras
 
@@ -9,14 +10,39 @@ from .schedule import learning_rate
 
 
 class Clock:
-    """Steps and seconds of work that a run has had, over all its calls."""
+    """Steps and seconds of work that a run has had, over all its calls, and whether it has to stop.
 
-    def __init__(self, config: TrainingConfig, steps_per_epoch: int, step: int, seconds: float):
+    Args:
+        config: the run.
+        steps_per_epoch: steps of an epoch.
+        step, seconds: that earlier calls have had.
+        agree: of several workers, :class:`video_zoo.training.multi_worker.Agreement`.
+
+    Attributes:
+        asked: signal that this process got; 0 for none.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        steps_per_epoch: int,
+        step: int,
+        seconds: float,
+        agree: Callable | None = None,
+    ):
         self.config = config
         self.steps_per_epoch = steps_per_epoch
         self.step = step
         self.seconds = seconds
+        self.asked = 0
+        self._agree, self._agreed = agree, 0
+        self._own_seconds = seconds
         self._counted_until: float | None = None
+
+    @property
+    def stop(self) -> int:
+        """Signal that all workers stop for; 0 for none."""
+        return self.asked if self._agree is None else self._agreed
 
     def start(self) -> None:
         """Begins to count: what comes before the first step is no work."""
@@ -25,8 +51,12 @@ class Clock:
     def tick(self) -> None:
         """Counts the time since the last call; nobody sees ``seconds`` change in between."""
         now = time.monotonic()
-        self.seconds += now - self._counted_until
+        self._own_seconds += now - self._counted_until
         self._counted_until = now
+        if self._agree is None:
+            self.seconds = self._own_seconds
+        elif (agreed := self._agree(self.step, self._own_seconds, self.asked)) is not None:
+            self.seconds, self._agreed = agreed
 
     @property
     def total_steps(self) -> int | None:

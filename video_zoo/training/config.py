@@ -61,6 +61,7 @@ _MAY_CHANGE = (
     *("data_dir", "workdir", "epochs", "steps", "max_hours", "virtual_devices", "num_devices"),
     *("on_bad_record", "data_service", "early_stopping_epochs", "max_loss"),
     *("checkpoint_steps", "checkpoint_minutes", "keep_checkpoints"),
+    *("worker_hosts", "worker_index"),
 )
 
 # A run has one of them.
@@ -134,7 +135,11 @@ class TrainingConfig:
         deterministic: whether equal runs give equal weights bit for bit, at some cost in time.
         virtual_devices: number of logical CPU devices to train on instead of the real devices; 0
             uses all GPUs, or the CPU where there is none.
-        num_devices: number of devices that there must be; None for whatever is found.
+        num_devices: number of devices that there must be, over all workers; None for whatever is
+            found.
+        worker_hosts: HOST:PORT,HOST:PORT,... of a run on several machines, the same for all of
+            them; None for one machine, or what TF_CONFIG says.
+        worker_index: place of this machine among them, from 0.
         checkpoint_steps: a checkpoint is written after so many steps, besides that of each epoch;
             None for none.
         checkpoint_minutes: the same in minutes; None for none.
@@ -189,6 +194,8 @@ class TrainingConfig:
     deterministic: bool = False
     virtual_devices: int = 0
     num_devices: int | None = None
+    worker_hosts: str | None = None
+    worker_index: int | None = None
     checkpoint_steps: int | None = None
     checkpoint_minutes: float | None = 30.0
     keep_checkpoints: int = 3

@@ -14,9 +14,10 @@ from video_zoo.data import whole_files
 from video_zoo.data.records import SkippedRecords, data_error
 from video_zoo.data.source import Split
 
-from . import batch_norm, callbacks, checkpoint, checks, sight
+from . import batch_norm, callbacks, checkpoint, checks, multi_worker, sight
 from .batches import Batches, write_skipped
 from .clock import Budget, Clock
+from .cluster import Cluster, is_chief, lost_worker
 from .config import TrainingConfig
 from .history import main_output_logs, read_history
 from .initial import Task, check_freeze_until, compiled_model
@@ -63,7 +64,8 @@ def train(config: TrainingConfig) -> TrainingResult:
         MemoryError: a device has too little memory.
     """
     check_backend(config.dtype)
-    strategy = make_strategy(config.virtual_devices)
+    workers = Cluster.find(config.worker_hosts, config.worker_index)
+    strategy = make_strategy(config.virtual_devices, workers)
     checks.check_devices(config, strategy.num_replicas_in_sync)
     check_freeze_until(config)
     keras.utils.set_random_seed(config.seed)
@@ -73,7 +75,7 @@ def train(config: TrainingConfig) -> TrainingResult:
     for source in sources.values():
         checks.check_shards(source)
     workdir = prepare_workdir(config)
-    run = _Run(config, workdir, sources[config.train_split], strategy)
+    run = _Run(config, workdir, sources[config.train_split], strategy, workers)
     if run.ended:
         clock = run.clock
         print(
@@ -83,7 +85,7 @@ def train(config: TrainingConfig) -> TrainingResult:
     try:
         signum = run.work()
     finally:
-        if run.batches.skipped:
+        if run.batches.skipped and run.writes:
             write_skipped(workdir, run.batches.skipped)
     return TrainingResult(workdir, run.rows, signum is None, signum)
 
@@ -97,17 +99,21 @@ class _Run:
         workdir: pathlib.Path,
         source: Split,
         strategy: tf.distribute.Strategy,
+        workers: Cluster | None,
     ) -> None:
         self.config, self.workdir, self.source, self.strategy = config, workdir, source, strategy
+        self.workers, self.writes = workers, is_chief(workers)
         self.newest = checkpoint.latest_checkpoint(workdir)
         self.position = checkpoint.load_position(self.newest)
         step, seconds = self.position.step, self.position.seconds
         self.rows = [r for r in read_history(workdir / callbacks.HISTORY) if r["step"] <= step]
-        self.clock = Clock(config, source.num_examples // config.batch_size, step, seconds)
+        agree = None if workers is None else multi_worker.Agreement(strategy)
+        self.clock = Clock(config, source.num_examples // config.batch_size, step, seconds, agree)
         skipped = SkippedRecords() if config.on_bad_record == "skip" else None
-        self.batches = Batches(config, source, strategy.num_replicas_in_sync, skipped)
+        worker = (0, 1) if workers is None else workers.worker
+        self.batches = Batches(config, source, strategy.num_replicas_in_sync, skipped, worker)
         # These fail here, if they do, before the network is built.
-        self.validation = self.batches.validation()
+        self.validation = self._for_fit(self.batches.validation())
         self.batches.training(step)
 
     @property
@@ -122,24 +128,41 @@ class _Run:
         done = self.rows[-1]["step"] if self.rows else 0
         return self.clock.at_end_of_epoch and done < self.clock.step
 
+    def _for_fit(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """A worker's share, as ``fit`` takes it."""
+        return dataset if self.workers is None else multi_worker.distribute(self.strategy, dataset)
+
+    def _say(self, text: str) -> None:
+        if self.writes:
+            print(text)
+
     def work(self) -> int | None:
         """Trains to the end; returns the signal that ended it before, or None."""
+        with lost_worker(self.workers):
+            return self._work()
+
+    def _work(self) -> int | None:
         model = self._model()
         build_from_one_clip(model, self.batches.training(0))
         steps = Steps(model, self.config, self.source.num_classes)
-        write_config(self.config, model)
+        if self.workers is not None:
+            multi_worker.reduce_logs(model)
+        if self.writes:
+            write_config(self.config, model)
         self._tell(model)
         with self._explained():
             first = self.batches.training(self.clock.step).take(1).cache()
-            checks.try_one_step(model, first, self.validation)
+            checks.try_one_step(model, self._for_fit(first), self.validation)
             clips = next(iter(first))[0].numpy()
         wait = InputWait(self.config.batch_size)
         class_names = self.source.class_names
-        checkpoints = callbacks.Checkpoints(self.workdir, self.clock, self.position, class_names)
+        checkpoints = callbacks.Checkpoints(
+            self.workdir, self.clock, self.position, class_names, self.writes
+        )
         averages = callbacks.ValidateAverages()
-        progress = sight.Progress(self.clock, wait)
-        board = sight.Board(self.workdir, steps, self.clock, clips, class_names)
-        with callbacks.Interruption() as interruption, contextlib.ExitStack() as stack:
+        progress = sight.Progress(self.clock, wait, self.writes)
+        board = sight.Board(self.workdir, steps, self.clock, clips, class_names, self.writes)
+        with callbacks.Interruption(self.clock) as interruption, contextlib.ExitStack() as stack:
             stack.callback(progress.close)
             stack.callback(board.close)
             # In this order: nothing is saved of a step that failed, and a checkpoint comes last.
@@ -151,9 +174,11 @@ class _Run:
                 progress,
                 callbacks.Recorder(checkpoints, self.rows, wait),
                 checkpoints,
-                keras.callbacks.TensorBoard(str(self.workdir / "tensorboard"), write_graph=False),
                 interruption,
             ]
+            if self.writes:
+                folder = str(self.workdir / "tensorboard")
+                order.insert(-1, keras.callbacks.TensorBoard(folder, write_graph=False))
             try:
                 with self._explained():
                     self._fit(model, wait, order)
@@ -161,7 +186,7 @@ class _Run:
                 progress.close()
                 averages.restore()
                 checkpoints.save()
-                print(
+                self._say(
                     f"interrupted behind step {self.clock.step}; saved "
                     f"{checkpoint.path_of_step(self.workdir, self.clock.step)}. The same command "
                     "continues from there."
@@ -174,7 +199,7 @@ class _Run:
     def _model(self) -> keras.Model:
         with self.strategy.scope():
             if self.newest is not None:
-                print(f"continuing {self.workdir} behind step {self.clock.step}")
+                self._say(f"continuing {self.workdir} behind step {self.clock.step}")
                 return checkpoint.load_checkpoint(self.newest)
             source = self.source
             task = Task(source.num_classes, source.class_names, source.channels)
@@ -182,16 +207,19 @@ class _Run:
 
     def _tell(self, model: keras.Model) -> None:
         devices = self.strategy.extended.worker_devices
+        count = self.strategy.num_replicas_in_sync
         trained, frozen = sizes(model)
-        print(
-            f"training {self.config.model} on {len(devices)} device(s): {', '.join(devices)}; "
+        self._say(
+            f"training {self.config.model} on {count} device(s)"
+            + ("" if self.workers is None else f" of {len(self.workers.hosts)} workers, here")
+            + f": {', '.join(devices)}; "
             f"{trained:,} parameters are trained" + (f", {frozen:,} frozen" if frozen else "")
         )
-        share = -(-self.config.batch_size // len(devices))
+        share = -(-self.config.batch_size // count)
         with self.strategy.scope():
             model.optimizer.build(model.trainable_variables)
         memory = checks.estimate_memory(model, -(-share // self.config.accumulate_steps))
-        print(checks.tell_memory(memory, checks.available_memory(len(devices))))
+        self._say(checks.tell_memory(memory, checks.available_memory(len(devices))))
 
     def _fit(self, model: keras.Model, wait: InputWait, order: list) -> None:
         """Runs ``fit`` until the clock, or early stopping, says that it is enough."""
@@ -203,7 +231,7 @@ class _Run:
             # After an interruption, the rest of its epoch goes first.
             done = clock.step % clock.steps_per_epoch
             model.fit(
-                wait.timed(self.batches.training(clock.step)),
+                self._for_fit(wait.timed(self.batches.training(clock.step))),
                 validation_data=self.validation,
                 initial_epoch=clock.epoch,
                 epochs=clock.epoch + 1 if done else _ENDLESS,
@@ -249,9 +277,10 @@ class _Run:
 
     def _keep_bad_batch(self) -> str:
         """Saves the batch of the last step; its clips follow from the number of the step."""
-        if self.config.data_service is not None:
+        if self.config.data_service is not None or not self.writes:
             return ""
-        clips, labels, *_ = next(iter(self.batches.training(self.clock.step - 1)))
+        batches = dataclasses.replace(self.batches, worker=(0, 1))  # all of it
+        clips, labels, *_ = next(iter(batches.training(self.clock.step - 1)))
         path = self.workdir / BAD_BATCH
         with whole_files.atomic_write(path) as temporary, open(temporary, "wb") as file:
             labels = tf.nest.flatten(labels)[0]
@@ -262,7 +291,9 @@ class _Run:
         """Writes ``precise_bn.keras``, and what its statistics change on validation."""
         share = self.config.batch_size // self.strategy.num_replicas_in_sync
         share //= self.config.accumulate_steps
-        batches = self.batches.training(0).map(lambda clips, *_rest: (clips[:share],))
+        # The same on all workers.
+        batches = dataclasses.replace(self.batches, worker=(0, 1)).training(0)
+        batches = batches.map(lambda clips, *_rest: (clips[:share],))
         results = {}
         with callbacks.averaged_weights(model):
             for name in ("moving averages", "precise"):
@@ -270,6 +301,8 @@ class _Run:
                     batch_norm.set_precise_statistics(model, batches, self.config.precise_bn_steps)
                 results[name] = model.evaluate(self.validation, verbose=0, return_dict=True)
             checkpoints.save_as(self.workdir / f"{PRECISE}.keras", [])
+        if not self.writes:
+            return
         whole_files.write_text(
             self.workdir / f"{PRECISE}.json", json.dumps(results, indent=2) + "\n"
         )

@@ -23,9 +23,9 @@ _SHOWN_CLIPS, _SHOWN_FRAMES = 4, 8
 class Progress(keras.callbacks.Callback):
     """A bar within the epoch, and one line per epoch that stays."""
 
-    def __init__(self, clock: Clock, wait: InputWait):
+    def __init__(self, clock: Clock, wait: InputWait, shown: bool = True):
         super().__init__()
-        self.clock, self.wait = clock, wait
+        self.clock, self.wait, self._shown = clock, wait, shown
         self._bar: tqdm.tqdm | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -33,7 +33,12 @@ class Progress(keras.callbacks.Callback):
         total = self.clock.steps_per_epoch
         done = self.clock.step % total
         self._bar = tqdm.tqdm(
-            total=total, initial=done, desc=f"epoch {epoch + 1}", unit="step", leave=False
+            total=total,
+            initial=done,
+            desc=f"epoch {epoch + 1}",
+            unit="step",
+            leave=False,
+            disable=not self._shown,
         )
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -52,6 +57,8 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.close()
+        if not self._shown:
+            return
         logs, speed = main_output_logs(logs or {}), self.wait.summary()
         left = self.clock.seconds_left
         remaining = "" if left is None else f", about {left / 60:.0f} min left"
@@ -80,6 +87,7 @@ class Board(keras.callbacks.Callback):
         clock: how far the run is.
         clips: uint8 [batch, time, height, width, channels], the first training batch.
         class_names: of the data.
+        writes: whether this process writes files; of several workers, one does.
     """
 
     def __init__(
@@ -89,14 +97,16 @@ class Board(keras.callbacks.Callback):
         clock: Clock,
         clips: np.ndarray,
         class_names: list[str],
+        writes: bool = True,
     ):
         super().__init__()
+        self._writes = writes
         self.workdir, self.steps, self.clock = workdir, steps, clock
         self._clips, self._class_names = clips, class_names
         self._writer: tf.summary.SummaryWriter | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        if self._writer is None:
+        if self._writes and self._writer is None:
             self._writer = tf.summary.create_file_writer(
                 str(self.workdir / "tensorboard" / "details")
             )
@@ -105,6 +115,8 @@ class Board(keras.callbacks.Callback):
                 tf.summary.image("first_training_batch", strips, max_outputs=_SHOWN_CLIPS)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if not self._writes:
+            return
         with self._writer.as_default(step=self.clock.step):
             tf.summary.scalar("step/loss", self.steps.loss)
             tf.summary.scalar("step/gradient_norm", self.steps.gradient_norm)
@@ -114,7 +126,10 @@ class Board(keras.callbacks.Callback):
         self.steps.confusion.assign(tf.zeros_like(self.steps.confusion))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        # All workers have to ask.
         matrix = tf.convert_to_tensor(self.steps.confusion).numpy().astype(int)
+        if not self._writes:
+            return
         path = self.workdir / CONFUSION
         plots.save_confusion_matrix(matrix, self._class_names, path)
         with self._writer.as_default(step=self.clock.step):

@@ -71,8 +71,8 @@ class Steps:
             logs = self._update_metrics(loss / share, clips, part, outputs)
         total, gradients = self._sum_over_devices(total, gradients)
         scale = tf.cast(optimizer.scale_loss(1.0), tf.float32)
-        norm = tf.linalg.global_norm(gradients) / scale
-        self.loss.assign(total)
+        norm = tf.cast(tf.linalg.global_norm(gradients), tf.float32) / scale
+        self.loss.assign(tf.cast(total, tf.float32))
         self.gradient_norm.assign(norm)
         if self._clip_norm is not None:
             factor = tf.minimum(1.0, self._clip_norm / tf.maximum(norm, 1e-12))

@@ -3,16 +3,31 @@
 import keras
 import tensorflow as tf
 
+from .cluster import Cluster, make_cluster_strategy
 
-def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
+
+def make_strategy(
+    virtual_devices: int = 0, cluster: Cluster | None = None
+) -> tf.distribute.Strategy:
     """MirroredStrategy over all visible GPUs, over the CPU, or over logical CPU devices.
 
     Args:
         virtual_devices: number of logical CPU devices; 0 uses the real devices.
+        cluster: the workers of a run on several machines, whose strategy is that of
+            :func:`video_zoo.training.cluster.make_cluster_strategy`. Defaults to None.
 
     Raises:
-        ValueError: TensorFlow has already started with another number of logical CPU devices.
+        ValueError: TensorFlow has already started with another number of logical CPU devices;
+            these are asked for with several workers.
+        WorkerLostError: some workers did not come.
     """
+    if cluster is not None:
+        if virtual_devices:
+            raise ValueError(
+                "`virtual_devices` must be 0 with several workers. Received: "
+                f"virtual_devices={virtual_devices}"
+            )
+        return make_cluster_strategy(cluster)
     if virtual_devices:
         (cpu,) = tf.config.list_physical_devices("CPU")
         wanted = [tf.config.LogicalDeviceConfiguration()] * virtual_devices
@@ -35,7 +50,7 @@ def build_from_one_clip(model: keras.Model, dataset: tf.data.Dataset) -> None:
     """Builds metrics and loss of a network, so that ``fit`` finds nothing left to build.
 
     Keras would take the mean of a first batch over the replicas for it, which fails where their
-    shares of a batch differ in size. Here it is one clip of zeros.
+    shares of a batch differ in size, and on several workers. Here it is one clip of zeros.
 
     Args:
         model: compiled, made under a distribution strategy.

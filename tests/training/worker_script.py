@@ -1,0 +1,188 @@
+"""What each process of `test_multi_worker.py` and `test_cluster.py` runs: python FILE SETTINGS."""
+
+import json
+import os
+import signal
+import sys
+
+settings = json.loads(sys.argv[1])
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from video_zoo.data.source import Split  # noqa: E402
+from video_zoo.training import (  # noqa: E402
+    TrainingConfig,
+    batch_norm,
+    cluster,
+    multi_worker,
+    steps,
+    strategy,
+)
+from video_zoo.training.batches import Batches  # noqa: E402
+
+
+class Logs(keras.callbacks.Callback):
+    """Keeps the logs of every step, and says when a step is over."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.rows.append({name: float(value) for name, value in logs.items()})
+        print(f"STEP {batch}", flush=True)
+
+
+def replicas_per_worker(count: int) -> None:
+    """Lets each worker have several logical CPU devices, as it would have several GPUs."""
+    from tensorflow.python.distribute import collective_all_reduce_strategy as module
+
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * count
+    )
+
+    def local_devices(self, cluster_resolver, worker_device):
+        return tuple(f"{worker_device}/device:CPU:{i}" for i in range(count)), "CPU"
+
+    module.CollectiveAllReduceExtended._initialize_local_devices = local_devices
+
+
+def toy(used):
+    """A network of one layer and a dataset, for what needs no videos."""
+    with used.scope():
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("sgd", loss, weighted_metrics=["accuracy"])
+    data = tf.random.stateless_normal([8, 4], [1, 2]), tf.zeros([8], tf.int32), tf.ones([8])
+    return model, tf.data.Dataset.from_tensor_slices(data).batch(4, drop_remainder=True).repeat()
+
+
+def plain_fit(used):
+    """`fit` as it comes but for the places of `mended`."""
+    model, dataset = toy(used)
+    if "build" in settings["mended"]:
+        strategy.build_from_one_clip(model, dataset)
+    if "reduce" in settings["mended"]:
+        multi_worker.reduce_logs(model)
+    try:
+        model.fit(multi_worker.distribute(used, dataset), steps_per_epoch=2, shuffle=False)
+    except Exception as error:
+        print(f"BROKEN {type(error).__name__}", flush=True)
+    else:
+        print("WORKS", flush=True)
+
+
+def network(config, num_classes):
+    """A small network of the zoo's kinds of layers, in float64: rounding is not what is compared.
+
+    In float32, the some 70 batch normalisations of S3D over the six values that tiny clips leave
+    turn rounding into visible differences within three steps.
+    """
+    layers = keras.layers
+    kind = {"dtype": "float64"}
+    convolutions = [
+        layer
+        for filters in (4, 8)
+        for layer in (
+            layers.Conv3D(filters, 3, 2, use_bias=False, **kind),
+            layers.BatchNormalization(**kind),
+            layers.ReLU(**kind),
+        )
+    ]
+    head = layers.GlobalAveragePooling3D(**kind), layers.Dense(num_classes, **kind)
+    size = config.num_frames, config.image_size, config.image_size, 3
+    model = keras.Sequential([keras.Input(size), *convolutions, *head])
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    optimizer = keras.optimizers.SGD(config.learning_rate, config.momentum)
+    metrics = [keras.metrics.CategoricalAccuracy("top1")]
+    model.compile(optimizer, loss, weighted_metrics=metrics)
+    return model
+
+
+def train(used, found):
+    """A few steps and a validation on real clips; weights and logs go into a file."""
+    worker = found.worker if found else (0, 1)
+    config = TrainingConfig(**settings["config"])
+    source = Split.open(config.data_dir, "train")
+    batches = Batches(config, source, used.num_replicas_in_sync, None, worker)
+    keras.utils.set_random_seed(worker[0])  # the chief's weights are everybody's
+    with used.scope():
+        model = network(config, source.num_classes)
+    batch_norm.synchronise(model)
+    training, validation = batches.training(0), batches.validation()
+    strategy.build_from_one_clip(model, training)
+    steps.Steps(model, config, source.num_classes)
+    if found:
+        multi_worker.reduce_logs(model)
+        training, validation = (multi_worker.distribute(used, d) for d in (training, validation))
+    logs = Logs()
+    history = model.fit(
+        training,
+        validation_data=validation,
+        steps_per_epoch=settings["steps"],
+        epochs=settings.get("epochs", 1),
+        callbacks=[logs],
+        shuffle=False,
+        verbose=0,
+    )
+    weights = {w.path: w.numpy() for w in model.variables}
+    slots = {f"optimizer/{w.path}": w.numpy() for w in model.optimizer.variables}
+    np.savez(settings["out"], **weights, **slots)
+    rows = {name: values[-1] for name, values in history.history.items()}
+    print("RESULT", json.dumps({"steps": logs.rows, "epoch": rows}), flush=True)
+
+
+class StopTogether(keras.callbacks.Callback):
+    """One worker asks to stop after its third step."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        asks = settings["index"] == 1 and batch == 2
+        agree = multi_worker.Agreement(self.model.distribute_strategy, every=1)
+        seconds, signum = agree(batch, settings["index"] * 3.0, signal.SIGTERM if asks else 0)
+        if signum == signal.SIGTERM and seconds == 1.5:
+            self.model.stop_training = True
+
+
+def agree(used):
+    """Stops where one worker asks for it, and goes on."""
+    model, dataset = toy(used)
+    strategy.build_from_one_clip(model, dataset)
+    multi_worker.reduce_logs(model)
+    dataset = multi_worker.distribute(used, dataset)
+    for callbacks in [StopTogether()], []:
+        model.fit(dataset, steps_per_epoch=9, callbacks=callbacks, shuffle=False, verbose=0)
+        print(f"STEPS {int(model.optimizer.iterations.numpy())}", flush=True)
+
+
+def endless(used, found):
+    """Steps until something happens."""
+    model, dataset = toy(used)
+    strategy.build_from_one_clip(model, dataset)
+    multi_worker.reduce_logs(model)
+    dataset = multi_worker.distribute(used, dataset)
+    with cluster.lost_worker(found):
+        model.fit(dataset, steps_per_epoch=10**6, callbacks=[Logs()], shuffle=False, verbose=0)
+
+
+def main():
+    signal.alarm(settings.get("limit", 150))  # no process outlives its test
+    found = cluster.Cluster.find(settings.get("hosts"), settings.get("index"))
+    if settings.get("replicas"):
+        replicas_per_worker(settings["replicas"])
+    try:
+        used = strategy.make_strategy(cluster=found)
+        {
+            "plain_fit": lambda: plain_fit(used),
+            "train": lambda: train(used, found),
+            "agree": lambda: agree(used),
+            "endless": lambda: endless(used, found),
+        }[settings["scenario"]]()
+    except cluster.WorkerLostError as error:
+        sys.exit(f"error: {error}")
+
+
+main()

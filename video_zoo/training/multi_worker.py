@@ -1,0 +1,104 @@
+"""What Keras 3 lacks for ``fit`` under ``MultiWorkerMirroredStrategy``. To be deleted when it does.
+
+Two places of ``keras/src/backend/tensorflow/trainer.py`` break, in Keras 3.0 to 3.15:
+
+- ``_maybe_symbolic_build`` gives the metrics and the optimizer the first batch to be built from, as
+  PerReplica values where one tensor is meant. ``strategy.build_from_one_clip`` takes its place.
+- ``reduce_per_replica`` takes the mean of every log, which is a scalar, over ``axis=0`` where
+  ``axis=None`` is meant. ``reduce_logs`` takes its place.
+
+``tests/training/test_multi_worker.py`` fails when one of them does not break any more.
+"""
+
+import signal
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def reduce_logs(model: keras.Model) -> None:
+    """Lets ``model`` take the mean of its logs over all replicas, in a step of its own making.
+
+    All workers get the same logs, so that what is decided from them is decided alike.
+    """
+
+    def make_train_function(force: bool = False) -> None:
+        if model.train_function is None or force:
+            model.train_function = _on_all_workers(model, model.train_step)
+
+    def make_test_function(force: bool = False) -> None:
+        if model.test_function is None or force:
+            model.test_function = _on_all_workers(model, model.test_step)
+
+    model.make_train_function = make_train_function
+    model.make_test_function = make_test_function
+
+
+def _on_all_workers(model: keras.Model, step: Callable) -> Callable:
+    strategy = model.distribute_strategy
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def one_step(iterator: tf.distribute.DistributedIterator) -> dict[str, tf.Tensor]:
+        def step_with_shared_logs(data: object) -> list[tf.Tensor]:
+            logs = step(data)
+            names[:] = logs
+            # One exchange for all of them.
+            values = tf.stack([tf.cast(value, tf.float32) for value in logs.values()])
+            return tf.distribute.get_replica_context().all_reduce("MEAN", values)
+
+        names: list[str] = []
+        shared = strategy.run(step_with_shared_logs, args=(iterator.get_next(),))
+        values = tf.unstack(strategy.experimental_local_results(shared)[0])
+        return dict(zip(names, values, strict=True))
+
+    return one_step
+
+
+def distribute(
+    strategy: tf.distribute.Strategy, dataset: tf.data.Dataset
+) -> tf.distribute.DistributedDataset:
+    """What ``fit`` takes: the batches of this worker, dealt evenly to its replicas.
+
+    Args:
+        strategy: of all workers.
+        dataset: this worker's share of the batches, of a static size that is a multiple of its
+            number of replicas.
+    """
+    local = len(strategy.extended.worker_devices)
+    size = tf.nest.flatten(dataset.element_spec)[0].shape[0]
+    if local > 1:
+        dataset = dataset.rebatch(size // local, drop_remainder=True)
+    return strategy.distribute_datasets_from_function(lambda _context: dataset)
+
+
+class Agreement:
+    """What one worker alone knows, its clock and a signal that it got, made the same for all.
+
+    A worker that stops by itself, or sets a learning rate of its own, leaves the others waiting, or
+    makes their weights differ without an error. So all of them exchange both, at the same steps.
+
+    Args:
+        strategy: of all workers.
+        every: steps between two exchanges; each costs a round trip.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy, every: int = 10) -> None:
+        self._strategy, self._every = strategy, every
+
+    def __call__(self, step: int, seconds: float, signum: int) -> tuple[float, int] | None:
+        """Mean of the seconds, and the highest of the signals; None between two exchanges.
+
+        Args:
+            step: number of steps done, the same on all workers.
+            seconds: that this worker has counted.
+            signum: the signal that it got; 0 for none.
+        """
+        if step % self._every:
+            return None
+        values = np.zeros(signal.NSIG + 2)
+        values[signum], values[-2], values[-1] = 1, seconds, 1
+        total = self._strategy.reduce("SUM", tf.constant(values), axis=None).numpy()
+        asked = total[: signal.NSIG].nonzero()[0]
+        return float(total[-2] / total[-1]), int(asked.max())
