@@ -15,8 +15,7 @@ from video_zoo.data.clips import ClipConfig, parallel_calls
 from video_zoo.data.source import Split
 from video_zoo.training import TrainingConfig
 from video_zoo.training.batches import Batches
-from video_zoo.training.initial import Task
-from video_zoo.training.initial import compiled_model
+from video_zoo.training.initial import Task, compiled_model
 from video_zoo.training.steps import Steps
 from video_zoo.training.strategy import build_from_one_clip, make_strategy
 
