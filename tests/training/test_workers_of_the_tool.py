@@ -1,0 +1,75 @@
+"""tools/train.py on several workers: real processes, real kills."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import pytest
+from killed_runs import ROOT, SMALL, finish, newest_step, rows
+from worker_runs import free_hosts
+
+from video_zoo.training import latest_checkpoint
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+def start_all(count, shards, workdir, *arguments):
+    """All workers of a run."""
+    hosts = free_hosts(count)
+    processes = []
+    for index in range(count):
+        command = [sys.executable, str(ROOT / "tools" / "train.py"), *SMALL, *arguments]
+        command += [f"--data_dir={shards}", f"--workdir={workdir}", "--batch_size=6"]
+        command += [f"--worker_hosts={hosts}", f"--worker_index={index}"]
+        processes.append(
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+            )
+        )
+    return processes
+
+
+def wait_for_step(workdir, step, processes):
+    limit = time.monotonic() + 300
+    while newest_step(workdir) < step:
+        assert time.monotonic() < limit, "no checkpoint was written"
+        assert all(p.poll() is None for p in processes), [p.communicate()[0] for p in processes]
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_worker_that_dies_stops_the_job_which_then_continues(victim, motion_shards, tmp_path):
+    arguments = ("--epochs=300", "--checkpoint_steps=2")
+    processes = start_all(2, motion_shards, tmp_path, *arguments)
+    wait_for_step(tmp_path, 4, processes)
+    processes[victim].kill()
+    killed_at = time.monotonic()
+    output = finish(processes[1 - victim], code=2, timeout=120)
+    assert time.monotonic() - killed_at < 60
+    assert f"worker {1 - victim} of 2 stops, as another does not answer any more" in output
+    assert "Traceback" not in output
+    step = newest_step(tmp_path)
+    processes = start_all(2, motion_shards, tmp_path, f"--steps={step + 3}")
+    first, second = (finish(process) for process in processes)
+    assert f"continuing {tmp_path} behind step {step}" in first
+    assert f"continuing {tmp_path}" not in second  # one of them speaks, and writes
+    assert rows(tmp_path)[-1]["step"] == step + 3
+    network = keras.saving.load_model(latest_checkpoint(tmp_path))
+    assert int(network.optimizer.iterations) == step + 3
+
+
+def test_a_signal_to_one_stops_all_at_the_same_step(motion_shards, tmp_path):
+    processes = start_all(2, motion_shards, tmp_path, "--epochs=300", "--checkpoint_steps=2")
+    wait_for_step(tmp_path, 4, processes)
+    processes[1].send_signal(signal.SIGTERM)
+    first, _ = (finish(process, code=75) for process in processes)
+    step = newest_step(tmp_path)
+    assert f"interrupted behind step {step}; saved" in first
+    assert step % 10 == 0  # they exchange signals every ten steps
