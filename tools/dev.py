@@ -44,7 +44,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "quickstart": Command("", ROOT / ".venv", (3, 13), "TensorFlow"),
     "test": Command("test", ROOT / ".venv", (3, 13), "TensorFlow"),
-    "test_io": Command("io,io_test", ROOT / "build" / "venv_io", (3, 12), "tensorflow-io"),
+    "test_io": Command("io,io-test", ROOT / "build" / "venv_io", (3, 12), "tensorflow-io"),
 }
 
 

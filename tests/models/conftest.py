@@ -66,6 +66,12 @@ def clips() -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture
+def fresh_names():
+    """Layer names count up in a process; inflated networks are told apart by them."""
+    keras.backend.clear_session()
+
+
+@pytest.fixture
 def policy():
     """Sets the global dtype policy, and restores it."""
     before = keras.config.dtype_policy()

@@ -35,6 +35,14 @@ def test_it_costs_what_both_cost(networks):
         assert count(model) == sum(map(count, networks))
 
 
+def test_what_streams_of_any_size_cost_is_not_known(small):
+    nets = [small("i3d", 3, input_shape=(None, None, None, c)) for c in (3, 2)]
+    message = "`model` must be built for a fixed size where it has several inputs"
+    for shape in (None, RGB):
+        with pytest.raises(ValueError, match=message):
+            video_zoo.count_macs(video_zoo.two_stream(*nets), shape)
+
+
 def test_the_published_size():
     nets = [video_zoo.i3d(400, input_shape=(None, None, None, c)) for c in (3, 2)]
     assert video_zoo.count_parameters(video_zoo.two_stream(*nets)) == 25_358_016

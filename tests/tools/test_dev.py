@@ -1,5 +1,7 @@
 """The README's commands refuse what they cannot work with, before anything is installed."""
 
+import configparser
+import re
 import runpy
 import subprocess
 import sys
@@ -42,3 +44,13 @@ def test_python_must_have_the_wheels_that_a_command_needs(repository):
         "Python 3.10 to 3.12 is needed, as tensorflow-io has no other. Received: Python 3.13. "
         "Run this file with one of those."
     )
+
+
+def test_the_extras_of_a_command_are_found_by_any_pip(repository):
+    """An older pip passes over an extra whose name the package's metadata write in another form."""
+    config = configparser.ConfigParser()
+    config.read(repository / "setup.cfg")
+    extras = set(config["options.extras_require"])
+    for command in runpy.run_path(str(repository / "tools" / "dev.py"))["COMMANDS"].values():
+        assert set(filter(None, command.extra.split(","))) <= extras
+    assert all(re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", extra) for extra in extras)

@@ -33,11 +33,11 @@ TINY = [
 
 @pytest.fixture(scope="module")
 def tool(repository):
-    """A function (name, *arguments) -> the finished process."""
+    """A function (name, *arguments, seconds=300) -> the finished process, ended after so many."""
 
-    def call(name, *arguments):
+    def call(name, *arguments, seconds=300):
         command = [sys.executable, str(repository / "tools" / f"{name}.py"), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300)
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds)
 
     return call
 
@@ -274,7 +274,7 @@ def test_a_read_only_workdir_is_refused(tool, motion_shards, tmp_path):
 
 @pytest.mark.slow
 def test_the_quickstart_learns_motion(tool, tmp_path):
-    done = tool("quickstart", "--output_dir", tmp_path / "quickstart")
+    done = tool("quickstart", "--output_dir", tmp_path / "quickstart", seconds=3600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The network has learnt motion" in done.stdout
 

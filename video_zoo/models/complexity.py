@@ -19,19 +19,26 @@ def count_macs(model: keras.Model, input_shape: tuple[int, int, int, int] | None
     Args:
         model: a built functional model.
         input_shape: (frames, height, width, channels) of one clip. Defaults to the model's own,
-            and must be given where that has ``None``.
+            and must be given where that has ``None``. A model of several inputs, as
+            :func:`video_zoo.two_stream` gives, has to be built for a fixed size instead.
 
     Raises:
         ValueError: the input size is not known.
     """
-    shape = tuple(input_shape or model.input_shape[1:])
-    if None in shape:
+    own = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    shapes = own if input_shape is None else [tuple(input_shape)]
+    if len(own) > 1 and (input_shape is not None or any(None in shape for shape in own)):
+        raise ValueError(
+            "`model` must be built for a fixed size where it has several inputs, and `input_shape` "
+            f"left out. Received: input_shape={input_shape}, and the model has {own}"
+        )
+    if None in shapes[0]:
         raise ValueError(
             "`input_shape` must be given, without None, for a model of variable input size. "
-            f"Received: input_shape={input_shape}, and the model has {model.input_shape[1:]}"
+            f"Received: input_shape={input_shape}, and the model has {own[0]}"
         )
-    if shape != tuple(model.input_shape[1:]):
-        model = keras.models.clone_model(model, input_tensors=keras.Input(shape))
+    if shapes != own:
+        model = keras.models.clone_model(model, input_tensors=keras.Input(shapes[0]))
     return sum(_layer_macs(layer) for layer in model.layers)
 
 

@@ -1,0 +1,47 @@
+"""The depthwise 3D convolution, which Keras lacks."""
+
+import keras
+import numpy as np
+import pytest
+
+from video_zoo.models.inflation.depthwise import DepthwiseConv3D
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("strides", [(1, 1, 1), (2, 1, 1), (2, 2, 2)])
+@pytest.mark.parametrize("kernel", [(3, 1, 1), (1, 3, 3), (3, 3, 3)])
+def test_a_depthwise_convolution_is_one_convolution_per_channel(kernel, strides, padding):
+    random = np.random.default_rng(0)
+    clips = random.normal(size=(2, 5, 7, 6, 3)).astype(np.float32)
+    layer = DepthwiseConv3D(kernel, strides, padding, depth_multiplier=2, use_bias=True)
+    layer.build(clips.shape)
+    values = [random.normal(size=w.shape).astype(np.float32) for w in layer.weights]
+    layer.set_weights(values)
+    received = keras.ops.convert_to_numpy(layer(clips))
+    assert received.shape == layer.compute_output_shape(clips.shape)
+    # Time is padded to SAME, whatever space is.
+    steps = -(-5 // strides[0])
+    missing = max((steps - 1) * strides[0] + kernel[0] - 5, 0)
+    padded = np.pad(clips, [(0, 0), (missing // 2, missing - missing // 2), *[(0, 0)] * 3])
+    for channel in range(3):
+        one = keras.ops.conv(
+            np.repeat(padded[..., channel : channel + 1], 1, axis=-1)
+            if padding == "valid"
+            else _padded_in_space(padded[..., channel : channel + 1], kernel, strides),
+            values[0][:, :, :, channel : channel + 1, :],
+            strides=strides,
+            padding="valid",
+        )
+        expected = keras.ops.convert_to_numpy(one) + values[1][2 * channel : 2 * channel + 2]
+        np.testing.assert_allclose(
+            received[..., 2 * channel : 2 * channel + 2], expected, rtol=1e-4, atol=1e-5
+        )
+
+
+def _padded_in_space(clips, kernel, strides):
+    sides = [(0, 0), (0, 0)]
+    for axis in (2, 3):
+        size, step, window = clips.shape[axis], strides[axis - 1], kernel[axis - 1]
+        missing = max((-(-size // step) - 1) * step + window - size, 0)
+        sides.append((missing // 2, missing - missing // 2))
+    return np.pad(clips, [*sides, (0, 0)])
