@@ -51,6 +51,7 @@ def test_a_worker_that_dies_stops_the_job_which_then_continues(victim, motion_sh
     wait_for_step(tmp_path, 4, processes)
     processes[victim].kill()
     killed_at = time.monotonic()
+    processes[victim].communicate()
     output = finish(processes[1 - victim], code=2, timeout=120)
     assert time.monotonic() - killed_at < 60
     assert f"worker {1 - victim} of 2 stops, as another does not answer any more" in output
