@@ -90,11 +90,12 @@ def test_a_script_without_a_main_guard(tmp_path, write_video):
 
 def test_a_decoder_that_takes_too_long(tmp_path, write_video):
     """A video of many large frames, and little time; the others come through, in order."""
-    long = write_video(tmp_path / "long.mp4", np.zeros((500, 480, 640, 3)))
+    frame = np.zeros((480, 640, 3), np.uint8)
+    long = write_video(tmp_path / "long.mp4", np.broadcast_to(frame, (1500, *frame.shape)))
     short = write_video(tmp_path / "short.mp4", np.zeros((3, 32, 32, 3)))
     clips = [Clip(str(path), "a", "train") for path in (short, long, short, short)]
     started = time.monotonic()
-    results = list(workers.encode_clips(clips, EncodingConfig(short_side=1024), 2, timeout=2))
+    results = list(workers.encode_clips(clips, EncodingConfig(short_side=2160), 2, timeout=2))
     assert time.monotonic() - started < 60
     assert [result.clip for result in results] == clips
     assert results[1].outcome == "the decoder crashed, or took more than 2 s"

@@ -58,6 +58,7 @@ def assert_equal_to_one_process(folder, motion_shards, tiny_run, count, replicas
         assert results[0]["epoch"][name] == pytest.approx(value, abs=1e-4), name
 
 
+@pytest.mark.slow
 def test_two_workers_train_as_one_process(tmp_path, motion_shards, tiny_run):
     assert_equal_to_one_process(tmp_path, motion_shards, tiny_run, 2)
 

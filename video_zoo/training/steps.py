@@ -97,6 +97,7 @@ class Steps:
         ]
         context = tf.distribute.get_replica_context()
         # On the device of the replica, all of them: only so are they reduced in one go.
+        loss = tf.cast(loss, gradients[0].dtype)  # several workers exchange one type at a time
         values = [tf.identity(value) for value in (loss, *gradients, *moving)]
         loss, *values = context.all_reduce(tf.distribute.ReduceOp.SUM, values)
         for variable, total in zip(moving, values[len(gradients) :], strict=True):
