@@ -91,7 +91,7 @@ def test_a_script_without_a_main_guard(tmp_path, write_video):
 def test_a_decoder_that_takes_too_long(tmp_path, write_video):
     """A video of many large frames, and little time; the others come through, in order."""
     frame = np.zeros((480, 640, 3), np.uint8)
-    long = write_video(tmp_path / "long.mp4", np.broadcast_to(frame, (1500, *frame.shape)))
+    long = write_video(tmp_path / "long.mp4", np.broadcast_to(frame, (600, *frame.shape)))
     short = write_video(tmp_path / "short.mp4", np.zeros((3, 32, 32, 3)))
     clips = [Clip(str(path), "a", "train") for path in (short, long, short, short)]
     started = time.monotonic()
@@ -101,6 +101,20 @@ def test_a_decoder_that_takes_too_long(tmp_path, write_video):
     assert results[1].outcome == "the decoder crashed, or took more than 2 s"
     assert all(isinstance(results[index].outcome, EncodedClip) for index in (0, 2, 3))
     assert all(0 < results[index].seconds < 2 for index in (0, 2, 3))
+
+
+def test_a_decoder_that_took_too_long_without_an_alarm(tmp_path, write_video, monkeypatch):
+    """Where the system has no such alarm, the clip is refused when it is done."""
+    path = write_video(tmp_path / "a.mp4", np.zeros((50, 240, 320, 3)))
+    monkeypatch.delattr(signal, "setitimer")
+    workers._outside_encoding.acquire()
+    try:
+        clip = Clip(str(path), "a", "train")
+        result = workers._encode(clip, EncodingConfig(short_side=240), timeout=0.01)
+    finally:
+        workers._outside_encoding.release()
+    assert result.outcome == "the decoder crashed, or took more than 0.01 s"
+    assert result.seconds > 0.01
 
 
 def children_of(process):

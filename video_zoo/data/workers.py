@@ -7,7 +7,6 @@ may neither fork after nor needlessly load TensorFlow.
 import collections
 import concurrent.futures
 import contextlib
-import faulthandler
 import functools
 import itertools
 import multiprocessing
@@ -76,12 +75,11 @@ def encode_clips(
     remaining = iter(clips)
     in_flight = workers * _CLIPS_IN_FLIGHT_PER_WORKER
     encode = functools.partial(_encode, encoding=encoding, timeout=timeout)
-    crashed = f"the decoder crashed, or took more than {timeout:g} s"
     while suspects := (yield from _encode_until_crash(remaining, encode, workers, in_flight)):
         # Any of them may be the culprit: only with nothing else in flight is it known.
         again = iter(suspects)
         while culprits := (yield from _encode_until_crash(again, encode, 1, 1)):
-            yield Result(culprits[0], crashed, 0.0)
+            yield Result(culprits[0], _crashed(timeout), 0.0)
 
 
 def _encode_until_crash(
@@ -133,6 +131,9 @@ def _pool(workers: int) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
 def _initialize(alive: multiprocessing.connection.Connection) -> None:
     # Ctrl-C reaches every process of the terminal; the parent alone decides what then happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGALRM"):  # for `_exit_after`; what this process inherited may differ
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
     video.use_one_thread()
     _outside_encoding.acquire()
     threading.Thread(target=_exit_at_end_of, args=(alive,), daemon=True).start()
@@ -189,15 +190,24 @@ def _encode(clip: Clip, encoding: video.EncodingConfig, timeout: float) -> Resul
         outcome = f"{type(error).__name__}: {' '.join(str(error).split())}"
     finally:
         _outside_encoding.acquire()
-    return Result(clip, outcome, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    # Where the alarm came late, or not at all, the clip is refused all the same.
+    return Result(clip, _crashed(timeout) if seconds > timeout else outcome, seconds)
+
+
+def _crashed(timeout: float) -> str:
+    return f"the decoder crashed, or took more than {timeout:g} s"
 
 
 @contextlib.contextmanager
 def _exit_after(seconds: float) -> Iterator[None]:
     """Ends this process if the block takes longer, also where it never comes back to Python."""
-    with open(os.devnull, "w") as nowhere:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
+    # SIGALRM has no handler here, so that the kernel itself ends the process. Without such a signal
+    # (Windows), a clip that took too long is refused when it is done.
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
