@@ -24,13 +24,13 @@ SMALL = (
 TIMES = ("seconds", "clips_per_second", "input_wait")
 
 
-def start(shards, workdir, *arguments):
+def start(shards, workdir, *arguments, output=subprocess.PIPE):
     """A process of tools/train.py."""
     command = [sys.executable, str(ROOT / "tools" / "train.py"), *SMALL]
     command += [f"--data_dir={shards}", f"--workdir={workdir}", *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        command, stdout=output, stderr=subprocess.STDOUT, text=True, env=environment
     )
 
 

@@ -2,9 +2,11 @@
 
 import dataclasses
 
+import keras
 import pytest
 
 from video_zoo.training import TrainingConfig
+from video_zoo.training.clock import Budget, Clock
 from video_zoo.training.schedule import learning_rate
 
 REQUIRED = {"model": "s3d_v1", "data_dir": "shards", "workdir": "run"}
@@ -71,6 +73,31 @@ def test_cosine_and_constant_schedules():
     rates = [learning_rate(0.2, "cosine", progress) for progress in (0.0, 0.5, 1.0)]
     assert rates == pytest.approx([0.2, 0.1, 0.0])
     assert learning_rate(0.2, "constant", 0.9) == 0.2
+
+
+def test_milestones_are_shares_of_the_duration():
+    config = TrainingConfig(**REQUIRED, epochs=9, milestones="0.25, 0.75")
+    rates = [
+        learning_rate(1.0, "step", progress, milestones=config.milestone_shares)
+        for progress in (0.0, 0.25, 0.74, 0.75)
+    ]
+    assert rates == pytest.approx([1.0, 0.1, 0.1, 0.01])
+    with pytest.raises(ValueError, match=r"`milestones` must be numbers in \[0, 1\].*'0.5,often'"):
+        TrainingConfig(**REQUIRED, milestones="0.5,often")
+
+
+@pytest.mark.parametrize(("batch_size", "peak"), [(5, 0.02), (40, 0.16)])
+def test_the_learning_rate_follows_the_batch_where_asked(batch_size, peak):
+    config = TrainingConfig(**REQUIRED, batch_size=batch_size, learning_rate=0.02, steps=4)
+    assert config.peak_learning_rate == 0.02
+    scaled = dataclasses.replace(config, scale_lr=True)
+    assert scaled.peak_learning_rate == pytest.approx(peak)
+    model = keras.Sequential([keras.layers.Input([1]), keras.layers.Dense(1)])
+    model.compile("sgd")
+    budget = Budget(Clock(scaled, steps_per_epoch=4, step=0, seconds=0))
+    budget.set_model(model)
+    budget.on_train_batch_begin(0)
+    assert float(model.optimizer.learning_rate) == pytest.approx(peak)
 
 
 def test_warm_up_is_linear():

@@ -90,6 +90,16 @@ def test_augmented_batches_continue_exactly(config):
             np.testing.assert_array_equal(part, other_part)
 
 
+def test_the_order_of_examples_is_that_of_any_number_of_devices(config):
+    """A run may continue on others: clip for clip, from any step."""
+    source = Split.open(config.data_dir, "train")
+    whole = [clips for clips, *_ in Batches(config, source, 1).training(0).take(6)]
+    for devices in (2, 3):
+        rest = Batches(config, source, devices).training(3).take(3)
+        for (clips, *_), expected in zip(rest, whole[3:], strict=True):
+            np.testing.assert_array_equal(clips, expected)
+
+
 def test_a_run_passes_over_bad_records_and_lists_them(config, motion_shards, tmp_path):
     shards = tmp_path / "shards"
     shards.mkdir()

@@ -1,5 +1,6 @@
 """Runs that were killed end like runs that were not."""
 
+import shutil
 import signal
 
 import keras
@@ -62,8 +63,6 @@ def test_sigterm_saves_and_has_a_code_of_its_own(motion_shards, tmp_path):
 
 
 def test_a_damaged_checkpoint_is_passed_over(on_two_devices, motion_shards, tmp_path, capsys):
-    import shutil
-
     run = shutil.copytree(on_two_devices, tmp_path / "run")
     newest, before = sorted((run / "checkpoints").iterdir(), reverse=True)[:2]
     content = bytearray(newest.read_bytes())
@@ -74,6 +73,23 @@ def test_a_damaged_checkpoint_is_passed_over(on_two_devices, motion_shards, tmp_
     output = finish(start(motion_shards, run, *STEPS, "--virtual_devices=2"))
     assert f"continuing {run} behind step {checkpoint.load_position(before).step}" in output
     assert_equal_runs(on_two_devices, run)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_other_devices(on_two_devices, motion_shards, tmp_path):
+    """The rows of the next epoch are those of the run that kept its two."""
+    stayed, moved = (shutil.copytree(on_two_devices, tmp_path / name) for name in ("two", "one"))
+    longer = ("--steps=16", "--checkpoint_minutes=1e-6", "--keep_checkpoints=2")
+    finish(start(motion_shards, stayed, *longer, "--virtual_devices=2"))
+    output = finish(start(motion_shards, moved, *longer))
+    assert f"continuing {moved} behind step 12" in output
+    for row, other in zip(rows(stayed), rows(moved), strict=True):
+        for name in ("epoch", "step", "learning_rate"):
+            assert other[name] == row[name]
+        # Batch normalisation sees other clips together, and nothing else differs.
+        assert other["loss"] == pytest.approx(row["loss"], rel=0.2)
+    names = sorted(path.name for path in (moved / "checkpoints").iterdir())
+    assert names == ["step_00000015.keras", "step_00000016.keras"]
 
 
 def test_where_all_are_damaged_nothing_starts_anew(tmp_path):

@@ -89,6 +89,21 @@ def test_the_step_is_that_of_keras(prepared, tiny_run):
     assert norm_of_change(before, model) == pytest.approx(float(steps.gradient_norm), rel=1e-4)
 
 
+@pytest.mark.slow
+def test_a_step_that_xla_compiled_is_the_same(prepared):
+    results = []
+    for jit_compile in (False, True):
+        model, steps = prepared(jit_compile=jit_compile)
+        fix_statistics(model)
+        model.fit(dataset(), shuffle=False, verbose=0)
+        assert model.jit_compile is jit_compile
+        results.append((values(model), float(steps.loss)))
+    (plain, loss), (compiled, other) = results
+    for one, another in zip(plain, compiled, strict=True):
+        np.testing.assert_allclose(one, another, rtol=0, atol=1e-5 * np.abs(one).max())
+    assert other == pytest.approx(loss, rel=1e-5)
+
+
 def test_a_long_gradient_is_shortened_to_the_limit(prepared):
     model, steps = prepared(clip_norm=0.01)
     before = values(model)
