@@ -1,14 +1,11 @@
 """tools/train.py on several workers: real processes, real kills."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import keras
 import pytest
-from killed_runs import ROOT, SMALL, finish, newest_step, rows
+from killed_runs import finish, newest_step, rows, start
 from worker_runs import free_hosts
 
 from video_zoo.training import latest_checkpoint
@@ -18,22 +15,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 def start_all(count, shards, workdir, *arguments):
     """All workers of a run."""
-    hosts = free_hosts(count)
-    processes = []
-    for index in range(count):
-        command = [sys.executable, str(ROOT / "tools" / "train.py"), *SMALL, *arguments]
-        command += [f"--data_dir={shards}", f"--workdir={workdir}", "--batch_size=6"]
-        command += [f"--worker_hosts={hosts}", f"--worker_index={index}"]
-        processes.append(
-            subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
-            )
-        )
-    return processes
+    arguments = (*arguments, "--batch_size=6", f"--worker_hosts={free_hosts(count)}")
+    return [start(shards, workdir, *arguments, f"--worker_index={index}") for index in range(count)]
 
 
 def wait_for_step(workdir, step, processes):

@@ -137,11 +137,9 @@ def try_one_step(
     What is traced and compiled for it serves the run too.
 
     Args:
-        model: compiled, built, with its steps set.
+        model: compiled, built, optimizer included, with its steps set.
         training, validation: datasets of at least one batch.
     """
-    with model.distribute_strategy.scope():
-        model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables]
     before = [variable.numpy() for variable in variables]
     model.fit(

@@ -203,7 +203,9 @@ class _Run:
                 return checkpoint.load_checkpoint(self.newest)
             source = self.source
             task = Task(source.num_classes, source.class_names, source.channels)
-            return compiled_model(self.config, task)
+            model = compiled_model(self.config, task)
+            model.optimizer.build(model.trainable_variables)
+            return model
 
     def _tell(self, model: keras.Model) -> None:
         devices = self.strategy.extended.worker_devices
@@ -216,8 +218,6 @@ class _Run:
             f"{trained:,} parameters are trained" + (f", {frozen:,} frozen" if frozen else "")
         )
         share = -(-self.config.batch_size // count)
-        with self.strategy.scope():
-            model.optimizer.build(model.trainable_variables)
         memory = checks.estimate_memory(model, -(-share // self.config.accumulate_steps))
         self._say(checks.tell_memory(memory, checks.available_memory(len(devices))))
 
