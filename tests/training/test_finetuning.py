@@ -48,6 +48,7 @@ def settings(motion_shards, tiny_run, weights):
     }
 
 
+@pytest.mark.slow
 def test_a_finetuned_run_in_two_parts_ends_like_one(settings, weights, tmp_path, capsys):
     train(TrainingConfig(**settings, workdir=str(tmp_path / "whole"), steps=6))
     printed = capsys.readouterr().out

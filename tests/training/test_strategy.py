@@ -79,6 +79,7 @@ print("LOSS", float(steps.loss.numpy()), float(steps.gradient_norm.numpy()))
 """
 
 
+@pytest.mark.slow
 def test_two_devices_take_the_step_of_one_with_statistics_over_all_clips():
     """And agree on all that they keep, also where each has statistics of its own."""
     found = {}
