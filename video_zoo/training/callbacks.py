@@ -1,6 +1,7 @@
 """Keras callbacks that keep what a run has done: checkpoints, record, interruption, averages."""
 
 import contextlib
+import gc
 import math
 import pathlib
 import signal
@@ -106,6 +107,8 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._metrics = []
         self.save()
+        # Pictures and files leave cycles, and Python collects those late: memory would fray.
+        gc.collect()
 
     def save(self) -> None:
         """Writes the checkpoint of the last step, and removes the oldest."""
