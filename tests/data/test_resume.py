@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def killed_before(config, output, name, workers):
     process = start_tool(*flags_of(config, output, workers), *flags)
     records = [output / ".conversion" / f"{record}.json" for record in ("plan", *done)]
     try:
-        wait_until(lambda: all(record.exists() for record in records), 240)
+        wait_until(lambda: process.poll() is not None or all(map(Path.exists, records)), 240)
         time.sleep(0.3)
         assert process.poll() is None
     finally:

@@ -107,8 +107,6 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._metrics = []
         self.save()
-        # Pictures and files leave cycles, and Python collects those late: memory would fray.
-        gc.collect()
 
     def save(self) -> None:
         """Writes the checkpoint of the last step, and removes the oldest."""
@@ -176,6 +174,13 @@ def exhausted(rows: list[dict], patience: int | None) -> bool:
         return False
     tops = [row["val_top1"] for row in rows]
     return len(tops) - 1 - tops.index(max(tops)) >= patience
+
+
+class CollectGarbage(keras.callbacks.Callback):
+    """Keeps memory flat: after every epoch, what pictures and files left in cycles is collected."""
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        gc.collect()
 
 
 class LossGuard(keras.callbacks.Callback):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import keras
+import numpy as np
 
 from .config import TrainingConfig
 from .schedule import learning_rate
@@ -102,7 +103,7 @@ class Budget(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         config = self.clock.config
-        self.model.optimizer.learning_rate = learning_rate(
+        rate = learning_rate(
             config.peak_learning_rate,
             config.schedule,
             self.clock.progress,
@@ -110,6 +111,8 @@ class Budget(keras.callbacks.Callback):
             config.warmup_steps,
             config.milestone_shares,
         )
+        # NumPy's number: TensorFlow keeps every Python number that it has ever converted.
+        self.model.optimizer.learning_rate = np.float32(rate)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.clock.step += 1

@@ -174,6 +174,7 @@ class _Run:
                 progress,
                 callbacks.Recorder(checkpoints, self.rows, wait),
                 checkpoints,
+                callbacks.CollectGarbage(),
                 interruption,
             ]
             if self.writes:

@@ -1,5 +1,6 @@
 """Keras callbacks that show a run while it runs: a bar, a line per epoch, TensorBoard."""
 
+import contextlib
 import datetime
 import pathlib
 
@@ -110,14 +111,14 @@ class Board(keras.callbacks.Callback):
             self._writer = tf.summary.create_file_writer(
                 str(self.workdir / "tensorboard" / "details")
             )
-            with self._writer.as_default(step=self.clock.step):
+            with self._at_step():
                 strips = np.stack([filmstrip(clip) for clip in self._clips[:_SHOWN_CLIPS]])
                 tf.summary.image("first_training_batch", strips, max_outputs=_SHOWN_CLIPS)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if not self._writes:
             return
-        with self._writer.as_default(step=self.clock.step):
+        with self._at_step():
             tf.summary.scalar("step/loss", self.steps.loss)
             tf.summary.scalar("step/gradient_norm", self.steps.gradient_norm)
             tf.summary.scalar("step/learning_rate", self.model.optimizer.learning_rate)
@@ -132,10 +133,14 @@ class Board(keras.callbacks.Callback):
             return
         path = self.workdir / CONFUSION
         plots.save_confusion_matrix(matrix, self._class_names, path)
-        with self._writer.as_default(step=self.clock.step):
+        with self._at_step():
             picture = tf.io.decode_png(path.read_bytes(), channels=3)
             tf.summary.image("confusion_matrix", picture[tf.newaxis])
         self._writer.flush()
+
+    def _at_step(self) -> contextlib.AbstractContextManager:
+        # NumPy's number: TensorFlow keeps every Python number that it has ever converted.
+        return self._writer.as_default(step=np.int64(self.clock.step))
 
     def close(self) -> None:
         """Ends the file."""
