@@ -71,7 +71,10 @@ def run(tool, motion_shards, tmp_path_factory):
 
 def test_train_says_what_it_does(run):
     workdir, done = run
-    assert "epoch 1: loss " in done.stdout + done.stderr
+    line = r"epoch 1: loss [\d.]+, top-1 [\d.]+%; validation loss [\d.]+, top-1 [\d.]+%; [\d.]+ "
+    line += r"clips/s, \d+% of it waiting for input"
+    assert re.search(line, done.stdout + done.stderr)
+    assert re.search(r"memory of a device: about \d+ MiB for training", done.stdout)
     assert f"next: python tools/evaluate.py --workdir {workdir}" in done.stdout
     assert re.search(r"training s3d_v1 on 2 device\(s\): .*CPU:0, .*CPU:1", done.stdout)
     assert "Reduce to" not in done.stderr
@@ -195,6 +198,7 @@ def test_mistakes_in_a_config_file_are_one_line(tool, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_config_json_continues_its_run_or_starts_one_like_it(run, tool, tmp_path):
     config = run[0] / "config.json"
     settings = json.loads(config.read_text())["training"]

@@ -14,21 +14,21 @@ import numpy as np
 from video_zoo.training.checkpoint import latest_checkpoint, load_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
-# As small as the network gets; with dropout, and an optimizer that has a memory.
+# As small as the network gets; with dropout, and an optimizer that has memories.
 SMALL = (
     *("--model=s3d_v1", "--num_frames=2", "--image_size=16", "--width_multiplier=0.0625"),
     *("--batch_size=5", "--optimizer=adam", "--learning_rate=1e-3", "--schedule=cosine"),
-    "--deterministic",
+    *("--ema_momentum=0.9", "--clip_norm=1", "--deterministic"),
 )
 # What differs from run to run, however equal they are.
 TIMES = ("seconds", "clips_per_second", "input_wait")
 
 
-def start(shards, workdir, *arguments, output=subprocess.PIPE):
+def start(shards, workdir, *arguments, output=subprocess.PIPE, **variables):
     """A process of tools/train.py."""
     command = [sys.executable, str(ROOT / "tools" / "train.py"), *SMALL]
     command += [f"--data_dir={shards}", f"--workdir={workdir}", *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
     return subprocess.Popen(
         command, stdout=output, stderr=subprocess.STDOUT, text=True, env=environment
     )

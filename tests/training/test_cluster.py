@@ -35,6 +35,7 @@ def test_the_cluster_of_the_environment(monkeypatch):
     tf_config(monkeypatch, {"chief": ["c:1"], "worker": ["a:1"]}, kind="chief")
     assert is_chief(Cluster.find())
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {}, "task": {}}')
+    assert Cluster.find("", 1) is None  # a flag that takes back a file's
     assert Cluster.find() is None
 
 

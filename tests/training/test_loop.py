@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from video_zoo import data, models
-from video_zoo.training import TrainingConfig, latest_checkpoint, train
+from video_zoo.training import TrainingConfig, callbacks, latest_checkpoint, train
 from video_zoo.training.checkpoint import load_position
 from video_zoo.training.clock import Clock
-from video_zoo.training.history import main_output_logs
+from video_zoo.training.history import main_output_logs, read_history
 from video_zoo.training.initial import Task, compiled_model
 
 
@@ -114,6 +114,34 @@ def test_a_run_in_two_parts_ends_like_one(finished, tiny_run, motion_shards, tmp
     assert int(found.optimizer.iterations) == int(expected.optimizer.iterations) == 8
     for one, other in zip(expected.weights, found.weights, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6, err_msg=one.path)
+
+
+@pytest.mark.parametrize(
+    "moment", [pytest.param("save_curves", marks=pytest.mark.slow), "write_history"]
+)
+def test_a_kill_at_the_end_of_an_epoch(moment, finished, motion_shards, tiny_run, tmp_path):
+    """While there is a checkpoint of its last step already, of before the validation."""
+    _, whole, _ = finished
+    settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(tmp_path)}
+    config = TrainingConfig(**settings, epochs=2, checkpoint_steps=4)
+    owner = callbacks.plots if moment == "save_curves" else callbacks
+    original = getattr(owner, moment)
+
+    def killed(*arguments):
+        original(*arguments)
+        raise SystemExit  # nothing is saved on its account
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(owner, moment, killed)
+        train(config)
+    assert load_position(latest_checkpoint(tmp_path)).metrics
+    assert len(read_history(tmp_path / "history.csv")) == (moment == "write_history")
+    (tmp_path / "curves.png").unlink()
+    assert train(config).finished
+    for found, wanted in zip(rows_of(tmp_path), rows_of(whole), strict=True):
+        for name in ("epoch", "step", "loss", "top1", "val_loss", "val_top1"):
+            assert float(found[name]) == pytest.approx(float(wanted[name]), rel=1e-4)
+    assert (tmp_path / "best.keras").exists() and (tmp_path / "curves.png").exists()
 
 
 @pytest.mark.slow
@@ -221,6 +249,18 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
         np.testing.assert_array_equal(kept["clips"], clips)
         np.testing.assert_array_equal(kept["labels"].argmax(axis=1), labels)
     assert np.isfinite(model.get_layer("Logits_Conv3d_0c_1x1").kernel).all()
+
+
+def test_a_step_that_spoils_validation_ends_the_run(motion_shards, tiny_run, tmp_path):
+    settings = {"num_frames": 2, "image_size": 16, "optimizer": "sgd", "learning_rate": 1e30}
+    config = TrainingConfig(
+        **tiny_run | settings, data_dir=str(motion_shards), workdir=str(tmp_path), steps=1
+    )
+    with pytest.raises(FloatingPointError, match=r"the loss on validation is nan behind step 1\."):
+        train(config)
+    assert latest_checkpoint(tmp_path) is None
+    assert not (tmp_path / "best.keras").exists()
+    assert (tmp_path / "bad_batch.npz").exists()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 import time
 
 import keras
@@ -13,7 +14,14 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from video_zoo.training import TrainingConfig, callbacks, train
+from video_zoo.training import (
+    TrainingConfig,
+    batch_norm,
+    callbacks,
+    checks,
+    latest_checkpoint,
+    train,
+)
 from video_zoo.training.input_wait import InputWait
 from video_zoo.training.sight import filmstrip
 
@@ -76,12 +84,68 @@ def test_history_has_speed_and_waiting(result):
 
 def test_precise_statistics_stand_beside_the_others(result):
     results = json.loads((result.workdir / "precise_bn.json").read_text())
-    assert set(results) == {"moving averages", "precise"}
+    assert set(results) == {"step", "moving averages", "precise"}
+    assert results["step"] == result.history[-1]["step"]
     assert results["precise"]["loss"] != results["moving averages"]["loss"]
     last = result.history[-1]["val_loss"]
     # Validation saw the average of the weights, with moving statistics.
     assert results["moving averages"]["loss"] == pytest.approx(last, rel=1e-4)
     keras.saving.load_model(result.workdir / "precise_bn.keras")
+
+
+@pytest.mark.slow
+def test_precise_statistics_that_were_interrupted_are_made_up_for(result, config, tmp_path):
+    run = shutil.copytree(result.workdir, tmp_path / "run")
+    for ending in ("json", "keras"):
+        (run / f"precise_bn.{ending}").unlink()
+    config = dataclasses.replace(config, workdir=str(run))
+    original = batch_norm.set_precise_statistics
+
+    def killed(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        original(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch_norm, "set_precise_statistics", killed)
+        stopped = train(config)
+    assert not stopped.finished and stopped.signum == signal.SIGTERM
+    assert not (run / "precise_bn.keras").exists()
+    newest = latest_checkpoint(run).read_bytes()
+    assert train(config).finished
+    found, wanted = (
+        json.loads((folder / "precise_bn.json").read_text()) for folder in (run, result.workdir)
+    )
+    assert found["precise"]["loss"] == pytest.approx(wanted["precise"]["loss"], rel=1e-3)
+    assert latest_checkpoint(run).read_bytes() == newest
+
+
+def test_a_signal_before_the_first_step_stops_at_once(config, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        checks, "try_one_step", lambda *arguments: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    stopped = train(dataclasses.replace(config, workdir=str(tmp_path)))
+    assert not stopped.finished and stopped.signum == signal.SIGTERM
+    assert latest_checkpoint(tmp_path) is None
+    assert "interrupted behind step 0. The same command continues" in capsys.readouterr().out
+
+
+def test_the_schedule_and_the_warm_up_reach_every_step(config, tmp_path):
+    settings = {"early_stopping_epochs": None, "precise_bn_steps": 0, "accumulate_steps": 1}
+    settings |= {
+        "epochs": None,
+        "steps": 10,
+        "schedule": "step",
+        "milestones": "0.5,0.8",
+        "warmup_steps": 4,
+    }
+    train(dataclasses.replace(config, workdir=str(tmp_path), **settings))
+    board = EventAccumulator(str(tmp_path / "tensorboard" / "details"), {"tensors": 0})
+    board.Reload()
+    events = board.Tensors("step/learning_rate")
+    assert [event.step for event in events] == list(range(1, 11))
+    rates = [float(tf.make_ndarray(event.tensor_proto)) for event in events]
+    factors = [0.25, 0.5, 0.75, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.01]
+    assert rates == pytest.approx([config.learning_rate * factor for factor in factors])
 
 
 def test_a_loss_above_the_limit_ends_the_run(config, tmp_path):
@@ -105,13 +169,13 @@ def test_a_damaged_shard_is_found_before_the_first_step(config, motion_shards, t
 
 def test_waiting_is_the_time_in_which_nothing_was_ready():
     def delayed(number):
-        time.sleep(0.05)
+        time.sleep(0.2)
         return number
 
     ready = tf.data.Dataset.counter()
     slow = ready.map(lambda number: tf.numpy_function(delayed, [number], number.dtype))
     shares = []
-    for dataset, seconds in ((slow, 0), (ready, 0.05)):
+    for dataset, seconds in ((slow, 0), (ready, 0.2)):
         wait = InputWait(clips_per_step=3)
         for _ in wait.timed(dataset).take(6):
             time.sleep(seconds)

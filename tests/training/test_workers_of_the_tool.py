@@ -1,5 +1,6 @@
 """tools/train.py on several workers: real processes, real kills."""
 
+import json
 import signal
 import time
 
@@ -50,10 +51,36 @@ def test_a_worker_that_dies_stops_the_job_which_then_continues(victim, motion_sh
 
 
 def test_a_signal_to_one_stops_all_at_the_same_step(motion_shards, tmp_path):
-    processes = start_all(2, motion_shards, tmp_path, "--epochs=300", "--checkpoint_steps=2")
+    """Of workers that TF_CONFIG tells of one another."""
+    workers = {"worker": free_hosts(2).split(",")}
+    processes = []
+    for index in range(2):
+        config = {"cluster": workers, "task": {"type": "worker", "index": index}}
+        arguments = ("--epochs=300", "--checkpoint_steps=2", "--batch_size=6")
+        process = start(motion_shards, tmp_path, *arguments, TF_CONFIG=json.dumps(config))
+        processes.append(process)
     wait_for_step(tmp_path, 4, processes)
     processes[1].send_signal(signal.SIGTERM)
     first, _ = (finish(process, code=75) for process in processes)
     step = newest_step(tmp_path)
     assert f"interrupted behind step {step}; saved" in first
-    assert step % 10 == 0  # they exchange signals every ten steps
+    # They exchange signals every ten steps, in validation, and behind each epoch of three.
+    assert step % 10 == 0 or step % 3 == 0
+
+
+def test_workers_that_are_not_alike_are_refused_by_name(motion_shards, tmp_path):
+    """Each with a folder of its own, and so of its own idea of how far the run is."""
+    finish(start(motion_shards, tmp_path / "0", "--batch_size=6", "--steps=2"))
+    hosts = f"--worker_hosts={free_hosts(2)}"
+    common = ("--batch_size=6", "--steps=4", hosts)
+    processes = [
+        start(motion_shards, tmp_path / "0", *common, "--worker_index=0"),
+        start(motion_shards, tmp_path / "1", *common, "--worker_index=1", "--max_loss=9"),
+    ]
+    for index, (process, own) in enumerate(
+        zip(processes, ("max_loss=10000.0, step=2", "max_loss=9.0, step=0"), strict=True)
+    ):
+        output = finish(process, code=2)
+        assert "`worker_hosts` must be workers with the same settings, data" in output
+        assert f"other values on others than worker {index}'s own {own}" in output
+        assert "Traceback" not in output

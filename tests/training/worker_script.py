@@ -15,6 +15,7 @@ import tensorflow as tf  # noqa: E402
 from video_zoo.data.source import Split  # noqa: E402
 from video_zoo.training import (  # noqa: E402
     TrainingConfig,
+    agreement,
     batch_norm,
     cluster,
     multi_worker,
@@ -141,7 +142,7 @@ class StopTogether(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         asks = settings["index"] == 1 and batch == 2
-        agree = multi_worker.Agreement(self.model.distribute_strategy, every=1)
+        agree = agreement.Agreement(self.model.distribute_strategy, every=1)
         seconds, signum = agree(batch, settings["index"] * 3.0, signal.SIGTERM if asks else 0)
         if signum == signal.SIGTERM and seconds == 1.5:
             self.model.stop_training = True

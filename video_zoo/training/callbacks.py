@@ -83,6 +83,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._restored = position.metrics
         self._metrics: list = position.metrics
         self._saved_at = clock.seconds
+        self._tidy = False
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.restore_metrics()
@@ -99,6 +100,7 @@ class Checkpoints(keras.callbacks.Callback):
         if clock.at_end_of_epoch:
             # Validation comes now, and sets the metrics to zero.
             self._metrics = checkpoint.metrics_of(self.model)
+        self.tidy()  # a step from the weights of the newest one has had a sound loss
         minutes = (clock.seconds - self._saved_at) / 60
         by_steps = config.checkpoint_steps and clock.step % config.checkpoint_steps == 0
         if by_steps or (config.checkpoint_minutes and minutes >= config.checkpoint_minutes):
@@ -107,16 +109,22 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._metrics = []
         self.save()
+        self.tidy()  # and so has validation
+
+    def tidy(self) -> None:
+        """Removes the oldest checkpoints; to be called when the newest is known to be good."""
+        if self.writes and not self._tidy:
+            checkpoint.remove_all_but(self.workdir, self.clock.config.keep_checkpoints)
+        self._tidy = True
 
     def save(self) -> None:
-        """Writes the checkpoint of the last step, and removes the oldest."""
+        """Writes the checkpoint of the last step."""
         clock = self.clock
         within = not (clock.at_end_of_epoch or self._restored)
         metrics = checkpoint.metrics_of(self.model) if within else self._metrics
         self.save_as(checkpoint.path_of_step(self.workdir, clock.step), metrics)
-        if self.writes:
-            checkpoint.remove_all_but(self.workdir, clock.config.keep_checkpoints)
         self._saved_at = clock.seconds
+        self._tidy = False
 
     def save_as(self, path: pathlib.Path, metrics: list) -> None:
         """Writes a file that a run could continue from."""
@@ -128,10 +136,11 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 class Recorder(keras.callbacks.Callback):
-    """After every epoch: ``history.csv``, curves, ``best.keras``.
+    """After every epoch: ``best.keras``, curves, and last ``history.csv``.
 
-    It goes before :class:`Checkpoints`: a run that is killed in between is continued from the
-    checkpoint before, and the rows that are then too many are dropped.
+    So a row there says that nothing of its epoch is missing but the checkpoint. That comes behind
+    it, from :class:`Checkpoints`: a run that is killed in between is continued from the checkpoint
+    before, and rows of later steps are dropped.
     """
 
     def __init__(self, checkpoints: Checkpoints, rows: list[dict], wait: InputWait):
@@ -158,12 +167,12 @@ class Recorder(keras.callbacks.Callback):
         }
         best_before = self.best
         self.rows.append(row)
-        if self.checkpoints.writes:
-            write_history(self.workdir / HISTORY, self.rows)
-            plots.save_curves({self.workdir.name: self.rows}, self.workdir / CURVES)
         if row["val_top1"] > best_before:
             with averaged_weights(self.model):
                 self.checkpoints.save_as(self.workdir / BEST, [])
+        if self.checkpoints.writes:
+            plots.save_curves({self.workdir.name: self.rows}, self.workdir / CURVES)
+            write_history(self.workdir / HISTORY, self.rows)
         if exhausted(self.rows, clock.config.early_stopping_epochs):
             self.model.stop_training = True
 
@@ -203,9 +212,18 @@ class LossGuard(keras.callbacks.Callback):
         value = norm if what == "gradient" else loss
         raise FloatingPointError(f"the {what} is {value:.6g} at step {self.clock.step}.")
 
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        loss = (logs or {})["val_loss"]
+        if not math.isfinite(loss) and self.clock.config.dtype != "mixed_float16":
+            raise FloatingPointError(
+                f"the loss on validation is {loss} behind step {self.clock.step}."
+            )
 
-class StopRequested(Exception):  # noqa: N818 (no error)
+
+class StopRequested(BaseException):
     """A signal has asked the run to stop, and now is a good moment.
+
+    No error, and like KeyboardInterrupt nothing that Keras or TensorFlow would put in other words.
 
     Args:
         signum: the signal.
@@ -217,9 +235,10 @@ class StopRequested(Exception):  # noqa: N818 (no error)
 
 
 class Interruption(keras.callbacks.Callback):
-    """Turns Ctrl-C and SIGTERM into :class:`StopRequested` between two steps.
+    """Turns Ctrl-C and SIGTERM into :class:`StopRequested`.
 
-    There the weights are consistent. A second signal interrupts at once.
+    At once where nothing would be lost, and between two steps within :meth:`deferred`: there the
+    weights are consistent, and all workers stop together. A second signal interrupts at once.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -228,6 +247,7 @@ class Interruption(keras.callbacks.Callback):
         super().__init__()
         self._clock = clock
         self._before: dict = {}
+        self._deferring = False
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
@@ -242,16 +262,28 @@ class Interruption(keras.callbacks.Callback):
         if self._clock.asked:
             raise KeyboardInterrupt
         self._clock.asked = signum
+        if not self._deferring:
+            raise StopRequested(signum)
 
-    def _stop_if_asked(self) -> None:
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Within, the callback is to decide when to stop."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+
+    def stop_if_asked(self) -> None:
+        """Raises StopRequested if a signal has come."""
         if self._clock.stop:
             raise StopRequested(self._clock.stop)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._stop_if_asked()
+        self.stop_if_asked()
 
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._stop_if_asked()
+        self.stop_if_asked()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._stop_if_asked()
+        self.stop_if_asked()

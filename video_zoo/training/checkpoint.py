@@ -5,14 +5,13 @@ import os
 import pathlib
 import sys
 import zipfile
-import zlib
 
 import keras
 
 from video_zoo.data.whole_files import atomic_write
 from video_zoo.models import saved
 
-from .optimizer import spare_from_decay
+from .optimizer import global_dtype, spare_from_decay
 
 FOLDER = "checkpoints"
 # Keras reads its own members of the archive only, so the rest can travel in the same file:
@@ -108,7 +107,7 @@ def _damage(path: pathlib.Path) -> str | None:
             if member is not None:
                 return f"{member} in it is damaged"
             return None if _MEMBER in archive.namelist() else "it was not written by a run"
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+    except Exception as error:  # `zipfile` has many: of versions, passwords, names, offsets
         return f"damaged, or cut short ({error})"
 
 
@@ -125,9 +124,27 @@ def load_position(path: pathlib.Path | None) -> Position:
     return Position() if path is None else Position(**saved.read_member(path, _MEMBER))
 
 
-def load_checkpoint(path: pathlib.Path) -> keras.Model:
-    """The compiled network of a checkpoint, ready to train on."""
-    model = keras.saving.load_model(path)
+def check_class_names(path: pathlib.Path, class_names: list[str]) -> None:
+    """Raises ValueError if a checkpoint is of other classes."""
+    known = saved.read_provenance(str(path)).get("class_names", class_names)
+    if known != class_names:
+        raise ValueError(
+            "`data_dir` must have the label map of the run. Received: classes "
+            f"{class_names}, where {path} knows {known}. Choose another `workdir`, or the data of "
+            "this one."
+        )
+
+
+def load_checkpoint(path: pathlib.Path, dtype: str = "float32") -> keras.Model:
+    """The compiled network of a checkpoint, ready to train on.
+
+    Args:
+        path: the checkpoint.
+        dtype: of the run. With "mixed_float16" Keras saves the optimizer without the scaling of the
+            loss that is around it, and puts that back only where the policy says so.
+    """
+    with global_dtype(dtype):
+        model = keras.saving.load_model(path)
     spare_from_decay(model.optimizer)
     seeds = load_position(path).seeds
     for name, generator in _generators(model).items():

@@ -17,7 +17,7 @@ class Clock:
         config: the run.
         steps_per_epoch: steps of an epoch.
         step, seconds: that earlier calls have had.
-        agree: of several workers, :class:`video_zoo.training.multi_worker.Agreement`.
+        agree: of several workers, :class:`video_zoo.training.agreement.Agreement`.
 
     Attributes:
         asked: signal that this process got; 0 for none.
@@ -49,14 +49,18 @@ class Clock:
         """Begins to count: what comes before the first step is no work."""
         self._counted_until = time.monotonic()
 
-    def tick(self) -> None:
-        """Counts the time since the last call; nobody sees ``seconds`` change in between."""
+    def tick(self, number: int) -> None:
+        """Counts the time since the last call; nobody sees ``seconds`` change in between.
+
+        Args:
+            number: of steps, or of batches of validation, as ``agree`` takes it.
+        """
         now = time.monotonic()
         self._own_seconds += now - self._counted_until
         self._counted_until = now
         if self._agree is None:
             self.seconds = self._own_seconds
-        elif (agreed := self._agree(self.step, self._own_seconds, self.asked)) is not None:
+        elif (agreed := self._agree(number, self._own_seconds, self.asked)) is not None:
             self.seconds, self._agreed = agreed
 
     @property
@@ -116,12 +120,15 @@ class Budget(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.clock.step += 1
-        self._count()
+        self._count(self.clock.step)
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.clock.tick(batch)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._count()
+        self._count(0)
 
-    def _count(self) -> None:
-        self.clock.tick()
+    def _count(self, number: int) -> None:
+        self.clock.tick(number)
         if self.clock.finished:
             self.model.stop_training = True

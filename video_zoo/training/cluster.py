@@ -74,7 +74,8 @@ class Cluster:
         """The cluster of the arguments, or of the environment variable ``TF_CONFIG``.
 
         Args:
-            worker_hosts: "HOST:PORT,HOST:PORT,...", the same for all workers.
+            worker_hosts: "HOST:PORT,HOST:PORT,...", the same for all workers; "" for none, whatever
+                the index.
             worker_index: place of this process among them.
 
         Returns:
@@ -85,6 +86,8 @@ class Cluster:
                 cannot be used, or says something else than the arguments.
         """
         given = None
+        if worker_hosts == "":  # a flag that takes back what a file of settings says
+            worker_hosts = worker_index = None
         if (worker_hosts is None) != (worker_index is None):
             raise ValueError(
                 "`worker_hosts` and `worker_index` must be given together. Received: "

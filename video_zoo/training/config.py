@@ -61,7 +61,7 @@ _MAY_CHANGE = (
     *("data_dir", "workdir", "epochs", "steps", "max_hours", "virtual_devices", "num_devices"),
     *("on_bad_record", "data_service", "early_stopping_epochs", "max_loss"),
     *("checkpoint_steps", "checkpoint_minutes", "keep_checkpoints"),
-    *("worker_hosts", "worker_index"),
+    *("worker_hosts", "worker_index", "accumulate_steps", "jit_compile"),
 )
 
 # A run has one of them.

@@ -12,7 +12,7 @@ from video_zoo.models.weights import WeightsInfo
 
 from .batch_norm import synchronise
 from .config import TrainingConfig
-from .optimizer import make_optimizer
+from .optimizer import global_dtype, make_optimizer
 
 
 def has_auxiliary_loss(config: TrainingConfig) -> bool:
@@ -50,16 +50,12 @@ def initial_model(config: TrainingConfig, task: Task) -> tuple[keras.Model, str]
         ValueError: the weights do not fit, or nothing is left to train.
         FileNotFoundError: there is no file of weights.
     """
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config.dtype)
-    try:
+    with global_dtype(config.dtype):
         if config.weights is None:
             model = _build(config, task, task.num_classes, has_auxiliary_loss(config))
             note = "all weights are random"
         else:
             model, note = _from_weights(config, task)
-    finally:
-        keras.config.set_dtype_policy(policy)
     if config.freeze_until is not None:
         models.freeze(model, config.freeze_until)
         note += f"; frozen until {config.freeze_until}"

@@ -14,7 +14,7 @@ from video_zoo.data import whole_files
 from video_zoo.data.records import SkippedRecords, data_error
 from video_zoo.data.source import Split
 
-from . import batch_norm, callbacks, checkpoint, checks, multi_worker, sight
+from . import agreement, batch_norm, callbacks, checkpoint, checks, multi_worker, sight
 from .batches import Batches, write_skipped
 from .clock import Budget, Clock
 from .cluster import Cluster, is_chief, lost_worker
@@ -107,7 +107,12 @@ class _Run:
         self.position = checkpoint.load_position(self.newest)
         step, seconds = self.position.step, self.position.seconds
         self.rows = [r for r in read_history(workdir / callbacks.HISTORY) if r["step"] <= step]
-        agree = None if workers is None else multi_worker.Agreement(strategy)
+        if self.newest is not None:
+            checkpoint.check_class_names(self.newest, source.class_names)
+        if self.rows and self.rows[-1]["step"] == step:
+            # The checkpoint may be of before the validation, with metrics that are in the row now.
+            self.position = dataclasses.replace(self.position, metrics=[])
+        agree = None if workers is None else agreement.Agreement(strategy)
         self.clock = Clock(config, source.num_examples // config.batch_size, step, seconds, agree)
         skipped = SkippedRecords() if config.on_bad_record == "skip" else None
         worker = (0, 1) if workers is None else workers.worker
@@ -119,8 +124,21 @@ class _Run:
     @property
     def ended(self) -> bool:
         """Whether nothing is left to do."""
+        return self.trained and not self.precise_is_due
+
+    @property
+    def trained(self) -> bool:
+        """Whether the last epoch is done, with its validation."""
         stopped = callbacks.exhausted(self.rows, self.config.early_stopping_epochs)
         return (self.clock.finished and not self.validation_is_due) or stopped
+
+    @property
+    def precise_is_due(self) -> bool:
+        """Whether precise statistics are asked for, and are not there for the last step."""
+        path = self.workdir / f"{PRECISE}.json"
+        if not self.config.precise_bn_steps:
+            return False
+        return not path.exists() or json.loads(path.read_text()).get("step") != self.clock.step
 
     @property
     def validation_is_due(self) -> bool:
@@ -142,7 +160,43 @@ class _Run:
             return self._work()
 
     def _work(self) -> int | None:
-        model = self._model()
+        with callbacks.Interruption(self.clock) as interruption:
+            try:
+                if self.workers is not None:
+                    agreement.check_same(self.strategy, self.workers, self._facts())
+                model = self._model()
+                steps, clips = self._ready(model)
+                checkpoints = callbacks.Checkpoints(
+                    self.workdir, self.clock, self.position, self.source.class_names, self.writes
+                )
+                checkpoints.set_model(model)
+                if not self.trained:
+                    with interruption.deferred():
+                        self._train(model, steps, clips, checkpoints, interruption)
+                    interruption.stop_if_asked()
+                if self.precise_is_due:
+                    with self._explained():
+                        self._precise_statistics(model, checkpoints)
+            except callbacks.StopRequested as request:
+                path = checkpoint.path_of_step(self.workdir, self.clock.step)
+                saved = f"; saved {path}" if path.exists() else ""
+                self._say(
+                    f"interrupted behind step {self.clock.step}{saved}. The same command continues "
+                    "from there."
+                )
+                return request.signum
+        return None
+
+    def _facts(self) -> dict[str, object]:
+        """What must be the same on all workers."""
+        facts = dataclasses.asdict(self.config)
+        for own in ("data_dir", "workdir", "worker_hosts", "worker_index", "num_devices"):
+            del facts[own]
+        data = {"examples": self.source.num_examples, "classes": self.source.class_names}
+        return facts | data | {"step": self.clock.step, "epochs_done": len(self.rows)}
+
+    def _ready(self, model: keras.Model) -> tuple[Steps, np.ndarray]:
+        """The steps of the network, which have been tried, and the clips of the first batch."""
         build_from_one_clip(model, self.batches.training(0))
         steps = Steps(model, self.config, self.source.num_classes)
         if self.workers is not None:
@@ -153,16 +207,23 @@ class _Run:
         with self._explained():
             first = self.batches.training(self.clock.step).take(1).cache()
             checks.try_one_step(model, self._for_fit(first), self.validation)
-            clips = next(iter(first))[0].numpy()
+            return steps, next(iter(first))[0].numpy()
+
+    def _train(
+        self,
+        model: keras.Model,
+        steps: Steps,
+        clips: np.ndarray,
+        checkpoints: callbacks.Checkpoints,
+        interruption: callbacks.Interruption,
+    ) -> None:
+        """``fit`` with all callbacks; saves a checkpoint where a signal ends it."""
         wait = InputWait(self.config.batch_size)
-        class_names = self.source.class_names
-        checkpoints = callbacks.Checkpoints(
-            self.workdir, self.clock, self.position, class_names, self.writes
-        )
         averages = callbacks.ValidateAverages()
         progress = sight.Progress(self.clock, wait, self.writes)
+        class_names = self.source.class_names
         board = sight.Board(self.workdir, steps, self.clock, clips, class_names, self.writes)
-        with callbacks.Interruption(self.clock) as interruption, contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
             stack.callback(progress.close)
             stack.callback(board.close)
             # In this order: nothing is saved of a step that failed, and a checkpoint comes last.
@@ -178,30 +239,24 @@ class _Run:
                 interruption,
             ]
             if self.writes:
-                folder = str(self.workdir / "tensorboard")
-                order.insert(-1, keras.callbacks.TensorBoard(folder, write_graph=False))
+                order.insert(-1, sight.Curves(self.workdir))
             try:
                 with self._explained():
                     self._fit(model, wait, order)
-            except callbacks.StopRequested as request:
+            except callbacks.StopRequested:
                 progress.close()
                 averages.restore()
                 checkpoints.save()
-                self._say(
-                    f"interrupted behind step {self.clock.step}; saved "
-                    f"{checkpoint.path_of_step(self.workdir, self.clock.step)}. The same command "
-                    "continues from there."
-                )
-                return request.signum
-        if self.config.precise_bn_steps:
-            self._precise_statistics(model, checkpoints)
-        return None
+                if self.workers is not None:
+                    # One that ends before the chief has saved could take it along.
+                    agreement.mean_of_all(self.strategy, np.zeros(1))
+                raise
 
     def _model(self) -> keras.Model:
         with self.strategy.scope():
             if self.newest is not None:
                 self._say(f"continuing {self.workdir} behind step {self.clock.step}")
-                return checkpoint.load_checkpoint(self.newest)
+                return checkpoint.load_checkpoint(self.newest, self.config.dtype)
             source = self.source
             task = Task(source.num_classes, source.class_names, source.channels)
             model = compiled_model(self.config, task)
@@ -228,7 +283,7 @@ class _Run:
         clock.start()
         if self.validation_is_due:
             self._validate(model, order)
-        while not self.ended:
+        while not self.trained:
             # After an interruption, the rest of its epoch goes first.
             done = clock.step % clock.steps_per_epoch
             model.fit(
@@ -295,7 +350,7 @@ class _Run:
         # The same on all workers.
         batches = dataclasses.replace(self.batches, worker=(0, 1)).training(0)
         batches = batches.map(lambda clips, *_rest: (clips[:share],))
-        results = {}
+        results: dict[str, object] = {"step": self.clock.step}
         with callbacks.averaged_weights(model):
             for name in ("moving averages", "precise"):
                 if name == "precise":
@@ -307,6 +362,6 @@ class _Run:
         whole_files.write_text(
             self.workdir / f"{PRECISE}.json", json.dumps(results, indent=2) + "\n"
         )
-        shown = {name: main_output_logs(logs) for name, logs in results.items()}
+        shown = {name: main_output_logs(results[name]) for name in ("moving averages", "precise")}
         told = (f"{n} {logs['top1']:.1%} (loss {logs['loss']:.4f})" for n, logs in shown.items())
         print(f"validation top-1 by statistics of batch normalisation: {', '.join(told)}")

@@ -10,11 +10,9 @@ Two places of ``keras/src/backend/tensorflow/trainer.py`` break, in Keras 3.0 to
 ``tests/training/test_multi_worker.py`` fails when one of them does not break any more.
 """
 
-import signal
 from collections.abc import Callable
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 
@@ -71,34 +69,3 @@ def distribute(
     if local > 1:
         dataset = dataset.rebatch(size // local, drop_remainder=True)
     return strategy.distribute_datasets_from_function(lambda _context: dataset)
-
-
-class Agreement:
-    """What one worker alone knows, its clock and a signal that it got, made the same for all.
-
-    A worker that stops by itself, or sets a learning rate of its own, leaves the others waiting, or
-    makes their weights differ without an error. So all of them exchange both, at the same steps.
-
-    Args:
-        strategy: of all workers.
-        every: steps between two exchanges; each costs a round trip.
-    """
-
-    def __init__(self, strategy: tf.distribute.Strategy, every: int = 10) -> None:
-        self._strategy, self._every = strategy, every
-
-    def __call__(self, step: int, seconds: float, signum: int) -> tuple[float, int] | None:
-        """Mean of the seconds, and the highest of the signals; None between two exchanges.
-
-        Args:
-            step: number of steps done, the same on all workers.
-            seconds: that this worker has counted.
-            signum: the signal that it got; 0 for none.
-        """
-        if step % self._every:
-            return None
-        values = np.zeros(signal.NSIG + 2)
-        values[signum], values[-2], values[-1] = 1, seconds, 1
-        total = self._strategy.reduce("SUM", tf.constant(values), axis=None).numpy()
-        asked = total[: signal.NSIG].nonzero()[0]
-        return float(total[-2] / total[-1]), int(asked.max())

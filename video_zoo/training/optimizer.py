@@ -3,7 +3,8 @@
 Keras knows no groups of variables. A smaller gradient would not do: Adam divides by its size.
 """
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -69,6 +70,17 @@ _OPTIMIZERS = {
     "adam": (keras.optimizers.Adam, ScaledBackboneAdam),
     "adamw": (keras.optimizers.AdamW, ScaledBackboneAdamW),
 }
+
+
+@contextlib.contextmanager
+def global_dtype(policy: str) -> Iterator[None]:
+    """Lets Keras make layers, and optimizers with the scaling of the loss or without, for it."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def make_optimizer(config: TrainingConfig, model: keras.Model) -> keras.optimizers.Optimizer:

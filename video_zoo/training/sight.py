@@ -76,6 +76,21 @@ class Progress(keras.callbacks.Callback):
             self._bar.close()
 
 
+class Curves(keras.callbacks.TensorBoard):
+    """Keras's curves of every epoch, in ``tensorboard/train`` and ``tensorboard/validation``.
+
+    Args:
+        workdir: folder of the run.
+    """
+
+    def __init__(self, workdir: pathlib.Path):
+        super().__init__(str(workdir / "tensorboard"), write_graph=False)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        # Keras would convert the logs of every step, and TensorFlow keep them, for nothing.
+        super().on_train_batch_end(batch)
+
+
 class Board(keras.callbacks.Callback):
     """TensorBoard beyond Keras's own curves, in ``tensorboard/details``.
 

@@ -1,0 +1,107 @@
+"""Files that a run continues from: all of its state is in them, and damage is seen."""
+
+import random
+
+import numpy as np
+import pytest
+
+from video_zoo.training import TrainingConfig, checkpoint, latest_checkpoint
+from video_zoo.training.callbacks import Checkpoints
+from video_zoo.training.checkpoint import (
+    Position,
+    load_checkpoint,
+    load_position,
+    save_checkpoint,
+)
+from video_zoo.training.clock import Clock
+from video_zoo.training.initial import Task, compiled_model
+
+CLASSES = list("abcde")
+
+
+@pytest.fixture
+def model(tiny_run):
+    """A function (**settings) -> a compiled network whose optimizer has numbers of its own."""
+
+    def make(**settings):
+        config = TrainingConfig(**tiny_run | settings, data_dir="-", workdir="-", epochs=1)
+        network = compiled_model(config, Task(5))
+        network.optimizer.build(network.trainable_variables)
+        numbers = np.random.default_rng(0)
+        for variable in network.optimizer.variables:
+            variable.assign(numbers.integers(0, 9, variable.shape))
+        return network
+
+    return make
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_the_optimizer_comes_back_whole(model, dtype, tmp_path):
+    """With its average of the weights, and around it the scaling of the loss."""
+    saved, path = model(dtype=dtype, ema_momentum=0.9), tmp_path / "a.keras"
+    save_checkpoint(saved, path, Position(7), CLASSES)
+    loaded = load_checkpoint(path, dtype)
+    assert type(loaded.optimizer) is type(saved.optimizer)
+    assert hasattr(saved.optimizer, "inner_optimizer") == (dtype == "mixed_float16")
+    for one, other in zip(saved.optimizer.variables, loaded.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
+
+
+@pytest.fixture
+def two(model, tmp_path):
+    """A folder with two checkpoints."""
+    network = model(num_frames=2, image_size=16)
+    for step in (1, 2):
+        path = checkpoint.path_of_step(tmp_path, step)
+        path.parent.mkdir(exist_ok=True)
+        save_checkpoint(network, path, Position(step), CLASSES)
+    return tmp_path
+
+
+def test_a_changed_byte_anywhere_is_damage_or_changes_nothing(two):
+    """Whatever `zipfile` makes of it; the end of the archive is its directory."""
+    older, newest = checkpoint.checkpoints(two)
+    content, draw = newest.read_bytes(), random.Random(0)
+    places = [draw.randrange(len(content)) for _ in range(100)]
+    places += range(len(content) - 300, len(content))
+    passed_over = 0
+    for place in places:
+        changed = bytearray(content)
+        changed[place] ^= 1 << draw.randrange(8)
+        newest.write_bytes(changed)
+        passed_over += latest_checkpoint(two) == older
+    assert passed_over > len(places) // 2
+
+
+def test_the_newest_removes_the_one_before_when_it_is_known_to_be_good(model, tiny_run, tmp_path):
+    """By a step from it whose loss is sound, or by validation: a loss of no number comes late."""
+    settings = {"checkpoint_steps": 1, "keep_checkpoints": 1, "epochs": 1}
+    config = TrainingConfig(**tiny_run, data_dir="-", workdir="-", **settings)
+    clock = Clock(config, steps_per_epoch=4, step=0, seconds=0.0)
+    writer = Checkpoints(tmp_path, clock, Position(), CLASSES)
+    writer.set_model(model(num_frames=2, image_size=16))
+
+    def steps():
+        return [load_position(path).step for path in checkpoint.checkpoints(tmp_path)]
+
+    for clock.step, kept in ((1, [1]), (2, [1, 2]), (3, [2, 3]), (4, [3, 4])):
+        writer.on_train_batch_end(0)
+        assert steps() == kept
+    writer.on_epoch_end(0)
+    assert steps() == [4]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
+def test_a_checkpoint_that_is_cut_short_is_passed_over(share, two, capsys):
+    older, newest = checkpoint.checkpoints(two)
+    content = newest.read_bytes()
+    newest.write_bytes(content[: int(share * len(content))])
+    assert latest_checkpoint(two) == older
+    assert f"warning: {newest} is passed over: damaged, or cut short" in capsys.readouterr().err
+
+
+def test_the_classes_of_a_checkpoint_are_those_of_the_data(two):
+    newest = latest_checkpoint(two)
+    checkpoint.check_class_names(newest, CLASSES)
+    with pytest.raises(ValueError, match=r"`data_dir` must have the label map of the run"):
+        checkpoint.check_class_names(newest, CLASSES[::-1])
