@@ -2,12 +2,19 @@
 
 import os
 import pathlib
+import signal
 
 import keras
 import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def pytest_configure():
+    # In the background of a shell Ctrl-C is ignored, also by what the tests start there.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Narrow networks have unlucky weights, so those of each test are always the same. Seeded before its

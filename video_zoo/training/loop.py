@@ -173,8 +173,8 @@ class _Run:
                 if not self.trained:
                     with interruption.deferred():
                         self._train(model, steps, clips, checkpoints, interruption)
-                    interruption.stop_if_asked()
                 if self.precise_is_due:
+                    interruption.stop_if_asked()
                     with self._explained():
                         self._precise_statistics(model, checkpoints)
             except callbacks.StopRequested as request:
