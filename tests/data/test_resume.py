@@ -118,11 +118,11 @@ def size_of(path):
 
 
 def test_killed_while_a_shard_is_written(config, whole, videos, tmp_path, write_video):
-    """Enough frames that a shard is some time in the making."""
+    """Enough clips that a shard is seconds in the making, however late a busy machine looks."""
     noise = np.random.default_rng(0).integers(0, 255, (20, 240, 320, 3))
     video = write_video(tmp_path / "noise.mp4", noise)
     (tmp_path / "in" / "a").mkdir(parents=True)
-    for number in range(16):
+    for number in range(120):
         (tmp_path / "in" / "a" / f"{number}.mp4").symlink_to(video)
     output = tmp_path / "out"
     flags = ("--input", tmp_path / "in", "--num_shards", 2, "--val_fraction", 0)
