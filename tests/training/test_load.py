@@ -17,7 +17,7 @@ from killed_runs import assert_equal_runs, rows, start
 
 from video_zoo import data
 
-STEPS = 20_000
+STEPS = 30_000
 STEPS_PER_EPOCH = 100
 # Seconds from a start to the kill.
 KILL_AFTER = (90, 300)

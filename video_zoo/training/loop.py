@@ -350,7 +350,7 @@ class _Run:
         # The same on all workers.
         batches = dataclasses.replace(self.batches, worker=(0, 1)).training(0)
         batches = batches.map(lambda clips, *_rest: (clips[:share],))
-        results: dict[str, object] = {"step": self.clock.step}
+        results = {}
         with callbacks.averaged_weights(model):
             for name in ("moving averages", "precise"):
                 if name == "precise":
@@ -359,9 +359,10 @@ class _Run:
             checkpoints.save_as(self.workdir / f"{PRECISE}.keras", [])
         if not self.writes:
             return
+        content = {"step": self.clock.step} | results
         whole_files.write_text(
-            self.workdir / f"{PRECISE}.json", json.dumps(results, indent=2) + "\n"
+            self.workdir / f"{PRECISE}.json", json.dumps(content, indent=2) + "\n"
         )
-        shown = {name: main_output_logs(results[name]) for name in ("moving averages", "precise")}
+        shown = {name: main_output_logs(logs) for name, logs in results.items()}
         told = (f"{n} {logs['top1']:.1%} (loss {logs['loss']:.4f})" for n, logs in shown.items())
         print(f"validation top-1 by statistics of batch normalisation: {', '.join(told)}")
