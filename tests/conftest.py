@@ -4,6 +4,9 @@ import os
 import pathlib
 import signal
 
+import video_zoo  # noqa: F401  (before TensorFlow, whose fast kernels it asks for)
+
+# isort: split
 import keras
 import numpy as np
 import pytest

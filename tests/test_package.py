@@ -5,6 +5,7 @@ import configparser
 import importlib.metadata
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -126,7 +127,8 @@ def test_few_modules_import(library, owners):
 
 
 def run(code: str, cwd: Path, isolated: bool = False, **variables: str) -> str:
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "KERAS_BACKEND")}
+    unset = ("PYTHONPATH", "KERAS_BACKEND", "TF_ENABLE_ONEDNN_OPTS")
+    environment = {k: v for k, v in os.environ.items() if k not in unset}
     if not isolated:
         environment["PYTHONPATH"] = str(ROOT)
     done = subprocess.run(
@@ -148,6 +150,23 @@ def test_the_import_is_light(tmp_path):
         "print(sorted(heavy & set(sys.modules)))"
     )
     assert run(code, tmp_path) == "[]"
+
+
+@pytest.mark.parametrize(
+    ("before", "user", "expected"),
+    [("", None, "1"), ("", "0", "0"), ("import tensorflow; ", None, "None")],
+)
+def test_fast_kernels_are_asked_for_before_tensorflow_looks(before, user, expected, tmp_path):
+    code = f"import os; {before}import video_zoo; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))"
+    variables = {} if user is None else {"TF_ENABLE_ONEDNN_OPTS": user}
+    assert run(code, tmp_path, **variables) == expected
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="oneDNN is x86's")
+def test_tensorflow_switches_its_fast_kernels_on(tmp_path):
+    code = "import video_zoo; from tensorflow.python.util import _pywrap_util_port as port;"
+    code += "print(port.IsMklEnabled())"
+    assert run(code, tmp_path) == "True"
 
 
 def test_every_public_name_resolves():

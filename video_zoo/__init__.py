@@ -5,7 +5,15 @@ OpenCV nor matplotlib, and the networks never import the TensorFlow-only parts (
 ``training``, ``evaluation``), whatever Keras backend is set.
 """
 
+import os
+import sys
+
 import lazy_loader
+
+# Without AVX-512 TensorFlow leaves its oneDNN kernels off, and training is up to 14 times slower.
+# It looks once, when it is imported; a choice of the user's stands.
+if "tensorflow" not in sys.modules:
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 __version__ = "0.1.0"
 

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import pathlib
+import time
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from video_zoo.evaluation import plots
 from .clock import Clock
 from .history import main_output_logs
 from .input_wait import InputWait
+from .pace import FIRST_STEPS, Machine, estimate
 from .steps import Steps
 
 CONFUSION = "confusion_matrix.png"
@@ -22,12 +24,16 @@ _SHOWN_CLIPS, _SHOWN_FRAMES = 4, 8
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar within the epoch, and one line per epoch that stays."""
+    """A bar within the epoch, and lines that stay: after the first steps, and one per epoch."""
 
     def __init__(self, clock: Clock, wait: InputWait, shown: bool = True):
         super().__init__()
         self.clock, self.wait, self._shown = clock, wait, shown
         self._bar: tqdm.tqdm | None = None
+        self._steps, self._seconds = 0, 0.0
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._machine = Machine()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.wait.start()
@@ -42,7 +48,11 @@ class Progress(keras.callbacks.Callback):
             disable=not self._shown,
         )
 
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self._begun = time.monotonic()
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._seconds += time.monotonic() - self._begun
         self.wait.step_done()
         shown, speed = main_output_logs(logs or {}), self.wait.summary()
         left = self.clock.seconds_left
@@ -55,6 +65,10 @@ class Progress(keras.callbacks.Callback):
             refresh=False,
         )
         self._bar.update()
+        self._steps += 1
+        if self._steps == FIRST_STEPS and self._shown:
+            seconds = self._seconds / FIRST_STEPS
+            tqdm.tqdm.write(estimate(seconds, left, self._machine.reasons()))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.close()
