@@ -3,6 +3,7 @@
 import collections
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from video_zoo.data import pipeline
+from video_zoo.data import pipeline, service
 from video_zoo.data.clips import ClipConfig
 from video_zoo.data.records import SkippedRecords
 
@@ -22,7 +23,8 @@ class Server:
     """A process of tools/data_service.py, and what it prints."""
 
     def __init__(self, repository, *arguments):
-        command = [sys.executable, repository / "tools" / "data_service.py", *map(str, arguments)]
+        command = [sys.executable, repository / "tools" / "data_service.py", "--trusted_network"]
+        command += map(str, arguments)
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -125,3 +127,19 @@ def test_bad_records_cannot_be_skipped_elsewhere(motion_shards):
         pipeline.training_dataset(
             motion_shards, data_service="grpc://localhost:1", skipped=SkippedRecords()
         )
+
+
+def test_ctrl_c_ends_a_server(repository):
+    server = Server(repository, "--role", "dispatcher")
+    try:
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait() == 130
+    finally:
+        server.end()
+
+
+@pytest.mark.parametrize("arguments", [{"port": 0}, {"dispatcher": "grpc://localhost:1"}])
+def test_nothing_is_served_to_a_network_that_nobody_vouched_for(arguments):
+    serve = service.serve_worker if "dispatcher" in arguments else service.serve_dispatcher
+    with pytest.raises(ValueError, match="`trusted_network` must be True to serve"):
+        serve(**arguments)

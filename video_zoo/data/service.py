@@ -6,6 +6,7 @@ shard is given to one worker only. All of them must see the shards under the sam
 
 import re
 import socket
+import threading
 
 import tensorflow as tf
 
@@ -62,14 +63,46 @@ def distribute(dataset: tf.data.Dataset, data_service: str) -> tf.data.Dataset:
     )
 
 
-def serve_dispatcher(port: int, work_dir: str | None = None) -> None:
+def check_trust(trusted_network: bool) -> None:
+    """Refuses to serve unless the user has said that everyone on the network may be trusted.
+
+    TensorFlow's service binds to every interface of the machine, and offers no other choice.
+
+    Raises:
+        ValueError: it has not been said.
+    """
+    if not trusted_network:
+        raise ValueError(
+            "`trusted_network` must be True to serve: TensorFlow's service listens on all "
+            "interfaces of this machine, without passwords, and whoever reaches its port can make "
+            "it read and write files. Received: trusted_network=False. Where a firewall or a "
+            "private network keeps others out, pass --trusted_network."
+        )
+
+
+def _wait(server: object) -> None:
+    """Until a signal comes; the server's own `join` would not see Ctrl-C."""
+    try:
+        threading.Event().wait()
+    finally:
+        server._stop()
+
+
+def serve_dispatcher(
+    port: int, work_dir: str | None = None, *, trusted_network: bool = False
+) -> None:
     """Runs a dispatcher until the process is ended.
 
     Args:
         port: to listen on; 0 chooses a free one, which is printed.
         work_dir: folder for its journal, local or remote, with which a dispatcher that is started
             again goes on where the one before was. Defaults to None: it starts anew.
+        trusted_network: must be True; see :func:`check_trust`.
+
+    Raises:
+        ValueError: an argument is wrong.
     """
+    check_trust(trusted_network)
     if work_dir is not None:
         filesystems.check(work_dir, "work_dir")
     config = tf.data.experimental.service.DispatcherConfig(
@@ -77,10 +110,12 @@ def serve_dispatcher(port: int, work_dir: str | None = None) -> None:
     )
     server = tf.data.experimental.service.DispatchServer(config)
     print(f"dispatcher: {server.target}", flush=True)
-    server.join()
+    _wait(server)
 
 
-def serve_worker(dispatcher: str, port: int = 0, address: str | None = None) -> None:
+def serve_worker(
+    dispatcher: str, port: int = 0, address: str | None = None, *, trusted_network: bool = False
+) -> None:
     """Runs a worker until the process is ended.
 
     Args:
@@ -88,11 +123,17 @@ def serve_worker(dispatcher: str, port: int = 0, address: str | None = None) -> 
         port: to listen on; 0 chooses a free one.
         address: ``HOST:PORT`` at which trainers reach this worker. Defaults to
             ``localhost:PORT``, which fits one machine only.
+        trusted_network: must be True; see :func:`check_trust`.
+
+    Raises:
+        ValueError: an argument is wrong.
+        ConnectionError: no dispatcher listens there.
     """
+    check_trust(trusted_network)
     check_address("dispatcher", dispatcher)
     config = tf.data.experimental.service.WorkerConfig(
         dispatcher_address=dispatcher.removeprefix("grpc://"), port=port, worker_address=address
     )
     server = tf.data.experimental.service.WorkerServer(config)
     print(f"worker of {dispatcher}", flush=True)
-    server.join()
+    _wait(server)
