@@ -19,6 +19,24 @@ def test_frame_size(ramp):
     assert [int(n) for n in transforms.frame_size(ramp)] == [64, 128]
 
 
+def test_frames_decode_to_the_pixels_that_other_decoders_give():
+    import cv2
+
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (12, 16, 3), np.uint8)
+    picture = cv2.resize(coarse, (160, 120), interpolation=cv2.INTER_CUBIC)  # smooth, as videos are
+    _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])  # chroma 4:2:0
+    expected = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1]
+    whole = transforms.decode_box(jpeg.tobytes(), tf.constant([0, 0, 120, 160])).numpy()
+    np.testing.assert_array_equal(whole, expected)
+    # Between the two lies what TensorFlow would do by itself.
+    fast = tf.io.decode_jpeg(jpeg.tobytes(), dct_method="INTEGER_FAST").numpy()
+    assert not np.array_equal(fast, expected)
+    part = transforms.decode_box(jpeg.tobytes(), tf.constant([16, 32, 64, 96])).numpy()
+    inside = slice(1, -1)  # chroma of the border is upsampled without its neighbours
+    np.testing.assert_array_equal(part[inside, inside], expected[16:80, 32:128][inside, inside])
+
+
 def test_even_crops_lie_along_the_long_side():
     wide = transforms.even_crop_boxes(tf.constant(64), tf.constant(128), 3).numpy().tolist()
     assert wide == [[4, 0, 56, 56], [4, 36, 56, 56], [4, 72, 56, 56]]

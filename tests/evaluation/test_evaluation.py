@@ -146,3 +146,23 @@ def test_other_classes_than_the_networks_are_refused(run, motion_shards, tmp_pat
     config = EvaluationConfig(checkpoint=str(bare), data_dir=str(tmp_path))
     with pytest.raises(ValueError, match="`data_dir` must have as many classes as the network, 5"):
         evaluate(config)
+
+
+def test_a_network_with_nan_gets_no_accuracy(run, tmp_path):
+    model = keras.saving.load_model(run / "best.keras", compile=False)
+    broken = next(layer for layer in model.layers if layer.weights)
+    broken.set_weights([np.full_like(w, np.inf) for w in broken.get_weights()])
+    model.save(tmp_path / "a.keras")
+    with pytest.raises(ValueError, match="`weights` must be finite.*Received: checkpoint="):
+        load_network(run, tmp_path / "a.keras")
+
+
+def test_a_video_whose_scores_are_no_numbers_is_named(run, tmp_path):
+    model = keras.saving.load_model(run / "best.keras", compile=False)
+    for layer in model.layers:  # finite weights, whose products are not
+        if isinstance(layer, keras.layers.Conv3D):
+            layer.set_weights([np.full_like(w, 3e38) for w in layer.get_weights()])
+    model.save(tmp_path / "a.keras")
+    config = EvaluationConfig(workdir=str(run), checkpoint=str(tmp_path / "a.keras"))
+    with pytest.raises(ValueError, match=r"scores must be finite, and those of '.*mp4' are not"):
+        evaluate(config)

@@ -28,3 +28,10 @@ def test_ties_are_no_hits_for_all():
     scores = np.full((10, 10), 0.1)
     numbers = video_metrics(scores, np.arange(10))
     assert (numbers["top1"], numbers["top5"]) == (0.1, 0.5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_scores_that_are_no_numbers_are_refused(value):
+    scores = np.array([[0.2, 0.8], [value, 0.5]])
+    with pytest.raises(ValueError, match=r"`scores` must be finite. Received: scores\[1\]"):
+        video_metrics(scores, np.array([1, 0]))

@@ -1,8 +1,10 @@
 """Names of weights, their files in the cache, and what a converted file goes on telling."""
 
+import concurrent.futures
 import functools
 import hashlib
 import http.server
+import pathlib
 import threading
 
 import keras
@@ -116,6 +118,50 @@ def test_a_file_with_another_hash_is_not_kept(home, server):
     (kept / "a.pth").write_bytes(b"put there by hand, and wrong")
     with pytest.raises(ValueError, match="is not the published file: .* Delete it"):
         fetch(entry)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.h5", b"\n<!DOCTYPE html><title>Please log in</title>", "gave a web page"),
+        ("a.h5", b"", "gave an empty file"),
+        ("a.pth", b"PK\x03\x04 the rest never came", "gave a part of the file"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n the rest never came", "gave a part of the file"),
+    ],
+)
+def test_what_a_server_gives_in_place_of_the_file_is_not_kept(name, content, told, home, server):
+    folder, url = server
+    (folder / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{told}.* Nothing was kept.*save {url}"):
+        fetch(row(RemoteFile(name, f"{url}/{name}")))
+    assert list(cache_folder("i3d").iterdir()) == []
+
+
+def test_two_that_fetch_the_same_file_at_once_both_get_the_whole(home):
+    content = b"weights" * 100_000
+    meet = threading.Barrier(2, timeout=60)
+
+    class Halting(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()  # no Content-Length: nothing tells that half is not all
+            self.wfile.write(content[: len(content) // 2])
+            self.wfile.flush()
+            meet.wait()  # both have begun before either goes on
+            self.wfile.write(content[len(content) // 2 :])
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Halting) as halting:
+        threading.Thread(target=halting.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{halting.server_address[1]}/a.bin"
+        entry = row(RemoteFile("a.bin", url))
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            paths = list(pool.map(fetch, [entry, entry]))
+        halting.shutdown()
+    assert [pathlib.Path(path).read_bytes() for path in paths] == [content, content]
+    assert [path.name for path in cache_folder("i3d").iterdir()] == ["a.bin"]
 
 
 def test_offline_says_what_to_fetch_and_where_to_put_it(home, server):

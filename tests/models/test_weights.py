@@ -195,3 +195,19 @@ def test_nothing_is_left_half_loaded(tmp_path):
     assert len(str(error.value)) < 1000
     for weight, expected in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, expected)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+def test_weights_that_are_no_numbers_are_refused_and_none_is_loaded(ending, small, tmp_path):
+    model = small("s3d_v1")
+    broken = next(w for w in model.weights if "Mixed_4c" in w.path and w.path.endswith("beta"))
+    values = keras.ops.convert_to_numpy(broken).copy()
+    values[0] = np.nan
+    broken.assign(values)
+    path = save(model, tmp_path / f"a{ending}")
+    other = small("s3d_v1")
+    before = other.get_weights()
+    with pytest.raises(ValueError, match="`weights` must be finite, and .*beta has 1 values of"):
+        load_weights(other, path)
+    for value, kept in zip(other.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, kept)

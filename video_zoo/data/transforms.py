@@ -44,6 +44,19 @@ def even_crop_boxes(height: tf.Tensor, width: tf.Tensor, num_crops: int) -> tf.T
     return tf.stack(boxes)
 
 
+def decode_box(frame: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
+    """The pixels (uint8 [height, width, 3]) of a box of an encoded JPEG.
+
+    By the accurate transform: TensorFlow's default is the fast one, which is off by 1.2 grey levels
+    in the mean and darkens pictures by 0.65.
+
+    Args:
+        frame: string scalar, a JPEG.
+        box: int32 [4]: top, left, height, width in pixels.
+    """
+    return tf.io.decode_and_crop_jpeg(frame, box, channels=3, dct_method="INTEGER_ACCURATE")
+
+
 def decode_frame(frame: tf.Tensor, box: tf.Tensor, image_size: int, channels: int = 3) -> tf.Tensor:
     """Decodes only the ``box`` of an encoded frame, and resizes it.
 
@@ -57,7 +70,7 @@ def decode_frame(frame: tf.Tensor, box: tf.Tensor, image_size: int, channels: in
     Returns:
         uint8 [image_size, image_size, channels].
     """
-    pixels = tf.io.decode_and_crop_jpeg(frame, box, channels=3)[..., :channels]
+    pixels = decode_box(frame, box)[..., :channels]
 
     def resized() -> tf.Tensor:
         size = (image_size, image_size)

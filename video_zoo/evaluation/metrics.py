@@ -14,7 +14,16 @@ def video_metrics(scores: np.ndarray, labels: np.ndarray) -> dict:
     Returns:
         "top1" and "top5" as floats in [0, 1] (with fewer than five classes, top-5 is 1), and
         "per_class", a list of top-1 per class index; None for a class without videos.
+
+    Raises:
+        ValueError: a score is NaN or infinite.
     """
+    if not np.isfinite(scores).all():
+        row = int(np.argwhere(~np.isfinite(scores))[0, 0])
+        raise ValueError(
+            f"`scores` must be finite. Received: scores[{row}]={scores[row].tolist()[:5]}. "
+            "Find out why the network gives no numbers for that video."
+        )
     classes = np.arange(scores.shape[1])
     matrix = confusion_matrix(scores, labels)
     totals = matrix.sum(axis=1)

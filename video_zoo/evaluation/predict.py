@@ -9,7 +9,7 @@ import numpy as np
 from video_zoo.data import flow, video
 from video_zoo.data.clips import check_positive, check_views
 
-from .run import TrainedNetwork, load_network
+from .run import TrainedNetwork, check_scores, load_network
 from .views import clips_of_video, encoding_of
 
 
@@ -92,6 +92,7 @@ def _predict_one(
         return Prediction(filename, problem=str(error))
     clips = clips_of_video(encoded.frames, network, num_clips, num_crops)
     scores = np.mean([network.probabilities(clip[np.newaxis])[0] for clip in clips], axis=0)
+    check_scores(scores, filename)
     best = np.argsort(-scores, kind="stable")[:top]
     return Prediction(
         filename, tuple(names[i] for i in best), tuple(float(scores[i]) for i in best)

@@ -11,7 +11,7 @@ import numpy as np
 
 from video_zoo import models
 from video_zoo.data.pipeline import ClipConfig
-from video_zoo.models.weights import WeightsInfo, find, weights_info
+from video_zoo.models.weights import WeightsInfo, check_finite, find, weights_info
 
 CONFIG, BEST = "config.json", "best.keras"
 
@@ -59,8 +59,19 @@ class TrainedNetwork:
         activation = getattr(self.model.layers[-1], "activation", None)
         if activation is keras.activations.softmax:
             return outputs
-        exponentials = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+        with np.errstate(invalid="ignore"):  # `check_scores` tells, with the name of the video
+            exponentials = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
         return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def check_scores(scores: np.ndarray, filename: str) -> None:
+    """Raises ValueError if a score of the video ``filename`` is NaN or infinite."""
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"the network's scores must be finite, and those of {filename!r} are not. Received: "
+            f"{scores.tolist()[:5]}. Its weights are finite, so its values are too large for their "
+            "type: take another checkpoint, or float32."
+        )
 
 
 def load_network(
@@ -133,6 +144,7 @@ def _load(path: pathlib.Path) -> keras.Model:
         raise ValueError(
             f"`checkpoint` must be a '.keras' file. Received: checkpoint={str(path)!r} ({error})"
         ) from error
+    check_finite(network.weights, f"checkpoint={str(path)!r}")
     if len(network.outputs) > 1:  # the auxiliary classifier has done its work
         network = keras.Model(network.inputs, network.outputs[0], name=network.name)
     return network

@@ -11,7 +11,7 @@ from video_zoo.data import transforms, video
 from video_zoo.data.clips import decode_clips, gather_clips, views
 from video_zoo.data.records import data_error
 
-from .run import TrainedNetwork
+from .run import TrainedNetwork, check_scores
 
 
 def encoding_of(network: TrainedNetwork) -> video.EncodingConfig:
@@ -88,9 +88,9 @@ def score_videos(network: TrainedNetwork, dataset: tf.data.Dataset, num_views: i
             f"`num_views` must be the number of views of every video. Received: "
             f"num_views={num_views}, and videos have {sorted(set(counts.tolist()))}"
         )
+    names = [filenames[i].decode("utf-8", "replace") for i in order[first]]
     scores = np.concatenate(probabilities).astype(np.float64)[order]
-    return VideoScores(
-        [filenames[i].decode("utf-8", "replace") for i in order[first]],
-        np.concatenate(labels)[order[first]],
-        scores.reshape(len(number), num_views, -1).mean(axis=1),
-    )
+    scores = scores.reshape(len(number), num_views, -1).mean(axis=1)
+    for name, row in zip(names, scores, strict=True):
+        check_scores(row, name)
+    return VideoScores(names, np.concatenate(labels)[order[first]], scores)

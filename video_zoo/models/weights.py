@@ -5,10 +5,11 @@ import dataclasses
 import os
 import pathlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import h5py
 import keras
+import numpy as np
 
 from . import checkpoints, imagenet, saved
 from .checkpoints.download import fetch
@@ -197,6 +198,7 @@ def load(model: keras.Model, source: Source) -> None:
     """Loads weights that were found into ``model``. If any does not fit, none is loaded."""
     if source.of_images:
         imagenet.load_inception_v3(model, source.weights)
+        check_finite(model.weights, f"weights={source.weights!r}")
         return
     _check_graph(model, source)
     if source.checkpoint is not None:
@@ -206,6 +208,27 @@ def load(model: keras.Model, source: Source) -> None:
     else:
         network = keras.saving.load_model(source.path, compile=False)
         _assign(model, {weight.path: weight for weight in network.weights}, source)
+
+
+def check_finite(weights: Iterable[keras.Variable], received: str) -> None:
+    """Raises ValueError if a weight is NaN or infinite: predictions would look like any others.
+
+    Args:
+        weights: of a network.
+        received: the user's argument and its value, for the message.
+    """
+    for weight in weights:
+        _check_finite(weight.path, weight, received)
+
+
+def _check_finite(path: str, value: object, received: str) -> None:
+    finite = np.isfinite(np.asarray(keras.ops.convert_to_numpy(value)))
+    if not finite.all():
+        raise ValueError(
+            f"`weights` must be finite, and {path} has {finite.size - finite.sum()} values of "
+            f"{finite.size} that are NaN or infinite. Received: {received}. The run that wrote "
+            "the file went wrong: take an earlier checkpoint of it, or other weights."
+        )
 
 
 def _check_graph(model: keras.Model, source: Source) -> None:
@@ -244,6 +267,8 @@ def _assign(
         differences += [f"unexpected {name}" for name in checkpoint.unknown]
     if differences:
         raise ValueError(_misfit(model, differences, source))
+    for path in expected:
+        _check_finite(origins.get(path, path), values[path], f"weights={source.weights!r}")
     for weight in model.weights:
         weight.assign(values[weight.path])
 
@@ -301,3 +326,8 @@ def _load_h5(model: keras.Model, source: Source) -> None:
             f"`weights` do not fit the network {model.name!r}. Received: "
             f"weights={source.weights!r}. {_REMEDY} Keras says: {reason}"
         ) from error
+    try:
+        check_finite(model.weights, f"weights={source.weights!r}")
+    except ValueError:
+        model.set_weights(before)
+        raise
