@@ -148,7 +148,7 @@ def _frames_in_memory(config: InputConfig) -> tuple[tf.Tensor, tf.Tensor]:
 def _decode_rate(frames: tf.Tensor, boxes: tf.Tensor, config: InputConfig) -> float:
     def decode(frame: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
         # One pixel of each: the pictures themselves go nowhere.
-        return tf.io.decode_and_crop_jpeg(frame, box, channels=3)[0, 0]
+        return transforms.decode_box(frame, box)[0, 0]
 
     decoded = tf.data.Dataset.from_tensor_slices((frames, boxes)).repeat()
     decoded = decoded.map(decode, num_parallel_calls=parallel_calls(), deterministic=False)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from . import filesystems, flow, manifests, tfrecord
+from . import filesystems, flow, manifests, tfrecord, transforms
 from .augmentation_config import AugmentationConfig
 
 
@@ -262,7 +262,7 @@ def _describer(class_names: tuple[str, ...]) -> Callable:
     def decoded_shape(frame: tf.Tensor) -> tf.Tensor:
         height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(frame))
         box = tf.stack([0, 0, height, width])
-        return tf.shape(tf.io.decode_and_crop_jpeg(frame, box, channels=3))[:2]
+        return tf.shape(transforms.decode_box(frame, box))[:2]
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)])  # traced once for all shards
     def describe(record: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -315,7 +315,7 @@ def _why_unusable(shard: str, index: int) -> str:
         return f"no SequenceExample with a list {tfrecord.ENCODED!r} of frames"
     for number, frame in enumerate(frames):
         try:
-            tf.io.decode_and_crop_jpeg(frame, [0, 0, *tf.io.extract_jpeg_shape(frame)[:2]])
+            transforms.decode_box(frame, [0, 0, *tf.io.extract_jpeg_shape(frame)[:2]])
         except tf.errors.InvalidArgumentError:
             return f"frame {number} of {len(frames)} is no JPEG that decodes"
     return "cannot be decoded"
