@@ -166,3 +166,10 @@ def test_a_video_whose_scores_are_no_numbers_is_named(run, tmp_path):
     config = EvaluationConfig(workdir=str(run), checkpoint=str(tmp_path / "a.keras"))
     with pytest.raises(ValueError, match=r"scores must be finite, and those of '.*mp4' are not"):
         evaluate(config)
+
+
+def test_a_single_file_is_no_list_of_letters(run, motion_shards):
+    video = next((motion_shards.parent / "videos" / "val").rglob("*.mp4"))
+    for given in (video, str(video)):
+        (prediction,) = predict(given, workdir=run)
+        assert prediction.filename == str(video) and prediction.problem is None

@@ -31,7 +31,7 @@ class Prediction:
 
 
 def predict(
-    filenames: Sequence[str | os.PathLike],
+    filenames: Sequence[str | os.PathLike] | str | os.PathLike,
     *,
     workdir: str | os.PathLike | None = None,
     checkpoint: str | os.PathLike | None = None,
@@ -48,7 +48,7 @@ def predict(
     would give it.
 
     Args:
-        filenames: video files.
+        filenames: video files, or a single one.
         workdir: folder of a run; its ``best.keras`` is taken.
         checkpoint: a ``.keras`` file instead of that.
         model: name of a builder instead, with ``weights``.
@@ -63,6 +63,8 @@ def predict(
     Raises:
         ValueError, OSError: as :func:`load_network`.
     """
+    if isinstance(filenames, str | os.PathLike):
+        filenames = [filenames]
     check_views(num_clips, num_crops)
     check_positive("top", top)
     video.decoder_versions()  # fails before the network is loaded, if it does
