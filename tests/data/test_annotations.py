@@ -60,6 +60,35 @@ def test_a_class_may_be_called_replacement(make_files):
     assert found.labels == ("drive", "replacement of tyres")
 
 
+def test_a_class_whose_name_begins_like_the_folder_of_replacements(make_files):
+    folder = make_files("replacement_tire/001.mp4", "wash_car/001.mp4", "wash_car/002.mp4")
+    found = read_annotations(folder, val_fraction=0.0)
+    names = sorted((clip.label, os.path.basename(clip.path)) for clip in found.clips)
+    assert names == [
+        ("replacement_tire", "001.mp4"),
+        ("wash_car", "001.mp4"),
+        ("wash_car", "002.mp4"),
+    ]
+    assert all(clip.label == os.path.basename(os.path.dirname(clip.path)) for clip in found.clips)
+
+
+@pytest.mark.parametrize(
+    "names", [("training", "validation", "testing"), ("Train", "Valid", "TEST"), ("train", "val")]
+)
+def test_splits_by_the_fields_other_names(names, make_files):
+    files = [f"{name}/{label}/{n}.mp4" for name in names for label in "ab" for n in range(2)]
+    found = read_annotations(make_files(*files))
+    assert found.labels == ("a", "b")
+    expected = ("train", "val", "test")[: len(names)]
+    assert counts(found) == {(label, split): 2 for label in "ab" for split in expected}
+
+
+def test_split_folders_beside_another_are_no_classes(make_files):
+    folder = make_files("train/a/1.mp4", "dev/a/2.mp4")
+    with pytest.raises(ValueError, match="'train' looks like a split and 'dev' has the same"):
+        read_annotations(folder)
+
+
 def test_split_folders_without_class_folders(make_files):
     with pytest.raises(ValueError, match="`annotations`"):
         read_annotations(make_files("train/1.mp4", "val/2.mp4"))

@@ -9,7 +9,14 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
-SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("val", "validate"), "val")
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validate", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+# Of Kinetics-400's archives, which repair some corrupted files. A class may have a name that only
+# begins like them.
+_REPLACEMENTS = ("replacement", "replacement_for_corrupted_k400")
 # Files that lie beside videos. Anything else in a class folder counts as a video, so that a broken
 # download is reported with its reason and not passed over in silence.
 _SIDECAR_SUFFIXES = (
@@ -95,13 +102,37 @@ def stem(path: str) -> str:
 
 def is_replacement(relative: str) -> bool:
     """Whether the file lies in a folder of replacements for corrupted files."""
-    return "replacement" in os.path.dirname(relative)
+    return not set(_REPLACEMENTS).isdisjoint(os.path.dirname(relative).split(os.sep))
+
+
+def _check_no_split_is_a_class(input_dir: str, files: Sequence[Sequence[str]]) -> None:
+    """Refuses split folders beside a folder that is none: all of them would become classes.
+
+    A class may be called "test", so only folders of the same names inside of both give it away.
+    """
+    inside = {parts[0]: set() for parts in files}
+    for top, *rest in files:
+        inside[top].update(rest[:-1][:1])
+    splits = [name for name in inside if name.lower() in SPLIT_NAMES]
+    others = [name for name in inside if name.lower() not in SPLIT_NAMES]
+    pairs = [
+        (split, other) for split in splits for other in others if inside[split] & inside[other]
+    ]
+    if pairs:
+        split, other = pairs[0]
+        raise ValueError(
+            "`input_dir` must hold class folders, or split folders alone with class folders in "
+            f"each, named {', '.join(SPLIT_NAMES)}. Received: input_dir={input_dir!r}, where "
+            f"{split!r} looks like a split and {other!r} has the same folders. Rename or move "
+            f"{other!r}, or give a list as `annotations`."
+        )
 
 
 def read_class_folders(input_dir: str) -> Listing:
     """Reads `CLASS/.../VIDEO` or `SPLIT/CLASS/.../VIDEO`.
 
-    In a folder `replacement*` beside the others lie files that stand in for those of the same name.
+    In Kinetics-400's folder `replacement` beside the others lie files that stand in for those of
+    the same name.
 
     Args:
         input_dir: str.
@@ -113,10 +144,12 @@ def read_class_folders(input_dir: str) -> Listing:
         ValueError: if there are no class folders.
     """
     files = [path.split(os.sep) for path in list_videos(input_dir) if os.sep in path]
-    replacements = {parts[-1]: parts for parts in files if parts[0].startswith("replacement")}
-    others = [parts for parts in files if not parts[0].startswith("replacement")]
+    replacements = {parts[-1]: parts for parts in files if parts[0] in _REPLACEMENTS}
+    others = [parts for parts in files if parts[0] not in _REPLACEMENTS]
     # `train/CLASS/FILE`, but only where every folder is a split: a class may be called "test".
     given = bool(others) and all(parts[0].lower() in SPLIT_NAMES for parts in others)
+    if not given:
+        _check_no_split_is_a_class(input_dir, others)
     if given or replacements.keys() & {parts[-1] for parts in others}:
         files = others
     else:
