@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from video_zoo.data import whole_files
+from video_zoo.data.ownership import sole_owner
 from video_zoo.data.records import SkippedRecords, data_error
 from video_zoo.data.source import Split
 
@@ -58,7 +59,8 @@ def train(config: TrainingConfig) -> TrainingResult:
     call returns.
 
     Raises:
-        ValueError: a setting is out of range, or ``workdir`` holds a run with other settings.
+        ValueError: a setting is out of range, ``workdir`` holds a run with other settings, or
+            another process is at work there.
         FileNotFoundError: shards, or the file of initial weights, are missing.
         FloatingPointError: the loss became NaN, infinite, or larger than ``max_loss``.
         MemoryError: a device has too little memory.
@@ -75,6 +77,18 @@ def train(config: TrainingConfig) -> TrainingResult:
     for source in sources.values():
         checks.check_shards(source)
     workdir = prepare_workdir(config)
+    # The other workers of a run write nothing.
+    with sole_owner(workdir, "workdir") if is_chief(workers) else contextlib.nullcontext():
+        return _work_in(workdir, config, sources, strategy, workers)
+
+
+def _work_in(
+    workdir: pathlib.Path,
+    config: TrainingConfig,
+    sources: dict[str, Split],
+    strategy: tf.distribute.Strategy,
+    workers: Cluster | None,
+) -> TrainingResult:
     run = _Run(config, workdir, sources[config.train_split], strategy, workers)
     if run.ended:
         clock = run.clock

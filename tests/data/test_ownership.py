@@ -1,0 +1,67 @@
+"""A folder with one owner at a time, held by real processes."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from video_zoo.data.ownership import LOCK, sole_owner
+from video_zoo.training import TrainingConfig, train
+
+HOLD = """
+import sys
+from video_zoo.data.ownership import sole_owner
+with sole_owner(sys.argv[1], "workdir"):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def owner(tmp_path, repository):
+    """Another process that holds `tmp_path` until a line is written to it, or it is killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(repository)},
+    )
+    with process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_refused_and_told_who_is_there(owner, tmp_path):
+    told = rf"`workdir` must be .*process {owner.pid} on {socket.gethostname()} is at work"
+    with pytest.raises(ValueError, match=told), sole_owner(tmp_path, "workdir"):
+        pass
+
+
+def test_a_run_is_refused_before_it_writes(owner, tmp_path, motion_shards, tiny_run):
+    config = TrainingConfig(
+        **tiny_run, data_dir=str(motion_shards), workdir=str(tmp_path), epochs=1
+    )
+    with pytest.raises(ValueError, match="`workdir` must be a folder that no other process"):
+        train(config)
+    assert os.listdir(tmp_path) == [LOCK]
+
+
+def test_the_folder_of_a_killed_process_is_free(owner, tmp_path):
+    owner.kill()
+    owner.wait()
+    assert (tmp_path / LOCK).exists()
+    with sole_owner(tmp_path, "workdir"):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_is_free_after_its_owner(owner, tmp_path):
+    owner.communicate("go on\n")
+    assert os.listdir(tmp_path) == []
+    refused = pytest.raises(ValueError, match=f"process {os.getpid()} on")
+    with sole_owner(tmp_path, "workdir"), refused, sole_owner(tmp_path, "workdir"):
+        pass
