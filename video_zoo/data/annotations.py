@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterable, Sequence
 
 from video_zoo.data import kinetics, layouts
+from video_zoo.data.duplicates import Videos, find_copies, find_duplicates
 from video_zoo.data.layouts import Clip, Listing
 
 
@@ -27,8 +28,9 @@ class Annotations:
             which no labelled clip is known.
         unnamed: tuple of str. Relative paths of files in the folder that `annotations` does not
             name; nothing for class folders.
-        duplicates: tuple of `(file, problem)`. Clips that occur more than once. Only those that
-            are equal in all, label and split included, are converted once; the others stay.
+        duplicates: tuple of `(file, problem)`. Clips that occur more than once, also as another
+            path of the same file or as a file of equal content. Only those that are equal in all,
+            label and split included, are converted once; the others stay.
     """
 
     clips: tuple[Clip, ...]
@@ -99,11 +101,14 @@ def read_annotations(
     )
     _check_input(input_dir, label_map, num_classes)
     if annotations is None:
-        listing, unnamed = layouts.read_class_folders(input_dir), []
+        listing, listed = layouts.read_class_folders(input_dir), []
     else:
-        videos = layouts.list_videos(input_dir)
-        listing = _read_lists(input_dir, videos, os.fspath(annotations))
-        unnamed = [path.replace(os.sep, "/") for path in videos if path not in listing.named]
+        listed = layouts.list_videos(input_dir)
+        listing = _read_lists(input_dir, listed, os.fspath(annotations))
+    in_folder = {os.path.join(input_dir, name): name for name in listed}
+    videos = Videos([*in_folder, *(clip.path for clip in listing.clips)])
+    named = {videos.first(os.path.join(input_dir, name)) for name in listing.named}
+    unnamed = [name for path, name in in_folder.items() if videos.first(path) not in named]
     id_lists = {"train": train_ids, "val": val_ids}
     id_lists = {split: path for split, path in id_lists.items() if path is not None}
     if id_lists:
@@ -111,20 +116,22 @@ def read_annotations(
     labels = _labels(listing, label_map, num_classes, seed)
     chosen = {"", *labels}
     clips = sorted((clip for clip in listing.clips if clip.label in chosen), key=_sort_key)
-    clips, duplicates = kinetics.find_duplicates(clips, input_dir)
-    clips = _assign_splits(clips, train_per_class, val_per_class, val_fraction, seed)
+    videos.name(clips)
+    clips, duplicates = find_duplicates(clips, videos, input_dir)
+    clips = _assign_splits(clips, videos, train_per_class, val_per_class, val_fraction, seed)
     if not clips:
         raise ValueError(
             "`train_per_class` and `val_per_class` must leave some clips. "
             f"Received: train_per_class={train_per_class}, val_per_class={val_per_class}."
         )
+    copies = find_copies(clips, videos, input_dir)
     absent = (each for each in listing.absent if num_classes is None or each.label in chosen)
     return Annotations(
         clips=tuple(sorted(clips, key=_sort_key)),
         labels=tuple(labels),
         missing=tuple(sorted({each.name for each in absent})),
-        unnamed=tuple(unnamed),
-        duplicates=tuple(sorted(listing.duplicates + duplicates)),
+        unnamed=tuple(name.replace(os.sep, "/") for name in unnamed),
+        duplicates=tuple(sorted(listing.duplicates + duplicates + copies)),
     )
 
 
@@ -240,6 +247,7 @@ def _check_numbers(val_fraction: float, **least_and_value: tuple[int, int | None
 
 def _assign_splits(
     clips: list[Clip],
+    videos: Videos,
     train_per_class: int | None,
     val_per_class: int | None,
     val_fraction: float,
@@ -263,7 +271,7 @@ def _assign_splits(
         # Its own generator: a class is divided alike whatever other classes there are.
         random.Random(f"{seed}/{label}").shuffle(members)
         if not given:
-            members = _divide(members, val_per_class, val_fraction, split_of_video)
+            members = _divide(members, videos, val_per_class, val_fraction, split_of_video)
         taken = collections.Counter()
         for clip in members:
             limit = limits.get(clip.split)
@@ -275,6 +283,7 @@ def _assign_splits(
 
 def _divide(
     members: list[Clip],
+    videos: Videos,
     val_per_class: int | None,
     val_fraction: float,
     split_of_video: dict[str, str],
@@ -286,7 +295,7 @@ def _divide(
         wanted = max(least, round(val_fraction * len(members)))
     by_video = collections.defaultdict(list)
     for clip in members:
-        by_video[clip.clip_id].append(clip)
+        by_video[videos.id(clip)].append(clip)
     divided, num_val = [], 0
     for video, clips in by_video.items():
         split = split_of_video.setdefault(video, "val" if num_val < wanted else "train")

@@ -196,7 +196,7 @@ def plan_of_finished(output_dir: str, manifest: manifests.Manifest) -> Plan:
         versions=manifest.versions,
         labels=tuple(manifests.load_label_map(output_dir)),
         missing=tuple(name for (name,) in _read_csv(output_dir, MISSING_NAME)),
-        duplicates=None if clips is None else _read_csv(output_dir, DUPLICATES_NAME),
+        duplicates=_read_csv(output_dir, DUPLICATES_NAME),
         clips=clips,
         shards=tuple(s.name for split in manifest.splits.values() for s in split.shards),
     )

@@ -1,11 +1,9 @@
-"""Kinetics as it comes: its CSV files, lists of video ids, and clips that occur twice."""
+"""Kinetics as it comes: its CSV files, and lists of video ids."""
 
 import collections
 import dataclasses
-import itertools
 import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from video_zoo.data.layouts import (
     Absent,
@@ -18,7 +16,6 @@ from video_zoo.data.layouts import (
 
 _COLUMNS = {"label", "youtube_id", "time_start", "time_end", "split", "is_cc"}
 _NECESSARY_COLUMNS = {"youtube_id", "time_start", "time_end"}
-_TIMES = re.compile(r"(\d{6})_(\d{6})", re.ASCII)
 
 
 def files_by_name(videos: Iterable[str]) -> dict[str, list[str]]:
@@ -134,68 +131,3 @@ def _read_ids(argument: str, path: str | os.PathLike) -> set[str]:
             f"Received: {argument}={path!r}, which has none."
         )
     return ids
-
-
-def find_duplicates(
-    clips: Sequence[Clip], input_dir: str
-) -> tuple[list[Clip], list[tuple[str, str]]]:
-    """Clips that occur more than once, by video and times.
-
-    The same clip again, in the same split and with the same label, is dropped. Nothing else is: a
-    clip with two labels or in two splits, and a video in two splits at other times, stay.
-
-    Args:
-        clips: `Clip`s, in the order in which the first of equals is kept.
-        input_dir: str. Folder that reported files are relative to.
-
-    Returns:
-        the clips that remain, and a sorted list of `(file, problem)`.
-    """
-    kept, problems = {}, set()
-    for clip in clips:
-        key = (_moment(clip), clip.split, clip.label)
-        first = kept.setdefault(key, clip)
-        if first is not clip:
-            other = f"the same clip as {_name(first, input_dir)}"
-            problem = "listed more than once" if first.path == clip.path else other
-            problems.add((_name(clip, input_dir), f"{problem}; converted once"))
-    by_video = collections.defaultdict(lambda: collections.defaultdict(list))
-    for (moment, _, _), clip in kept.items():
-        by_video[clip.clip_id][moment].append(clip)
-    for video, by_moment in by_video.items():
-        for same in by_moment.values():
-            if len(same) > 1:
-                problem = _conflict(same)
-                problems |= {(_name(clip, input_dir), problem) for clip in same}
-        if len(by_moment) > 1:
-            split_sets = [{clip.split for clip in same} for same in by_moment.values()]
-            splits = sorted(set().union(*split_sets))
-            # Unless each clip is in all of them, which has been said of each.
-            if any(len(each) < len(splits) for each in split_sets):
-                problem = f"clips of video {video} are in {len(splits)} splits: {', '.join(splits)}"
-                members = itertools.chain.from_iterable(by_moment.values())
-                problems |= {(_name(clip, input_dir), problem) for clip in members}
-    return list(kept.values()), sorted(problems)
-
-
-def _conflict(same: list[Clip]) -> str:
-    """What differs between entries of one clip."""
-    values = {"labels": {clip.label for clip in same}, "splits": {clip.split for clip in same}}
-    found = [
-        f"{len(each)} {what}: {', '.join(sorted(value or 'none' for value in each))}"
-        for what, each in values.items()
-        if len(each) > 1
-    ]
-    return f"the same clip has {' and '.join(found)}"
-
-
-def _moment(clip: Clip) -> tuple[str, float | None, float | None]:
-    """Video, start and end of a clip; a trimmed file tells its times by its name."""
-    times = _TIMES.fullmatch(stem(clip.path).removeprefix(f"{clip.clip_id}_"))
-    if times and clip.start is None and clip.end is None:
-        return clip.clip_id, int(times[1]), int(times[2])
-    return clip.clip_id, clip.start, clip.end
-
-
-def _name(clip: Clip, input_dir: str) -> str:
-    return os.path.relpath(clip.path, input_dir).replace(os.sep, "/")

@@ -7,7 +7,7 @@ import csv
 import dataclasses
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -84,15 +84,34 @@ class Listing:
         self.duplicates += other.duplicates
 
 
-def list_videos(input_dir: str) -> list[str]:
-    """Relative paths of all files that may be videos, sorted. Hidden files (`._x`) are left out."""
-    found = []
+def list_videos(input_dir: str | os.PathLike) -> list[str]:
+    """Relative paths of all files that may be videos, sorted. Hidden files (`._x`) are left out.
+
+    Links are followed, but not to a folder that they lie in. All paths of one file are there.
+    """
+    input_dir, found = os.fspath(input_dir), []
+    trails = {input_dir: {file_identity(input_dir)}}  # a folder -> all that it lies in, and itself
     for folder, folders, files in os.walk(input_dir, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        trail, shown, folders[:] = trails.pop(folder), sorted(folders), []
+        for name in (name for name in shown if not name.startswith(".")):
+            path = os.path.join(folder, name)
+            identity = file_identity(path)
+            if identity not in trail:
+                folders.append(name)
+                trails[path] = trail | {identity}
         for name in files:
             if not name.startswith(".") and not name.lower().endswith(_SIDECAR_SUFFIXES):
                 found.append(os.path.relpath(os.path.join(folder, name), input_dir))
     return sorted(found)
+
+
+def file_identity(path: str) -> Hashable:
+    """Equal for all paths of one file or folder; the path where the file system tells none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path
+    return (status.st_dev, status.st_ino) if status.st_ino else path
 
 
 def stem(path: str) -> str:
