@@ -69,7 +69,7 @@ def read_csv(
         whole, uncut = files.get(trimmed, []), files.get(video_id, [])
         listing.named.update(whole, uncut)
         if not whole and not uncut:
-            listing.absent.append(Absent(trimmed, label, video_id))
+            listing.absent.append(Absent(trimmed, label, video_id, split))
             continue
         # What is trimmed already is never cut again.
         video, span = (whole[0], (None, None)) if whole else (uncut[0], (start, end))
@@ -77,7 +77,9 @@ def read_csv(
     return listing
 
 
-def choose_ids(listing: Listing, ids_of_split: dict[str, str | os.PathLike]) -> Listing:
+def choose_ids(
+    listing: Listing, ids_of_split: dict[str, str | os.PathLike], allow_empty: bool = False
+) -> Listing:
     """Keeps the labelled clips of listed ids, each in the split of its list whatever it had.
 
     An id in two lists gives a clip in each. Ids that no labelled entry has become absent.
@@ -85,6 +87,7 @@ def choose_ids(listing: Listing, ids_of_split: dict[str, str | os.PathLike]) -> 
     Args:
         listing: `Listing`.
         ids_of_split: split -> file with one video id a line.
+        allow_empty: bool. Whether one of two lists may leave no clip. Defaults to False.
 
     Returns:
         `Listing`.
@@ -100,11 +103,15 @@ def choose_ids(listing: Listing, ids_of_split: dict[str, str | os.PathLike]) -> 
         for clip in listing.clips
         if clip.label and clip.clip_id in ids
     ]
-    if not chosen:
-        received = ", ".join(f"{split}_ids={path!s}" for split, path in ids_of_split.items())
+    filled = {clip.split for clip in chosen}
+    for split in () if allow_empty and chosen else lists.keys() - filled:
+        there = next((clip.clip_id for clip in listing.clips if clip.label), None)
         raise ValueError(
-            "`train_ids` and `val_ids` must list ids of videos in `input_dir`. Received: "
-            f"{received}, and none of their ids is there. One video id a line is expected."
+            f"`{split}_ids` must list ids of videos in `input_dir`, one a line. Received: "
+            f"{split}_ids={os.fspath(ids_of_split[split])!r}, with {len(lists[split])} ids such as "
+            f"{min(lists[split])!r}, and none of their ids is there"
+            f"{f', where {there!r} is one' if there else ''}. Write them in that form, take the "
+            f"list of these videos, or leave it out."
         )
     listed = set().union(*lists.values())
     absent = [each for each in listing.absent if each.label and each.clip_id in listed]
