@@ -1,5 +1,6 @@
 """What the command-line tools share: flags from a config class, and errors as one line."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -8,7 +9,7 @@ import signal
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags, logging
 
@@ -125,7 +126,7 @@ def fail(message: str) -> int:
 def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
     """Runs a tool's work and returns the exit code.
 
-    What a user can mend is printed as one line, with exit code 2; Ctrl-C gives 130.
+    What a user can mend is printed as one line, with exit code 2; Ctrl-C gives 130, SIGTERM 75.
 
     Args:
         work: the library call; what it returns is the exit code, None counts as 0.
@@ -152,10 +153,32 @@ def _exit_code(work: Callable[[], int | None], argv: list[str] | None) -> int:
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells every copy between devices
     if argv is not None and len(argv) > 1:
         return fail(f"unexpected argument {argv[1]!r}; see --help")
+    with _sigterm_interrupts() as asked:
+        try:
+            return work() or 0
+        except USER_ERRORS as error:
+            if not asked:
+                return fail(str(error))
+        except KeyboardInterrupt:
+            pass
+    print(f"{tool}: interrupted", file=sys.stderr)
+    return INTERRUPTED[asked[0] if asked else signal.SIGINT]
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[list[int]]:
+    """Lets SIGTERM end the work as Ctrl-C does. Gives a list that has the signal once it came."""
+    asked = []
+
+    def end(signum: int, frame: object) -> None:
+        asked.append(signum)
+        if not hasattr(sys.modules.get("tensorflow"), "__version__"):
+            # An exception could get lost in the middle of an import, and nothing is begun yet.
+            os._exit(INTERRUPTED[signal.SIGTERM])
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
-        return work() or 0
-    except USER_ERRORS as error:
-        return fail(str(error))
-    except KeyboardInterrupt:
-        print(f"{tool}: interrupted", file=sys.stderr)
-        return 130
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -8,7 +8,7 @@ import shutil
 import time
 
 from video_zoo import data, evaluation, training
-from video_zoo.data import synthetic
+from video_zoo.data import synthetic, whole_files
 
 # What a network that understands motion must reach, and what it may not reach once the order of the
 # frames is gone.
@@ -113,7 +113,7 @@ def _start_anew_if_changed(folder: pathlib.Path, config: QuickstartConfig) -> No
             f"output_dir={str(folder)!r}"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(settings)
+    whole_files.write_text(mark, settings)
 
 
 def _print_results(

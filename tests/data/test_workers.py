@@ -20,6 +20,7 @@ from conversion_runs import (
 from video_zoo.data import workers
 from video_zoo.data.annotations import Clip
 from video_zoo.data.video import EncodedClip, EncodingConfig
+from video_zoo.data.whole_files import temporary_name
 
 # Every worker imports the script that started it. So this one can put real crashes, and a look
 # around, into the real workers.
@@ -143,7 +144,7 @@ def test_an_ended_run(tmp_path, write_video, sent):
     flags += ["--annotations", tmp_path / "list.csv", "--val_fraction=0"]
     with start_tool(*flags) as process:
         try:
-            unfinished = output / ".train-00000-of-00001.tfrecord.tmp"
+            unfinished = output / temporary_name("train-00000-of-00001.tfrecord", process.pid)
             # Two workers and the process that multiprocessing keeps for itself.
             wait_until(lambda: unfinished.exists() and len(children_of(process)) == 3, 60)
             workers = children_of(process)

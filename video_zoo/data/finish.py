@@ -80,8 +80,8 @@ def own_files(output_dir: str, temporary: bool = False) -> list[str]:
     # An object store has no empty folders.
     there = tf.io.gfile.listdir(output_dir) if tf.io.gfile.isdir(output_dir) else []
     for name in there:
-        unfinished = name.startswith(".") and name.endswith(".tmp")
-        final = name.removeprefix(".").removesuffix(".tmp") if unfinished else name
+        unfinished = whole_files.final_name(name)
+        final = unfinished or name
         ours = tfrecord.is_shard_name(final) or final in _OWN_NAMES
         if ours and (unfinished or not temporary):
             found.append(name)

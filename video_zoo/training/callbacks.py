@@ -15,11 +15,11 @@ from video_zoo.evaluation.run import BEST
 
 from . import checkpoint
 from .clock import Clock
-from .history import main_output_logs, write_history
+from .history import HISTORY, main_output_logs, write_history
 from .input_wait import InputWait
 from .steps import Steps, plain_optimizer
 
-HISTORY, CURVES = "history.csv", "curves.png"
+CURVES = "curves.png"
 
 
 @contextlib.contextmanager
@@ -260,6 +260,9 @@ class Interruption(keras.callbacks.Callback):
 
     def _ask(self, signum: int, frame: object) -> None:
         if self._clock.asked:
+            before = self._before[signum]
+            if callable(before):
+                before(signum, frame)
             raise KeyboardInterrupt
         self._clock.asked = signum
         if not self._deferring:
@@ -273,6 +276,11 @@ class Interruption(keras.callbacks.Callback):
             yield
         finally:
             self._deferring = False
+
+    def stop_together(self) -> None:
+        """Raises StopRequested on all workers if one of them got a signal while it started."""
+        self._clock.exchange()
+        self.stop_if_asked()
 
     def stop_if_asked(self) -> None:
         """Raises StopRequested if a signal has come."""

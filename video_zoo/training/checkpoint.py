@@ -8,7 +8,7 @@ import zipfile
 
 import keras
 
-from video_zoo.data.whole_files import atomic_write
+from video_zoo.data import whole_files
 from video_zoo.models import saved
 
 from .optimizer import global_dtype, spare_from_decay
@@ -53,15 +53,10 @@ def save_checkpoint(
     """Saves ``model``, its classes, and how far its run is, to ``path``: whole or not at all."""
     seeds = {name: g.state.numpy().tolist() for name, g in _generators(model).items()}
     position = dataclasses.replace(position, seeds=seeds)
-    with atomic_write(path) as temporary:
-        unfinished = pathlib.Path(f"{temporary}.keras")  # Keras insists on its ending
-        try:
-            model.save(unfinished)
-            saved.write_member(unfinished, _MEMBER, dataclasses.asdict(position))
-            saved.write_provenance(str(unfinished), {"class_names": class_names})
-            unfinished.replace(temporary)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    with whole_files.atomic_write(path, ".keras") as temporary:  # Keras insists on its ending
+        model.save(temporary)
+        saved.write_member(temporary, _MEMBER, dataclasses.asdict(position))
+        saved.write_provenance(temporary, {"class_names": class_names})
 
 
 def path_of_step(workdir: str | os.PathLike, step: int) -> pathlib.Path:
@@ -112,10 +107,8 @@ def _damage(path: pathlib.Path) -> str | None:
 
 
 def remove_all_but(workdir: pathlib.Path, number: int) -> None:
-    """Removes the oldest checkpoints, and what a killed run has left half written."""
+    """Removes the oldest checkpoints."""
     for path in checkpoints(workdir)[:-number]:
-        path.unlink(missing_ok=True)
-    for path in pathlib.Path(workdir, FOLDER).glob(".step_*"):
         path.unlink(missing_ok=True)
 
 

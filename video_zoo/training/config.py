@@ -61,7 +61,7 @@ _MAY_CHANGE = (
     *("data_dir", "workdir", "epochs", "steps", "max_hours", "virtual_devices", "num_devices"),
     *("on_bad_record", "data_service", "early_stopping_epochs", "max_loss"),
     *("checkpoint_steps", "checkpoint_minutes", "keep_checkpoints"),
-    *("worker_hosts", "worker_index", "accumulate_steps", "jit_compile"),
+    *("worker_hosts", "worker_index", "trusted_network", "accumulate_steps", "jit_compile"),
 )
 
 # A run has one of them.
@@ -140,6 +140,8 @@ class TrainingConfig:
         worker_hosts: HOST:PORT,HOST:PORT,... of a run on several machines, the same for all of
             them; None for one machine, or what TF_CONFIG says.
         worker_index: place of this machine among them, from 0.
+        trusted_network: whether only machines that you trust reach the ports of ``worker_hosts``,
+            on which TensorFlow listens to everybody; several machines need it.
         checkpoint_steps: a checkpoint is written after so many steps, besides that of each epoch;
             None for none.
         checkpoint_minutes: the same in minutes; None for none.
@@ -196,6 +198,7 @@ class TrainingConfig:
     num_devices: int | None = None
     worker_hosts: str | None = None
     worker_index: int | None = None
+    trusted_network: bool = False
     checkpoint_steps: int | None = None
     checkpoint_minutes: float | None = 30.0
     keep_checkpoints: int = 3

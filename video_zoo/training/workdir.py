@@ -13,13 +13,15 @@ import tensorflow as tf
 import video_zoo
 from video_zoo import data, models
 from video_zoo.data import whole_files
-from video_zoo.evaluation.run import CONFIG
+from video_zoo.evaluation.run import BEST, CONFIG
 
+from .checkpoint import FOLDER, Position
 from .config import TrainingConfig
+from .history import HISTORY
 
 
-def prepare_workdir(config: TrainingConfig) -> pathlib.Path:
-    """Makes the folder of the run, and refuses one that holds another run."""
+def make_workdir(config: TrainingConfig) -> pathlib.Path:
+    """Makes the folder of the run, and refuses one that cannot be written to."""
     workdir = pathlib.Path(config.workdir)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -30,6 +32,11 @@ def prepare_workdir(config: TrainingConfig) -> pathlib.Path:
             "`workdir` must be a folder that can be written to. Received: "
             f"workdir={str(workdir)!r} ({error.strerror})"
         ) from error
+    return workdir
+
+
+def check_workdir(workdir: pathlib.Path, config: TrainingConfig) -> None:
+    """Refuses a folder that holds another run. Only its owner can be sure of the answer."""
     if (workdir / CONFIG).exists():
         earlier = json.loads((workdir / CONFIG).read_text())
         differences = config.differences(earlier["training"])
@@ -42,7 +49,43 @@ def prepare_workdir(config: TrainingConfig) -> pathlib.Path:
                 f"workdir={str(workdir)!r}, where {'; '.join(differences)}. Choose another folder, "
                 "or the settings of the run to continue it."
             )
-    return workdir
+
+
+def check_whole(
+    workdir: pathlib.Path, rows: list[dict], position: Position | None, steps_per_epoch: int
+) -> None:
+    """Refuses a folder that contradicts itself, as the files that are left would hide the loss.
+
+    Args:
+        workdir: folder of the run.
+        rows: of ``history.csv``.
+        position: of the newest checkpoint; None if there is none.
+        steps_per_epoch: of the run.
+
+    Raises:
+        ValueError: files of the run are missing; the message says which.
+    """
+    missing = []
+    if position is None:
+        # A run that is killed in its first epoch may have a row, and no checkpoint yet.
+        if len(rows) > 1 or (rows and not (workdir / FOLDER).exists()):
+            missing.append(f"its checkpoints ({HISTORY} has {len(rows)} epochs)")
+    else:
+        epochs = (position.step - 1) // steps_per_epoch
+        if (known := sum(row["step"] <= position.step for row in rows)) < epochs:
+            missing.append(
+                f"{epochs - known} epochs in {HISTORY} (the checkpoint is of step {position.step})"
+            )
+    if rows and not (workdir / BEST).exists() and any(row["val_top1"] >= 0 for row in rows):
+        missing.append(BEST)
+    if (rows or position is not None) and not (workdir / CONFIG).exists():
+        missing.append(CONFIG)
+    if missing:
+        raise ValueError(
+            "`workdir` must be new, or hold a whole run. Received: "
+            f"workdir={str(workdir)!r}, which lacks {', '.join(missing)}. Copy back what is "
+            "missing, or choose another folder to start anew."
+        )
 
 
 def sizes(model: keras.Model) -> tuple[int, int]:
