@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import io
 import os
 import pathlib
 import re
@@ -9,7 +10,7 @@ import signal
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from absl import flags, logging
 
@@ -123,7 +124,19 @@ def fail(message: str) -> int:
     return 2
 
 
-def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
+def _as_typed(message: str, flag_names: Mapping[str, str]) -> str:
+    """The message with flags in place of the arguments that the user did not type."""
+    for argument, flag in flag_names.items():
+        message = message.replace(f"`{argument}`", f"`--{flag}`")
+        message = message.replace(f" {argument}=", f" --{flag}=")
+    return message
+
+
+def run(
+    work: Callable[[], int | None],
+    argv: list[str] | None = None,
+    flag_names: Mapping[str, str] | None = None,
+) -> int:
     """Runs a tool's work and returns the exit code.
 
     What a user can mend is printed as one line, with exit code 2; Ctrl-C gives 130, SIGTERM 75.
@@ -131,9 +144,11 @@ def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
     Args:
         work: the library call; what it returns is the exit code, None counts as 0.
         argv: what absl left over: anything behind the program's name is refused.
+        flag_names: argument -> flag, for the arguments that messages name and that have another
+            name on the command line.
     """
     try:
-        code = _exit_code(work, argv)
+        code = _exit_code(work, argv, flag_names or {})
     except Exception:
         if "tensorflow_io" not in sys.modules:
             raise
@@ -148,7 +163,11 @@ def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
     return code
 
 
-def _exit_code(work: Callable[[], int | None], argv: list[str] | None) -> int:
+def _exit_code(
+    work: Callable[[], int | None], argv: list[str] | None, flag_names: Mapping[str, str]
+) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not all file names are UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     tool = pathlib.Path(sys.argv[0]).stem
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells every copy between devices
     if argv is not None and len(argv) > 1:
@@ -158,7 +177,7 @@ def _exit_code(work: Callable[[], int | None], argv: list[str] | None) -> int:
             return work() or 0
         except USER_ERRORS as error:
             if not asked:
-                return fail(str(error))
+                return fail(_as_typed(str(error), flag_names))
         except KeyboardInterrupt:
             pass
     print(f"{tool}: interrupted", file=sys.stderr)
