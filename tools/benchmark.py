@@ -47,8 +47,7 @@ def main() -> None:
         print(measure(cli.from_flags(config_class, holders)))
 
     argv = [sys.argv[0], *sys.argv[2:]]
-    names = {"input_dir": "input"}
-    app.run(lambda rest: cli.run(work, rest, names), argv, flags_parser=cli.parse_flags)
+    app.run(lambda rest: cli.run(work, rest), argv, flags_parser=cli.parse_flags)
 
 
 if __name__ == "__main__":

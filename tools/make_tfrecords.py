@@ -89,7 +89,7 @@ flags.register_multi_flags_validator(
 
 
 def main(argv: list[str]) -> int:
-    return cli.run(_merge if _MERGE.value else _convert, argv, {"input_dir": "input"})
+    return cli.run(_merge if _MERGE.value else _convert, argv)
 
 
 def _convert() -> int:

@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags, logging
 
@@ -124,19 +124,7 @@ def fail(message: str) -> int:
     return 2
 
 
-def _as_typed(message: str, flag_names: Mapping[str, str]) -> str:
-    """The message with flags in place of the arguments that the user did not type."""
-    for argument, flag in flag_names.items():
-        message = message.replace(f"`{argument}`", f"`--{flag}`")
-        message = message.replace(f" {argument}=", f" --{flag}=")
-    return message
-
-
-def run(
-    work: Callable[[], int | None],
-    argv: list[str] | None = None,
-    flag_names: Mapping[str, str] | None = None,
-) -> int:
+def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
     """Runs a tool's work and returns the exit code.
 
     What a user can mend is printed as one line, with exit code 2; Ctrl-C gives 130, SIGTERM 75.
@@ -144,11 +132,9 @@ def run(
     Args:
         work: the library call; what it returns is the exit code, None counts as 0.
         argv: what absl left over: anything behind the program's name is refused.
-        flag_names: argument -> flag, for the arguments that messages name and that have another
-            name on the command line.
     """
     try:
-        code = _exit_code(work, argv, flag_names or {})
+        code = _exit_code(work, argv)
     except Exception:
         if "tensorflow_io" not in sys.modules:
             raise
@@ -163,12 +149,10 @@ def run(
     return code
 
 
-def _exit_code(
-    work: Callable[[], int | None], argv: list[str] | None, flag_names: Mapping[str, str]
-) -> int:
+def _exit_code(work: Callable[[], int | None], argv: list[str] | None) -> int:
+    tool = pathlib.Path(sys.argv[0]).stem
     if isinstance(sys.stdout, io.TextIOWrapper):  # not all file names are UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
-    tool = pathlib.Path(sys.argv[0]).stem
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells every copy between devices
     if argv is not None and len(argv) > 1:
         return fail(f"unexpected argument {argv[1]!r}; see --help")
@@ -177,7 +161,7 @@ def _exit_code(
             return work() or 0
         except USER_ERRORS as error:
             if not asked:
-                return fail(_as_typed(str(error), flag_names))
+                return fail(str(error))
         except KeyboardInterrupt:
             pass
     print(f"{tool}: interrupted", file=sys.stderr)

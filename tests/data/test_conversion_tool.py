@@ -11,10 +11,7 @@ from conversion_runs import last_lines, run_tool, tool_env
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (
-            ("--input", "/nowhere"),
-            "`--input` must be a folder of videos. Received: --input='/nowhere'",
-        ),
+        (("--input", "/nowhere"), "`input_dir` must be a folder of videos"),
         (("--input", ".", "--jpeg_quality", 0), "`jpeg_quality` must be from 1 to 100"),
     ],
 )
