@@ -6,8 +6,10 @@ workers decode and encode the clips, the parent alone writes. Each finished shar
 """
 
 import contextlib
+import dataclasses
 import itertools
 import os
+import sys
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -68,9 +70,20 @@ def convert(config: ConversionConfig, *, progress: bool = True) -> ConversionRes
     """
     if config.runner:
         beam_conversion.load_beam()
+    filesystems.check(config.output_dir, "output_dir")
+    plan, planned, annotations = make_plan(config)  # first: it makes no folder
+    if progress:
+        for note in annotations.notes:  # now, and not after hours
+            tqdm.tqdm.write(f"note: {note}", file=sys.stderr)
+    result = _make(plan, planned, config, progress)
+    return dataclasses.replace(result, notes=annotations.notes)
+
+
+def _make(
+    plan: Plan, planned: Sequence[Shard], config: ConversionConfig, progress: bool
+) -> ConversionResult:
+    """Makes what is not finished of the plan, perhaps nothing."""
     output_dir = os.fspath(config.output_dir)
-    filesystems.check(output_dir, "output_dir")
-    plan, planned, _ = make_plan(config)  # first: it makes no folder
     finished = _result_if_finished(config, plan)
     if finished is not None:
         return finished

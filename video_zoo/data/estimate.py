@@ -36,6 +36,7 @@ class ConversionEstimate:
         missing: tuple of str. Annotated videos that are not in the folder.
         unnamed: tuple of str. Files in the folder that the annotations do not name.
         duplicates: tuple of `(file, problem)`.
+        notes: tuple of str. What may be wrong with the input, in one line each.
     """
 
     num_clips: Mapping[str, int]
@@ -49,6 +50,7 @@ class ConversionEstimate:
     missing: tuple[str, ...]
     unnamed: tuple[str, ...]
     duplicates: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def unusable_share(self) -> float:
@@ -84,6 +86,7 @@ class ConversionEstimate:
         yield from _listed("named, but not in the folder", self.missing)
         yield from _listed("in the folder, but not named", self.unnamed)
         yield from _listed("duplicates", [": ".join(row) for row in self.duplicates])
+        yield from (f"note: {note}" for note in self.notes)
 
 
 def estimate(
@@ -137,6 +140,7 @@ def estimate(
         missing=plan.missing,
         unnamed=tuple(annotations.unnamed),
         duplicates=plan.duplicates,
+        notes=annotations.notes,
     )
 
 
@@ -175,4 +179,4 @@ def _listed(title: str, names: Sequence[str]) -> Iterator[str]:
     yield f"{title}: {len(names)}"
     yield from (f"  {name}" for name in names[:_NAMES_SHOWN])
     if len(names) > _NAMES_SHOWN:
-        yield "  ..."
+        yield f"  ... and {len(names) - _NAMES_SHOWN} more"
