@@ -23,14 +23,19 @@ def dataset():
 
 @pytest.fixture
 def prepared(tiny_run):
-    """A function (**settings) -> (network, its steps), with plain SGD at rate 1 and no dropout."""
+    """A function (**settings) -> (network, its steps), with plain SGD at rate 1 and no dropout.
 
-    def prepare(**settings):
+    With a ``loss_scale``, the loss is scaled as with mixed_float16, whose pools CPUs lack.
+    """
+
+    def prepare(loss_scale=None, **settings):
         keras.utils.set_random_seed(0)
         base = {"num_frames": 2, "image_size": 16, "optimizer": "sgd", "momentum": 0.0}
         base |= {"learning_rate": 1.0, "dropout_rate": 0.0}
         config = TrainingConfig(**tiny_run | base | settings, data_dir="-", workdir="-")
         model = compiled_model(config, Task(5))
+        if loss_scale is not None:
+            model.optimizer = keras.optimizers.LossScaleOptimizer(model.optimizer, loss_scale)
         build_from_one_clip(model, dataset())
         return model, Steps(model, config, 5)
 
@@ -110,6 +115,18 @@ def test_a_long_gradient_is_shortened_to_the_limit(prepared):
     model.fit(dataset(), shuffle=False, verbose=0)
     assert float(steps.gradient_norm) > 0.1
     assert norm_of_change(before, model) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_a_scaled_loss_gives_the_same_norm_and_the_same_clipped_step(prepared):
+    results = []
+    for loss_scale in (None, 1024.0):
+        model, steps = prepared(clip_norm=0.01, loss_scale=loss_scale)
+        fix_statistics(model)
+        model.fit(dataset(), shuffle=False, verbose=0)
+        results.append((values(model), float(steps.loss), float(steps.gradient_norm)))
+    (plain, *numbers), (scaled, *other_numbers) = results
+    assert_same(plain, scaled)
+    assert other_numbers == pytest.approx(numbers, rel=1e-5)
 
 
 def test_validation_counts_its_confusions(prepared):
