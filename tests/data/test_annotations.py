@@ -308,6 +308,16 @@ def test_files_that_a_list_does_not_name(make_files, make_csv):
     assert read_annotations(folder, val_fraction=0).unnamed == ()
 
 
+def test_a_list_may_name_files_elsewhere_and_hidden_ones(make_files, make_csv):
+    folder = make_files("in/1.mp4", "2.mp4", "in/.3.mp4") / "in"
+    listed = make_csv("../2.mp4,run", ".3.mp4,run", "1.mp4,run")
+    found = read_annotations(folder, listed, val_fraction=0)
+    assert names(found) == ["2.mp4", ".3.mp4", "1.mp4"]
+    chosen = read_annotations(folder, listed, train_ids=make_csv("1.mp4", name="ids.txt"))
+    assert names(chosen) == ["1.mp4"]
+    assert found.unnamed == chosen.unnamed == ()
+
+
 def test_a_list_in_several_files(make_files, make_csv):
     lists = [
         make_csv("path,label,split", "1.mp4,run,train", name="one.csv"),

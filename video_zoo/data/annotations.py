@@ -124,8 +124,8 @@ def read_annotations(
     absent = [each for each in listing.absent if num_classes is None or each.label in chosen]
     if not id_lists and not allow_empty_splits:
         check_splits(clips, absent, listing.empty_splits, input_dir)
-    in_folder = [os.path.join(input_dir, name) for name in contents.videos]
-    videos = Videos([*in_folder, *(clip.path for clip in listing.clips)])
+    # A list may name files elsewhere, or hidden ones, as well.
+    videos = Videos(_path(input_dir, name) for name in {*contents.videos, *listing.named})
     videos.name(clips)
     clips, duplicates = find_duplicates(clips, videos, input_dir)
     unwanted = _unwanted_splits(clips, id_lists, train_per_class, val_per_class, val_fraction)
@@ -150,12 +150,16 @@ def _unnamed(
     input_dir: str, contents: FolderContents, listing: Listing, videos: Videos
 ) -> tuple[str, ...]:
     """The files that the lists do not name, by any of their paths."""
-    named = {videos.first(os.path.join(input_dir, name)) for name in listing.named}
+    named = {videos.first(_path(input_dir, name)) for name in listing.named}
     return tuple(
         name.replace(os.sep, "/")
         for name in contents.videos
-        if videos.first(os.path.join(input_dir, name)) not in named
+        if videos.first(_path(input_dir, name)) not in named
     )
+
+
+def _path(input_dir: str, name: str) -> str:
+    return os.path.normpath(os.path.join(input_dir, name))
 
 
 def _folder_notes(contents: FolderContents) -> Iterator[str]:
