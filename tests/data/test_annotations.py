@@ -412,6 +412,17 @@ def test_videos_without_a_class_and_classes_without_videos_are_told(make_files):
     )
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="everything can be read by root"
+)
+def test_folders_that_cannot_be_read_are_told(make_files):
+    folder = make_files("a/1.mp4", "b/1.mp4", "c/1.mp4")
+    (folder / "c").chmod(0)
+    notes = read_annotations(folder, val_fraction=0).notes
+    (folder / "c").chmod(0o700)
+    assert notes == ("folders that cannot be read are left out: c",)
+
+
 def test_empty_class_folders_within_splits_are_told(make_files):
     folder = make_files("train/a/1.mp4", "val/a/1.mp4", "val/b/notes.txt", "scripts/run.py")
     assert read_annotations(folder).notes == (

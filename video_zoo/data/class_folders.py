@@ -127,6 +127,7 @@ def _notes(contents: FolderContents, given: bool) -> Iterator[str]:
     if given:
         within = _without_videos(contents, depth)
         empty |= {path for path in within if path.split(os.sep)[0].lower() in SPLIT_NAMES}
+    empty -= set(contents.unreadable)  # of which it has been said
     if empty:
         yield f"class folders without a video: {some(sorted(empty))}"
 
