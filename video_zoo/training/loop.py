@@ -65,6 +65,7 @@ def train(config: TrainingConfig) -> TrainingResult:
         FloatingPointError: the loss became NaN, infinite, or larger than ``max_loss``.
         MemoryError: a device has too little memory.
     """
+    config.check_files()
     check_backend(config.dtype)
     workers = Cluster.find(config.worker_hosts, config.worker_index)
     strategy = make_strategy(config.virtual_devices, workers)
