@@ -18,14 +18,15 @@ _FLAGS = cli.define_flags(PredictionConfig)
 
 
 def main(argv: list[str]) -> int:
-    return cli.run(lambda: _predict(argv[1:]))
+    return cli.run(lambda: _predict(argv[1:]), names={"filenames": "FILE..."})
 
 
 def _predict(filenames: list[str]) -> int:
     if not filenames:
         raise ValueError("`FILE...` must be one or more video files. Received: none")
     config = cli.from_flags(PredictionConfig, _FLAGS)
-    from video_zoo.evaluation import predict
+    with cli.loading():
+        from video_zoo.evaluation import predict
 
     unusable = 0
     for prediction in predict(filenames, **dataclasses.asdict(config)):

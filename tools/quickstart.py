@@ -19,7 +19,10 @@ def main(argv: list[str]) -> int:
 
 
 def _quickstart() -> int:
-    return 0 if quickstart(cli.from_flags(QuickstartConfig, _FLAGS)) else 1
+    config = cli.from_flags(QuickstartConfig, _FLAGS)
+    with cli.loading():
+        import tensorflow  # noqa: F401  (which the job loads bit by bit)
+    return 0 if quickstart(config) else 1
 
 
 if __name__ == "__main__":

@@ -6,12 +6,17 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from video_zoo import full_disk
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[str]:
     """Gives a temporary name beside `path`, and renames it to `path` when the block succeeds.
 
     So a file with a final name is always whole. If the block fails the temporary file is removed.
+
+    Raises `DiskFullError` where there is no room for the file, `OSError` where TensorFlow cannot
+    write it for another reason.
 
     A file of the name `path` is replaced. The temporary name starts with a dot, so that no reader
     takes it for a shard.
@@ -20,11 +25,14 @@ def atomic_write(path: str | os.PathLike) -> Iterator[str]:
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.tmp")
     try:
-        yield temporary
-        tf.io.gfile.rename(temporary, path, overwrite=True)
-    except BaseException:  # Ctrl-C too must leave nothing behind
+        with full_disk.explained(path):
+            yield temporary
+            tf.io.gfile.rename(temporary, path, overwrite=True)
+    except BaseException as error:  # Ctrl-C too must leave nothing behind
         with contextlib.suppress(tf.errors.OpError):
             tf.io.gfile.remove(temporary)
+        if temporary in getattr(error, "message", ""):  # TensorFlow's, of which no tool knows
+            raise OSError(f"{path} cannot be written: {error.message}") from error
         raise
 
 

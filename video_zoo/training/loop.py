@@ -23,6 +23,7 @@ from .config import TrainingConfig
 from .history import main_output_logs, read_history
 from .initial import Task, check_freeze_until, compiled_model
 from .input_wait import InputWait
+from .room import enough_room
 from .steps import Steps
 from .strategy import build_from_one_clip, check_backend, make_strategy
 from .workdir import prepare_workdir, sizes, write_config
@@ -74,7 +75,8 @@ def train(config: TrainingConfig) -> TrainingResult:
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    sources = {s: Split.open(config.data_dir, s) for s in (config.train_split, config.val_split)}
+    splits = {name: getattr(config, name) for name in ("train_split", "val_split")}
+    sources = {split: Split.open(config.data_dir, split, name) for name, split in splits.items()}
     for source in sources.values():
         checks.check_shards(source)
     workdir = prepare_workdir(config)
@@ -167,7 +169,7 @@ class _Run:
 
     def _say(self, text: str) -> None:
         if self.writes:
-            print(text)
+            print(text, flush=True)
 
     def work(self) -> int | None:
         """Trains to the end; returns the signal that ended it before, or None."""
@@ -179,7 +181,8 @@ class _Run:
             try:
                 if self.workers is not None:
                     agreement.check_same(self.strategy, self.workers, self._facts())
-                model = self._model()
+                with enough_room(self.workdir, self.clock):
+                    model = self._model()
                 steps, clips = self._ready(model)
                 checkpoints = callbacks.Checkpoints(
                     self.workdir, self.clock, self.position, self.source.class_names, self.writes
@@ -219,6 +222,7 @@ class _Run:
         if self.writes:
             write_config(self.config, model)
         self._tell(model)
+        self._say("compiling the steps of training and validation, and trying one of each")
         with self._explained():
             first = self.batches.training(self.clock.step).take(1).cache()
             checks.try_one_step(model, self._for_fit(first), self.validation)
@@ -272,6 +276,7 @@ class _Run:
             if self.newest is not None:
                 self._say(f"continuing {self.workdir} behind step {self.clock.step}")
                 return checkpoint.load_checkpoint(self.newest, self.config.dtype)
+            self._say(f"building {self.config.model}")
             source = self.source
             task = Task(source.num_classes, source.class_names, source.channels)
             model = compiled_model(self.config, task)
@@ -326,7 +331,8 @@ class _Run:
     def _explained(self) -> Iterator[None]:
         """Turns TensorFlow's errors, and a loss that is none, into what a user can mend."""
         try:
-            yield
+            with enough_room(self.workdir, self.clock):
+                yield
         except FloatingPointError as error:
             raise FloatingPointError(
                 f"{error} {self._keep_bad_batch()}The checkpoints before it stay in "
@@ -338,12 +344,6 @@ class _Run:
         except tf.errors.NotFoundError as error:
             raise FileNotFoundError(
                 f"a shard cannot be opened any more: {error.message}"
-            ) from error
-        except tf.errors.ResourceExhaustedError as error:
-            raise MemoryError(
-                f"a device is out of memory behind step {self.clock.step}. Lower `batch_size`, "
-                "`image_size` or `num_frames`, raise `accumulate_steps`, or set `dtype` to "
-                "'mixed_bfloat16'."
             ) from error
 
     def _keep_bad_batch(self) -> str:
