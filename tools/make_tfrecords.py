@@ -16,7 +16,7 @@ import sys
 
 from absl import app, flags
 
-from video_zoo import cli
+from video_zoo import cli, errors
 
 _INPUT = flags.DEFINE_string("input", None, "Folder of the videos.")
 _ANNOTATIONS = flags.DEFINE_string(
@@ -93,7 +93,7 @@ def main(argv: list[str]) -> int:
 
 
 def _convert() -> int:
-    # What is quick to check comes before TensorFlow, which takes seconds to load.
+    from video_zoo.data.conversion_config import ConversionConfig
     from video_zoo.data.video import EncodingConfig, decoder_versions
 
     encoding = EncodingConfig(
@@ -105,12 +105,9 @@ def _convert() -> int:
         modality=_MODALITY.value,
         flow_bound=_FLOW_BOUND.value,
     )
-    decoder_versions(encoding.modality)
-    from video_zoo.data.conversion import ConversionConfig, convert
-
     config = ConversionConfig(
         input_dir=_INPUT.value,
-        output_dir=_OUTPUT_DIR.value or "",
+        output_dir=_OUTPUT_DIR.value,
         annotations=_ANNOTATIONS.value,
         encoding=encoding,
         num_shards=_NUM_SHARDS.value,
@@ -131,15 +128,20 @@ def _convert() -> int:
         beam_options=_BEAM_OPTIONS.value,
         overwrite=_OVERWRITE.value,
     )
+    config.check_files()
+    decoder_versions(encoding.modality)
     if _DRY_RUN.value:
         from video_zoo.data.estimate import estimate
 
         print(estimate(config))
         return 0
+    from video_zoo.data.conversion import convert
+
     return _report(convert(config))
 
 
 def _merge() -> int:
+    errors.check("max_skipped", _MAX_SKIPPED.value)
     from video_zoo.data.conversion import merge
 
     return _report(merge(_OUTPUT_DIR.value, _MAX_SKIPPED.value))

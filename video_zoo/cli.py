@@ -87,6 +87,7 @@ def from_flags(
     Raises:
         OSError: the file of ``--config`` cannot be read.
         ValueError: a setting is wrong, or one without a default is missing.
+        FileNotFoundError: what a setting names is not there.
     """
     given = {name: holder.value for name, holder in holders.items() if holder.present}
     path = given.pop(_CONFIG, None) if _CONFIG in holders else None
@@ -99,7 +100,10 @@ def from_flags(
     if missing:
         names, as_flags = (", ".join(map(form.format, missing)) for form in ("`{}`", "--{}"))
         raise ValueError(f"{names} must be given, as {as_flags} or in the file of --config.")
-    return make_config(config_class, settings)
+    config = make_config(config_class, settings)
+    if hasattr(config, "check_files"):
+        config.check_files()
+    return config
 
 
 def _argument_texts(docstring: str) -> dict[str, str]:

@@ -7,8 +7,9 @@ import pathlib
 import shutil
 import time
 
-from video_zoo import data, evaluation, training
+from video_zoo import data, errors, evaluation, training
 from video_zoo.data import synthetic, whole_files
+from video_zoo.limits import LIMITS
 
 # What a network that understands motion must reach, and what it may not reach once the order of the
 # frames is gone.
@@ -34,6 +35,11 @@ class QuickstartConfig:
     epochs: int = 12
     virtual_devices: int = 2
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        errors.check_settings(
+            self, train_per_class=LIMITS["num_samples"], val_per_class=LIMITS["num_samples"]
+        )
 
 
 def quickstart(config: QuickstartConfig) -> bool:

@@ -96,7 +96,7 @@ def test_a_network_of_flow_takes_the_flow_of_videos(videos, tmp_path):
         ({"model": "s3d_v1"}, "must be given, or both `model` and `weights`"),
         ({"weights": "kinetics400"}, "must be given, or both `model` and `weights`"),
         ({"model": "s3d_v1", "weights": "kinetics400", "workdir": "run"}, "workdir='run'"),
-        ({"model": "resnet", "weights": "kinetics400"}, "`name` must be one of i3d"),
+        ({"model": "resnet", "weights": "kinetics400"}, "`model` must be one of i3d"),
         ({"model": "s3d_v1", "weights": "kinetics"}, "a published name .'kinetics400'"),
     ],
 )
@@ -106,6 +106,5 @@ def test_wrong_arguments(kwargs, message):
 
 
 def test_results_of_published_weights_need_a_folder():
-    config = EvaluationConfig(model="s3d_v1", weights="kinetics400", data_dir="shards")
     with pytest.raises(ValueError, match="`output_dir` must be given with `weights`"):
-        evaluate(config)
+        EvaluationConfig(model="s3d_v1", weights="kinetics400", data_dir="shards")

@@ -198,8 +198,8 @@ def test_mistakes_leave_no_folder(change, inputs, message, options, motion_shard
     [
         ({"pooling": "mean"}, "`pooling` must be one of 'avg', 'max', 'none'"),
         ({"format": "csv"}, "`format` must be one of 'npz', 'tfrecord'"),
-        ({"num_crops": 2}, "`num_crops` must be 1 or 3"),
-        ({"batch_size": 0}, "`batch_size` must be a positive integer"),
+        ({"num_crops": 2}, "`num_crops` must be one of 1, 3"),
+        ({"batch_size": 0}, "`batch_size` must be an integer from 1"),
     ],
 )
 def test_bad_settings_are_refused(change, message, options):

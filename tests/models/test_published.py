@@ -16,13 +16,13 @@ from test_checkpoints import normalised, write_safetensors, write_tf
 import video_zoo
 from video_zoo.models.checkpoints.convert import convert
 from video_zoo.models.checkpoints.download import cache_folder, fetch
-from video_zoo.models.checkpoints.entries import (
+from video_zoo.models.weights import load_weights
+from video_zoo.published import (
     DEEPMIND,
     TORCHVISION,
     RemoteFile,
     WeightsEntry,
 )
-from video_zoo.models.weights import load_weights
 
 CLASSES = 7
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from video_zoo import models
+from video_zoo import known_names, models
 from video_zoo.data.pipeline import ClipConfig
 from video_zoo.models.weights import WeightsInfo, check_finite, find, weights_info
 
-CONFIG, BEST = "config.json", "best.keras"
+from .config import BEST, CONFIG, check_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,13 +98,7 @@ def load_network(
         FileNotFoundError: there is no such run or file.
         OSError: published weights cannot be fetched.
     """
-    given = workdir is not None or checkpoint is not None
-    if (model is None) != (weights is None) or given == (model is not None):
-        raise ValueError(
-            "one of `workdir` and `checkpoint` must be given, or both `model` and `weights`. "
-            f"Received: workdir={_told(workdir)}, checkpoint={_told(checkpoint)}, "
-            f"model={_told(model)}, weights={_told(weights)}"
-        )
+    known_names.check_source(workdir, checkpoint, model, weights)
     if model is not None:
         return _published(model, weights, frame_order)
     run = {} if workdir is None else _read_config(pathlib.Path(workdir))
@@ -131,10 +125,6 @@ def load_network(
     return TrainedNetwork(
         network, str(path), clip, run.get("class_names"), training, run.get("data") or {}
     )
-
-
-def _told(value: str | os.PathLike | None) -> str:
-    return repr(value if value is None else os.fspath(value))
 
 
 def _load(path: pathlib.Path) -> keras.Model:
@@ -177,10 +167,5 @@ def _data(info: WeightsInfo) -> dict:
 
 
 def _read_config(workdir: pathlib.Path) -> dict:
-    path = workdir / CONFIG
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"`workdir` must be the folder of a training run, with {CONFIG} in it. "
-            f"Received: workdir={str(workdir)!r}"
-        )
-    return json.loads(path.read_text())
+    check_run("workdir", str(workdir))
+    return json.loads((workdir / CONFIG).read_text())

@@ -9,11 +9,13 @@ import h5py
 import keras
 import numpy as np
 
+from video_zoo import known_names
+
 from .inception_v3 import INCEPTION_V3
 from .inflation.convolutions import over_time
 
 # The builders whose table is that of InceptionV3.
-NETWORKS = ("s3d_v3", "s3d_v3_top_heavy")
+NETWORKS = known_names.OF_IMAGES
 
 # Names of the zoo's convolutions: endpoint, branch, and a letter that counts up in the branch.
 _CONVOLUTION = re.compile(

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 import h5py
 import keras
 
-from .checkpoints.entries import InputConvention
+from video_zoo import known_names
+from video_zoo.published import InputConvention
 
-ENDINGS = (".keras", ".weights.h5")
+ENDINGS = known_names.WEIGHT_ENDINGS
 NORMALISATION = "input_normalization"
 HEAD_CONV, LOGITS = "Logits_Conv3d_0c_1x1", "Logits"
 # Keras reads its own members of an archive, and its own attributes, only.

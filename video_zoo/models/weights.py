@@ -11,9 +11,11 @@ import h5py
 import keras
 import numpy as np
 
+from video_zoo.known_names import unknown_weights
+from video_zoo.published import InputConvention, WeightsEntry, list_weights
+
 from . import checkpoints, imagenet, saved
 from .checkpoints.download import fetch
-from .checkpoints.entries import InputConvention, WeightsEntry, list_weights
 from .labels import class_names
 
 _REMEDY = (
@@ -106,7 +108,7 @@ def find(model: str | None, weights: str | os.PathLike | WeightsEntry) -> Source
         return Source(path, path, _OF_IMAGES, of_images=True)
     own = path.endswith(saved.ENDINGS)
     if not own and checkpoints.reader_of(path) is None:
-        raise ValueError(_unknown(model, path))
+        raise unknown_weights(model, path)
     if own or checkpoints.reader_of(path)[0] != "deepmind":
         _check_exists(path)
     if own:
@@ -120,16 +122,6 @@ def _entry(model: str | None, weights: str | os.PathLike | WeightsEntry) -> Weig
         return weights
     known = [] if model is None else list_weights(model)
     return next((entry for entry in known if entry.name == os.fspath(weights)), None)
-
-
-def _unknown(model: str | None, weights: str) -> str:
-    names = [] if model is None else [repr(entry.name) for entry in list_weights(model)]
-    names += ["'imagenet'"] if model in imagenet.NETWORKS else []
-    published = f"a published name ({', '.join(names)}) or " if names else ""
-    return (
-        f"`weights` must be None, {published}the path of a '.keras' or '.weights.h5' file, or of a "
-        f"published checkpoint ({', '.join(checkpoints.FORMATS)}). Received: weights={weights!r}"
-    )
 
 
 def _check_exists(path: str) -> None:

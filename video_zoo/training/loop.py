@@ -10,9 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from video_zoo.data import service, whole_files
+from video_zoo.data import whole_files
 from video_zoo.data.ownership import sole_owner
 from video_zoo.data.records import SkippedRecords, data_error
+from video_zoo.data.service_config import check_trust
 from video_zoo.data.source import Split
 
 from . import agreement, batch_norm, callbacks, checkpoint, checks, multi_worker, sight
@@ -65,10 +66,11 @@ def train(config: TrainingConfig) -> TrainingResult:
         FloatingPointError: the loss became NaN, infinite, or larger than ``max_loss``.
         MemoryError: a device has too little memory.
     """
+    config.check_files()
     check_backend(config.dtype)
     workers = Cluster.find(config.worker_hosts, config.worker_index)
     if workers is not None:
-        service.check_trust(config.trusted_network)
+        check_trust(config.trusted_network)
     strategy = make_strategy(config.virtual_devices, workers)
     checks.check_devices(config, strategy.num_replicas_in_sync)
     check_freeze_until(config)

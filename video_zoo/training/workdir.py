@@ -13,7 +13,7 @@ import tensorflow as tf
 import video_zoo
 from video_zoo import data, models
 from video_zoo.data import whole_files
-from video_zoo.evaluation.run import BEST, CONFIG
+from video_zoo.evaluation.config import BEST, CONFIG
 
 from .checkpoint import FOLDER, Position
 from .config import TrainingConfig

@@ -4,7 +4,8 @@ import re
 
 import numpy as np
 
-from .entries import DEEPMIND
+from video_zoo.published import DEEPMIND
+
 from .rules import HEAD, Checkpoint, Place, Rule, places, translate
 
 # The checkpoint of Kinetics-600 goes without it.

@@ -6,7 +6,8 @@ Batch normalisation has an epsilon of 1e-3 there too, so values are taken as the
 import h5py
 import numpy as np
 
-from .entries import DEEPMIND
+from video_zoo.published import DEEPMIND
+
 from .rules import HEAD, Checkpoint, Place, Rule, places, translate
 
 _HEAD = "Conv3d_6a_1x1_conv"

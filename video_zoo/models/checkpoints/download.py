@@ -12,7 +12,7 @@ import zipfile
 import h5py
 import keras
 
-from .entries import RemoteFile, WeightsEntry
+from video_zoo.published import RemoteFile, WeightsEntry
 
 _SECONDS_OF_LEFTOVERS = 24 * 3600
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
+from video_zoo.published import InputConvention
+
 from ..inception_v1 import INCEPTION_V1
 from ..layers import conv_name
 from ..spec import Conv, Mixed, Triple
-from .entries import InputConvention
 
 HEAD = "Logits_Conv3d_0c_1x1"
 

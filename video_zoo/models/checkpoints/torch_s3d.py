@@ -9,7 +9,8 @@ import pickle
 
 import numpy as np
 
-from .entries import KYLEMIN, TORCHVISION, InputConvention
+from video_zoo.published import KYLEMIN, TORCHVISION, InputConvention
+
 from .rules import HEAD, Checkpoint, Place, Rule, places, translate
 
 
