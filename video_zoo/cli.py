@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import io
 import os
 import pathlib
 import re
@@ -154,6 +155,8 @@ def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
 
 def _exit_code(work: Callable[[], int | None], argv: list[str] | None) -> int:
     tool = pathlib.Path(sys.argv[0]).stem
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not all file names are UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells every copy between devices
     if argv is not None and len(argv) > 1:
         return fail(f"unexpected argument {argv[1]!r}; see --help")

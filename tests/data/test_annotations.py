@@ -72,6 +72,46 @@ def test_a_class_whose_name_begins_like_the_folder_of_replacements(make_files):
     assert all(clip.label == os.path.basename(os.path.dirname(clip.path)) for clip in found.clips)
 
 
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+def test_class_folders_that_look_equal_are_one_class(make_files):
+    folder = make_files(f"train/{COMPOSED}/1.mp4", f"val/{DECOMPOSED}/2.mp4")
+    if len(list(folder.glob("*/*"))) < 2:
+        pytest.skip("this file system has one form of names")
+    found = read_annotations(folder)
+    assert found.labels == (COMPOSED,)
+    assert {clip.clip_id for clip in found.clips} == {
+        f"train/{COMPOSED}/1.mp4",
+        f"val/{DECOMPOSED}/2.mp4",
+    }
+
+
+def test_lists_and_label_maps_name_one_class_in_any_form(make_files, make_csv):
+    rows = (f"1.mp4,{COMPOSED}", f"2.mp4,{DECOMPOSED}")
+    label_map = make_csv("other", DECOMPOSED, name="map.txt")
+    found = read_annotations(
+        make_files("1.mp4", "2.mp4"), make_csv(*rows), label_map=label_map, val_fraction=0
+    )
+    assert found.labels == ("other", COMPOSED)
+    assert counts(found) == {(COMPOSED, "train"): 2}
+    twice = make_csv(COMPOSED, DECOMPOSED, name="map.txt")
+    with pytest.raises(ValueError, match="none of them empty or twice"):
+        read_annotations(make_files("1.mp4"), make_csv(*rows), label_map=twice)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b" "])
+def test_a_class_folder_whose_name_is_no_text_is_refused(make_files, name):
+    folder = make_files("a/1.mp4")
+    try:
+        os.rename(folder / "a", os.path.join(os.fsencode(folder), name))
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    with pytest.raises(ValueError, match="must have class folders whose names are UTF-8") as error:
+        read_annotations(folder)
+    assert repr(name) in str(error.value)
+
+
 @pytest.mark.parametrize(
     "names", [("training", "validation", "testing"), ("Train", "Valid", "TEST"), ("train", "val")]
 )
@@ -213,6 +253,20 @@ def test_plain_list_with_times(make_files, make_csv):
 def test_bad_lists(make_files, make_csv, rows, message):
     with pytest.raises(ValueError, match=message):
         read_annotations(make_files("1.mp4"), make_csv(*rows))
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+@pytest.mark.parametrize("rows", [("path,label", "1.mp4,run"), ("1.mp4,run,0#5,2#5",)])
+def test_a_list_with_other_delimiters_names_them(make_files, make_csv, rows, sign):
+    rows = [row.replace(",", sign).replace("#", ",") for row in rows]
+    with pytest.raises(ValueError, match="must have commas between its columns") as error:
+        read_annotations(make_files("1.mp4"), make_csv(*rows))
+    assert f"with {sign!r} between them" in str(error.value)
+
+
+def test_a_path_with_a_semicolon_is_a_path(make_files, make_csv):
+    found = read_annotations(make_files("1;a.mp4"), make_csv("1;a.mp4,run"))
+    assert names(found) == ["1;a.mp4"]
 
 
 def test_a_list_in_another_encoding(make_files, make_csv):

@@ -112,6 +112,12 @@ def test_classes_cannot_be_drawn_where_labels_are_unknown(cvdf):
     assert len(found.labels) == 1
 
 
+def test_labels_that_look_equal_are_one_class(make_files, make_csv):
+    folder = make_files("aaaaaaaaaaa.mp4", "bbbbbbbbbbb.mp4")
+    rows = (HEADER, "caf\u00e9,aaaaaaaaaaa,0,10,train", "cafe\u0301,bbbbbbbbbbb,0,10,val")
+    assert read_annotations(folder, make_csv(*rows)).labels == ("caf\u00e9",)
+
+
 def test_unlabelled_rows_are_test_rows(make_files, make_csv):
     folder = make_files("aaaaaaaaaaa.mp4", "bbbbbbbbbbb.mp4")
     rows = (HEADER, "run,aaaaaaaaaaa,0,10,train", ",bbbbbbbbbbb,0,10,test")

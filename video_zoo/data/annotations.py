@@ -202,6 +202,7 @@ def _read_lists(input_dir: str, videos: Sequence[str], annotations: str) -> List
     listing, files = Listing(), kinetics.files_by_name(videos)
     for path in [annotations] if os.path.isfile(annotations) else several:
         rows = layouts.read_rows(path)
+        layouts.check_delimiter(input_dir, path, rows)
         if rows and "youtube_id" in [name.strip().lower() for name in rows[0][1]]:
             listing.extend(kinetics.read_csv(input_dir, files, path, rows))
         else:
@@ -254,7 +255,7 @@ def _read_label_map(path: str) -> list[str]:
         )
     try:
         with open(path, encoding="utf-8-sig") as file:
-            names = [line.strip() for line in file.read().rstrip().splitlines()]
+            names = [layouts.class_name(line) for line in file.read().rstrip().splitlines()]
     except UnicodeDecodeError:
         names = []
     if not names or "" in names or len(set(names)) < len(names):

@@ -43,11 +43,12 @@ def read_class_folders(input_dir: str, contents: FolderContents) -> Listing:
     else:
         aside, stand_ins = [], {}  # a class of that name
     listing = Listing(notes=list(_notes(contents, given)))
+    labels = {folder: _label(folder, input_dir) for folder in {parts[given] for parts in files}}
     for parts in files:
-        split, label = (SPLIT_NAMES[parts[0].lower()], parts[1]) if given else ("", parts[0])
+        split = SPLIT_NAMES[parts[0].lower()] if given else ""
         clip_id = layouts.kinetics_id(parts[-1]) or "/".join(parts)
         path = os.path.join(input_dir, *stand_ins.get(parts[-1], parts))
-        listing.clips.append(Clip(path, label.strip(), split, clip_id=clip_id))
+        listing.clips.append(Clip(path, labels[parts[given]], split, clip_id=clip_id))
     if not listing.clips:
         raise ValueError(
             "`input_dir` must hold one folder of videos for each class. "
@@ -63,6 +64,21 @@ def read_class_folders(input_dir: str, contents: FolderContents) -> Listing:
         tops = {SPLIT_NAMES.get(path.lower()) for path in contents.folders} - {None}
         listing.empty_splits = sorted(tops - {clip.split for clip in listing.clips})
     return listing
+
+
+def _label(folder: str, input_dir: str) -> str:
+    """The class of a folder; ValueError if its name cannot stand in a label map."""
+    name = layouts.class_name(folder)
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # files may have any name, but classes stand in texts
+        name = ""
+    if not name:
+        raise ValueError(
+            "`input_dir` must have class folders whose names are UTF-8 and not blank. Received: "
+            f"input_dir={input_dir!r}, with the folder {os.fsencode(folder)!r}. Rename it."
+        )
+    return name
 
 
 def _check_no_loose_videos(input_dir: str, files: Sequence[Parts]) -> None:

@@ -79,8 +79,7 @@ class ConversionEstimate:
         bad = f"{len(self.unusable)} of them unusable ({self.unusable_share:.0%})"
         yield f"sample: {self.num_samples} clips, {bad}"
         reasons = collections.Counter(reason for _, reason in self.unusable)
-        for reason, count in reasons.most_common(_NAMES_SHOWN):
-            yield f"  {count} x {reason}"
+        yield from _first([f"{count} x {reason}" for reason, count in reasons.most_common()])
         if len(self.unusable) < self.num_samples:
             whole = f"{_in_bytes(self.bytes_of_all)} if every clip is usable"
             yield f"expected size: {_in_bytes(self.bytes)} ({whole})"
@@ -178,6 +177,10 @@ def _in_hours(hours: float) -> str:
 
 def _listed(title: str, names: Sequence[str]) -> Iterator[str]:
     yield f"{title}: {len(names)}"
-    yield from (f"  {name}" for name in names[:_NAMES_SHOWN])
-    if len(names) > _NAMES_SHOWN:
-        yield f"  ... and {len(names) - _NAMES_SHOWN} more"
+    yield from _first(names)
+
+
+def _first(lines: Sequence[str]) -> Iterator[str]:
+    yield from (f"  {line}" for line in lines[:_NAMES_SHOWN])
+    if len(lines) > _NAMES_SHOWN:
+        yield f"  ... and {len(lines) - _NAMES_SHOWN} more"

@@ -10,6 +10,7 @@ from video_zoo.data.layouts import (
     Clip,
     Listing,
     Row,
+    class_name,
     is_replacement,
     stem,
 )
@@ -56,7 +57,8 @@ def read_csv(
     listing = Listing()
     for number, values in rows[1:]:
         row = Row.of(path, header, number, values)
-        video_id, label, split = row.fields["youtube_id"], row.fields.get("label", ""), row.split()
+        video_id, split = row.fields["youtube_id"], row.split()
+        label = class_name(row.fields.get("label", ""))
         start, end = row.span("time_start", "time_end")
         if not video_id or start is None or end is None:
             raise row.bad("lacks a value")

@@ -7,6 +7,7 @@ import csv
 import dataclasses
 import os
 import re
+import unicodedata
 from collections.abc import Hashable, Mapping, Sequence
 
 SPLIT_NAMES = {
@@ -26,6 +27,7 @@ _SIDECAR_SUFFIXES = (
     *(".jpg", ".jpeg", ".png", ".webp", ".wav", ".mp3", ".m4a", ".zip", ".tar", ".gz", ".py"),
     ".tfrecord",
 )
+_OTHER_DELIMITERS = (";", "\t", "|")
 _LIST_COLUMNS = ("path", "label", "start", "end", "split")
 # From the right: an id has 11 characters, which may be "-" and "_" as well.
 _KINETICS_NAME = re.compile(r"([\w-]{11})_\d{6}_\d{6}", re.ASCII)
@@ -153,6 +155,14 @@ def file_identity(path: str) -> Hashable:
     return (status.st_dev, status.st_ino) if status.st_ino else path
 
 
+def class_name(text: str) -> str:
+    """A class's name as it is kept: without spaces around it, in Unicode's composed form (NFC).
+
+    Names that look equal may differ in form: macOS decomposes the names of folders.
+    """
+    return unicodedata.normalize("NFC", text.strip())
+
+
 def stem(path: str) -> str:
     """The name of a file without folder and suffix."""
     return os.path.splitext(os.path.basename(path))[0]
@@ -195,6 +205,21 @@ def read_rows(path: str) -> list[tuple[int, list[str]]]:
             f"`annotations` must be a CSV file in UTF-8 ({error}). Received: annotations={path!r}. "
             "Save it as UTF-8."
         ) from error
+
+
+def check_delimiter(input_dir: str, path: str, rows: list[tuple[int, list[str]]]) -> None:
+    """ValueError if other signs than commas stand between the columns of a list.
+
+    Commas may be in it all the same, in numbers; so its first column is looked at, which holds a
+    path or an id. The arguments are those of :func:`read_list`.
+    """
+    first = rows[0][1][0] if rows else ""
+    found = next((sign for sign in _OTHER_DELIMITERS if sign in first), None)
+    if found and not os.path.exists(os.path.join(input_dir, first)):
+        raise ValueError(
+            "`annotations` must have commas between its columns. Received: "
+            f"annotations={path!r}, with {found!r} between them. Save it with commas."
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,7 +298,7 @@ def read_list(input_dir: str, path: str, rows: list[tuple[int, list[str]]]) -> L
     listing = Listing()
     for number, values in rows:
         row = Row.of(path, header, number, values)
-        listed, label = row.fields["path"], row.fields["label"]
+        listed, label = row.fields["path"], class_name(row.fields["label"])
         if not listed or not label:
             raise row.bad("lacks a value")
         span, split = row.span("start", "end"), row.split()
