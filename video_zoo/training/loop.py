@@ -25,7 +25,7 @@ from .initial import Task, check_freeze_until, compiled_model
 from .input_wait import InputWait
 from .steps import Steps
 from .strategy import build_from_one_clip, check_backend, make_strategy
-from .workdir import prepare_workdir, sizes, write_config
+from .workdir import convention_of, prepare_workdir, sizes, storage_of, write_config
 
 # `fit` wants a number of epochs; a run in hours is ended by its clock.
 _ENDLESS = 10**9
@@ -181,7 +181,12 @@ class _Run:
                 model = self._model()
                 steps, clips = self._ready(model)
                 checkpoints = callbacks.Checkpoints(
-                    self.workdir, self.clock, self.position, self.source.class_names, self.writes
+                    self.workdir,
+                    self.clock,
+                    self.position,
+                    self.source.class_names,
+                    self.writes,
+                    convention_of(self.config, model),
                 )
                 checkpoints.set_model(model)
                 if not self.trained:
@@ -272,7 +277,8 @@ class _Run:
                 self._say(f"continuing {self.workdir} behind step {self.clock.step}")
                 return checkpoint.load_checkpoint(self.newest, self.config.dtype)
             source = self.source
-            task = Task(source.num_classes, source.class_names, source.channels)
+            stored = storage_of(self.config.data_dir)
+            task = Task(source.num_classes, source.class_names, source.channels, stored)
             model = compiled_model(self.config, task)
             model.optimizer.build(model.trainable_variables)
             return model
