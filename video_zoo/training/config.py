@@ -77,7 +77,8 @@ class TrainingConfig:
         precise_bn_steps: batches over which, after training, the statistics of batch normalisation
             are taken anew, for ``precise_bn.keras``; 0 for none.
         jit_compile: whether XLA compiles the step; one device only.
-        width_multiplier: factor on the width of every layer.
+        width_multiplier: factor on the width of every layer; None for that of the weights' file,
+            and 1 where none tells.
         gating: whether to add self-gating.
         weights: published name, or file, of weights to start from; None for random ones. Their
             classifier is kept if it is for the classes of the data, and a new one otherwise.
@@ -141,7 +142,7 @@ class TrainingConfig:
     sync_batch_norm: bool = False
     precise_bn_steps: int = 0
     jit_compile: bool = False
-    width_multiplier: float = 1.0
+    width_multiplier: float | None = None
     gating: bool = False
     weights: str | None = None
     new_head: bool = False
@@ -217,6 +218,9 @@ class TrainingConfig:
         # A run of an earlier version lacks the settings that came later.
         required = {name: mine[name] for name in ("model", "data_dir", "workdir")}
         other = _flat(dataclasses.asdict(TrainingConfig(**required))) | _flat(other)
+        # Such a run was of width 1 where it says so, as all are that say nothing.
+        for settings in (mine, other):
+            settings["width_multiplier"] = settings["width_multiplier"] or 1.0
         return [
             f"{name} was {other[name]!r} and is {value!r}"
             for name, value in mine.items()

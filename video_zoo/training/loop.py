@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import pathlib
 from collections.abc import Iterator
 
@@ -16,21 +15,29 @@ from video_zoo.data.records import SkippedRecords, data_error
 from video_zoo.data.service_config import check_trust
 from video_zoo.data.source import Split
 
-from . import agreement, batch_norm, callbacks, checkpoint, checks, multi_worker, sight
+from . import agreement, callbacks, checkpoint, checks, multi_worker, precise, sight
 from .batches import Batches, write_skipped
 from .clock import Budget, Clock
 from .cluster import Cluster, is_chief, lost_worker
 from .config import TrainingConfig
-from .history import HISTORY, main_output_logs, read_history
+from .history import HISTORY, read_history
 from .initial import Task, check_freeze_until, compiled_model
 from .input_wait import InputWait
 from .steps import Steps
 from .strategy import build_from_one_clip, check_backend, make_strategy
-from .workdir import check_whole, check_workdir, make_workdir, sizes, write_config
+from .workdir import (
+    check_whole,
+    check_workdir,
+    convention_of,
+    make_workdir,
+    sizes,
+    storage_of,
+    write_config,
+)
 
 # `fit` wants a number of epochs; a run in hours is ended by its clock.
 _ENDLESS = 10**9
-BAD_BATCH, PRECISE = "bad_batch.npz", "precise_bn"
+BAD_BATCH = "bad_batch.npz"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,10 +169,7 @@ class _Run:
     @property
     def precise_is_due(self) -> bool:
         """Whether precise statistics are asked for, and are not there for the last step."""
-        path = self.workdir / f"{PRECISE}.json"
-        if not self.config.precise_bn_steps:
-            return False
-        return not path.exists() or json.loads(path.read_text()).get("step") != self.clock.step
+        return precise.is_due(self.config, self.workdir, self.clock.step)
 
     @property
     def validation_is_due(self) -> bool:
@@ -198,7 +202,12 @@ class _Run:
                 steps, clips = self._ready(model)
                 interruption.stop_together()
                 checkpoints = callbacks.Checkpoints(
-                    self.workdir, self.clock, self.position, self.source.class_names, self.writes
+                    self.workdir,
+                    self.clock,
+                    self.position,
+                    self.source.class_names,
+                    self.writes,
+                    convention_of(self.config, model),
                 )
                 checkpoints.set_model(model)
                 if not self.trained:
@@ -297,7 +306,8 @@ class _Run:
                 self._say(f"continuing {self.workdir} behind step {self.clock.step}")
                 return checkpoint.load_checkpoint(self.newest, self.config.dtype)
             source = self.source
-            task = Task(source.num_classes, source.class_names, source.channels)
+            stored = storage_of(self.config.data_dir)
+            task = Task(source.num_classes, source.class_names, source.channels, stored)
             model = compiled_model(self.config, task)
             model.optimizer.build(model.trainable_variables)
             return model
@@ -389,19 +399,4 @@ class _Run:
         # The same on all workers.
         batches = dataclasses.replace(self.batches, worker=(0, 1)).training(0)
         batches = batches.map(lambda clips, *_rest: (clips[:share],))
-        results = {}
-        with callbacks.averaged_weights(model):
-            for name in ("moving averages", "precise"):
-                if name == "precise":
-                    batch_norm.set_precise_statistics(model, batches, self.config.precise_bn_steps)
-                results[name] = model.evaluate(self.validation, verbose=0, return_dict=True)
-            checkpoints.save_as(self.workdir / f"{PRECISE}.keras", [])
-        if not self.writes:
-            return
-        content = {"step": self.clock.step} | results
-        whole_files.write_text(
-            self.workdir / f"{PRECISE}.json", json.dumps(content, indent=2) + "\n"
-        )
-        shown = {name: main_output_logs(logs) for name, logs in results.items()}
-        told = (f"{n} {logs['top1']:.1%} (loss {logs['loss']:.4f})" for n, logs in shown.items())
-        print(f"validation top-1 by statistics of batch normalisation: {', '.join(told)}")
+        precise.write(model, batches, self.validation, checkpoints)
