@@ -41,6 +41,9 @@ _VAL_FRACTION = flags.DEFINE_float(
     "val_fraction", 0.1, "Part of each class for validation where the input gives no splits."
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Draws classes, splits and the order of the clips.")
+_ALLOW_EMPTY_SPLITS = flags.DEFINE_bool(
+    "allow_empty_splits", False, "Go on where a split that is asked for would have no video."
+)
 _FPS = flags.DEFINE_float("fps", 25.0, "Frames per second to store; 0 keeps every frame.")
 _SHORT_SIDE = flags.DEFINE_integer("short_side", 256, "Pixels of the shorter side.")
 _JPEG_QUALITY = flags.DEFINE_integer("jpeg_quality", 95, "From 1 to 100.")
@@ -117,6 +120,7 @@ def _convert() -> int:
         val_per_class=_VAL_PER_CLASS.value,
         val_fraction=_VAL_FRACTION.value,
         seed=_SEED.value,
+        allow_empty_splits=_ALLOW_EMPTY_SPLITS.value,
         max_skipped=_MAX_SKIPPED.value,
         clip_timeout=_CLIP_TIMEOUT.value,
         shard_range=_SHARD_RANGE.value,

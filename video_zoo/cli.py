@@ -1,6 +1,8 @@
 """What the command-line tools share: flags from a config class, and errors as one line."""
 
+import contextlib
 import dataclasses
+import io
 import os
 import pathlib
 import re
@@ -9,7 +11,7 @@ import signal
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from absl import flags, logging
 
@@ -150,7 +152,7 @@ def run(
 ) -> int:
     """Runs a tool's work and returns the exit code.
 
-    What a user can mend is printed as one line, with exit code 2; Ctrl-C gives 130.
+    What a user can mend is printed as one line, with exit code 2; Ctrl-C gives 130, SIGTERM 75.
 
     Args:
         work: the library call; what it returns is the exit code, None counts as 0.
@@ -177,21 +179,26 @@ def _exit_code(
     work: Callable[[], int | None], argv: list[str] | None, names: Mapping[str, str]
 ) -> int:
     tool = pathlib.Path(sys.argv[0]).stem
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not all file names are UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells every copy between devices
     if argv is not None and len(argv) > 1:
         return fail(f"unexpected argument {shown(argv[1])}; see --help")
-    try:
-        return work() or 0
-    except USER_ERRORS as error:
-        return fail(_as_typed(str(error), names))
-    except KeyboardInterrupt:
-        print(f"{tool}: interrupted", file=sys.stderr)
-        return 130
-    except Exception as error:
-        why = full_disk.reason(error)
-        if why is None:
-            raise
-        return fail(str(full_disk.refusal("a file", why)))
+    with _sigterm_interrupts() as asked:
+        try:
+            return work() or 0
+        except USER_ERRORS as error:
+            if not asked:
+                return fail(_as_typed(str(error), names))
+        except KeyboardInterrupt:
+            pass
+        except Exception as error:
+            why = full_disk.reason(error)
+            if why is None:
+                raise
+            return fail(str(full_disk.refusal("a file", why)))
+    print(f"{tool}: interrupted", file=sys.stderr)
+    return INTERRUPTED[asked[0] if asked else signal.SIGINT]
 
 
 def _as_typed(message: str, names: Mapping[str, str]) -> str:
@@ -200,3 +207,22 @@ def _as_typed(message: str, names: Mapping[str, str]) -> str:
         message = re.sub(rf"`{argument}`", f"`{typed}`", message)
         message = re.sub(rf"\b{argument}=", f"{typed}=", message)
     return message
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[list[int]]:
+    """Lets SIGTERM end the work as Ctrl-C does. Gives a list that has the signal once it came."""
+    asked = []
+
+    def end(signum: int, frame: object) -> None:
+        asked.append(signum)
+        if not hasattr(sys.modules.get("tensorflow"), "__version__"):
+            # An exception could get lost in the middle of an import, and nothing is begun yet.
+            os._exit(INTERRUPTED[signal.SIGTERM])
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)

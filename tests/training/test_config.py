@@ -74,6 +74,7 @@ def test_cosine_and_constant_schedules():
     rates = [learning_rate(0.2, "cosine", progress) for progress in (0.0, 0.5, 1.0)]
     assert rates == pytest.approx([0.2, 0.1, 0.0])
     assert learning_rate(0.2, "constant", 0.9) == 0.2
+    assert learning_rate(0.2, "cosine", 1.2) == 0.0  # the last step of some hours ends later
 
 
 def test_milestones_are_shares_of_the_duration():
@@ -103,4 +104,5 @@ def test_the_learning_rate_follows_the_batch_where_asked(batch_size, peak):
 
 def test_warm_up_is_linear():
     rates = [learning_rate(1.0, "constant", 0.0, step, 4) for step in range(6)]
+    assert learning_rate(1.0, "constant", 0.0, warmup_steps=4) == rates[0]
     assert rates == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]

@@ -24,7 +24,8 @@ class ConversionConfig:
             splits get shards of about the same size. Defaults to None: one for every 50 clips.
         workers: int. Worker processes. Defaults to None: as many as there are CPUs.
         label_map, train_ids, val_ids, num_classes, train_per_class, val_per_class, val_fraction,
-            seed: see `read_annotations`. The seed also shuffles the clips over the shards.
+            seed, allow_empty_splits: see `read_annotations`. The seed also shuffles the clips over
+            the shards.
         max_skipped: float. Part of the clips that may be unusable before `ConversionResult.problem`
             tells of it, from 0 to 1. Defaults to 0.05.
         clip_timeout: float. Seconds that one clip may take before its decoder counts as crashed.
@@ -55,6 +56,7 @@ class ConversionConfig:
     val_per_class: int | None = None
     val_fraction: float = 0.1
     seed: int = 0
+    allow_empty_splits: bool = False
     max_skipped: float = 0.05
     clip_timeout: float = 600.0
     shard_range: str | None = None

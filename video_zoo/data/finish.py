@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import tensorflow as tf
 
 from video_zoo.data import manifests, shards, tfrecord, whole_files
+from video_zoo.data.coverage import some
 from video_zoo.data.plan import Plan, Shard
 from video_zoo.data.shards import ShardRecord
 
@@ -39,6 +40,8 @@ class ConversionResult:
         problem: str. Why the dataset should not be used as it is (too many clips skipped, or a
             split without any), in one line; None if all is well.
         unfinished: tuple of str. The shards that are still to be made, after a part.
+        notes: tuple of str. What may be wrong with the input, in one line each; none after
+            :func:`video_zoo.data.conversion.merge`, which does not see it.
     """
 
     manifest: manifests.Manifest | None
@@ -47,6 +50,7 @@ class ConversionResult:
     duplicates: tuple[tuple[str, str], ...]
     problem: str | None
     unfinished: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """What was made, and what is left, in some lines."""
@@ -62,15 +66,12 @@ class ConversionResult:
                 f"duplicates: {len(self.duplicates)}"
             )
         elif self.unfinished:
-            lines.append(f"{len(self.unfinished)} shards are left: {_some(self.unfinished)}")
+            lines.append(
+                f"{len(self.unfinished)} shards are left: {some(self.unfinished, _NAMES_SHOWN)}"
+            )
         else:
             lines.append("no shard is left: --merge writes the manifest")
         return "\n".join([*lines, f"written to {self.output_dir}"])
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return f"{', '.join(names[:_NAMES_SHOWN])}{more}"
 
 
 def own_files(output_dir: str, temporary: bool = False) -> list[str]:
@@ -79,8 +80,8 @@ def own_files(output_dir: str, temporary: bool = False) -> list[str]:
     # An object store has no empty folders.
     there = tf.io.gfile.listdir(output_dir) if tf.io.gfile.isdir(output_dir) else []
     for name in there:
-        unfinished = name.startswith(".") and name.endswith(".tmp")
-        final = name.removeprefix(".").removesuffix(".tmp") if unfinished else name
+        unfinished = whole_files.final_name(name)
+        final = unfinished or name
         ours = tfrecord.is_shard_name(final) or final in _OWN_NAMES
         if ours and (unfinished or not temporary):
             found.append(name)
@@ -95,7 +96,8 @@ def finish(
     if missing:
         raise FileNotFoundError(
             f"`output_dir` must hold all {len(plan.shards)} shards of the conversion, and their "
-            f"records. Received: output_dir={output_dir!r}, which lacks {_some(missing)}. "
+            f"records. Received: output_dir={output_dir!r}, which lacks "
+            f"{some(missing, _NAMES_SHOWN)}. "
             "Make them with the same settings, or copy them there."
         )
     in_order = [records[name] for name in plan.shards]
@@ -196,7 +198,7 @@ def plan_of_finished(output_dir: str, manifest: manifests.Manifest) -> Plan:
         versions=manifest.versions,
         labels=tuple(manifests.load_label_map(output_dir)),
         missing=tuple(name for (name,) in _read_csv(output_dir, MISSING_NAME)),
-        duplicates=None if clips is None else _read_csv(output_dir, DUPLICATES_NAME),
+        duplicates=_read_csv(output_dir, DUPLICATES_NAME),
         clips=clips,
         shards=tuple(s.name for split in manifest.splits.values() for s in split.shards),
     )

@@ -45,19 +45,19 @@ class Plan:
         versions: dict. Versions of the decoders and of what else had a part in it.
         labels: tuple of str. Class names by label index.
         missing: tuple of str. Annotated videos that are not there.
-        duplicates: tuple of `(file, problem)`.
+        duplicates: tuple of `(file, problem)`. A report: what they change is in `clips`.
         clips: dict. Split -> `{"num_clips": int, "sha256": str}`, which stand for its list of
             clips.
         shards: tuple of str. Their file names, split by split.
 
-    `duplicates` and `clips` are None in what the files of an older dataset tell.
+    `clips` is None in what the files of an older dataset tell.
     """
 
     settings: Mapping[str, object]
     versions: Mapping[str, str]
     labels: tuple[str, ...]
     missing: tuple[str, ...]
-    duplicates: tuple[tuple[str, str], ...] | None
+    duplicates: tuple[tuple[str, str], ...]
     clips: Mapping[str, Mapping[str, object]] | None
     shards: tuple[str, ...]
 
@@ -116,6 +116,7 @@ def make_plan(config: ConversionConfig) -> tuple[Plan, list[Shard], Annotations]
         val_per_class=config.val_per_class,
         val_fraction=config.val_fraction,
         seed=config.seed,
+        allow_empty_splits=config.allow_empty_splits,
     )
     shards = plan_shards(annotations, config.num_shards, config.seed)
     plan = Plan(
@@ -218,12 +219,9 @@ def _differences(old: Plan, new: Plan) -> Iterator[str]:
         for split, was, now in _changed(old.clips, new.clips):
             numbers = [0 if clips is None else clips["num_clips"] for clips in (was, now)]
             yield f"the list of {split!r} clips changed ({numbers[0]} clips, and now {numbers[1]})"
-    for name, was, now in (
-        ("missing videos", old.missing, new.missing),
-        ("duplicates", old.duplicates, new.duplicates),
-    ):
-        if was is not None and was != now:
-            yield f"the list of {name} changed ({len(was)} entries, and now {len(now)})"
+    if old.missing != new.missing:
+        numbers = f"{len(old.missing)} entries, and now {len(new.missing)}"
+        yield f"the list of missing videos changed ({numbers})"
 
 
 def _changed(old: Mapping, new: Mapping) -> Iterator[tuple[str, object, object]]:

@@ -31,15 +31,27 @@ class ServiceConfig:
 
     def __post_init__(self) -> None:
         errors.check_settings(self, role=ROLES)
-        if not self.trusted_network:
-            raise ValueError(
-                "`trusted_network` must be True to serve: TensorFlow's service listens on all "
-                "interfaces of this machine, without passwords, and whoever reaches its port can "
-                "make it read and write files. Received: trusted_network=False. Where a firewall "
-                "or a private network keeps others out, pass --trusted_network."
-            )
+        check_trust(self.trusted_network)
         if self.role == "worker":
             check_address("dispatcher", self.dispatcher)
+
+
+def check_trust(trusted_network: bool) -> None:
+    """Refuses to serve unless the user has said that everyone on the network may be trusted.
+
+    TensorFlow's servers, of the data service and of training on several machines, bind to every
+    interface of the machine, and offer no other choice.
+
+    Raises:
+        ValueError: it has not been said.
+    """
+    if not trusted_network:
+        raise ValueError(
+            "`trusted_network` must be True to serve: TensorFlow's servers listen on all "
+            "interfaces of this machine, without passwords, and whoever reaches a port can make "
+            "them read and write files. Received: trusted_network=False. Where a firewall or a "
+            "private network keeps others out, pass --trusted_network."
+        )
 
 
 def check_address(argument: str, address: str | None) -> re.Match:

@@ -113,6 +113,7 @@ def check_data(network: TrainedNetwork, data_dir: str) -> list[str]:
     Raises:
         ValueError: they have other classes or channels.
     """
+    network.check_classifier()
     class_names = _class_names(network, data_dir)
     _check_storage(network, data_dir)
     return class_names

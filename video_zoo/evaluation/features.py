@@ -65,8 +65,8 @@ def extract_features(
         inputs: video files, and folders that are searched for them; none with ``data_dir``.
 
     Raises:
-        ValueError: a setting is out of range, ``output_dir`` holds features of other settings, or
-            the shards are damaged.
+        ValueError: a setting is out of range, ``output_dir`` holds features of other settings, the
+            shards are damaged, or a feature is NaN or infinite.
         FileNotFoundError: an input, the network or the shards are missing.
     """
     if bool(inputs) == (config.data_dir is not None):
@@ -108,6 +108,7 @@ def extract_features(
             result.problems[each.filename] = str(error)
             continue
         features = _features(frames, network, extractor, config)
+        _check_finite(features, each.filename)
         start = _starts(len(frames), network, config)
         write_features(path, VideoFeatures(features, start, each.filename, rate, each.label))
         result.written.append(path)
@@ -126,6 +127,18 @@ def _features(
         name: np.concatenate([np.asarray(batch[name], np.float32) for batch in batches])
         for name in batches[0]
     }
+
+
+def _check_finite(features: dict[str, np.ndarray], filename: str) -> None:
+    """Raises ValueError if a feature of the video ``filename`` is NaN or infinite."""
+    for endpoint, values in features.items():
+        if not (finite := np.isfinite(values)).all():
+            raise ValueError(
+                f"the features of a video must be finite, and those of {filename!r} at {endpoint} "
+                f"are not. Received: {values.size - finite.sum()} values of {values.size} that are "
+                "NaN or infinite. The network's weights are finite, so its values are too large "
+                "for their type: take another checkpoint, or float32."
+            )
 
 
 def _starts(length: int, network: TrainedNetwork, config: ExtractionConfig) -> np.ndarray:

@@ -69,6 +69,7 @@ def predict(
     config.check_files()
     video.decoder_versions()  # fails before the network is loaded, if it does
     network = load_network(workdir, checkpoint, model=model, weights=weights)
+    network.check_classifier()
     encoding = encoding_of(network)
     network.check_channels(flow.channels(encoding.modality), "`filenames` must be videos")
     video.decoder_versions(encoding.modality)

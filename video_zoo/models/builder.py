@@ -12,7 +12,7 @@ from video_zoo.published import WeightsEntry
 from . import layers
 from .saved import normalisation
 from .spec import Conv, Table, TemporalPlan, as_plan, smallest_input, symmetric
-from .weights import Source, find, load
+from .weights import Source, WeightsInfo, find, load
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,10 +94,15 @@ def _weights_of(architecture: Architecture, options: Options) -> Source | None:
     """The weights that the network will take; they must be of a network with its arguments."""
     if options.weights is None:
         return None
-    source = find(architecture.published, options.weights)
-    info, received = source.info, f"and weights={source.weights!r}"
-    if source.of_images:
-        return source
+    return find(
+        architecture.published,
+        options.weights,
+        lambda info, name: _check_weights(options, info, f"and weights={name!r}"),
+    )
+
+
+def _check_weights(options: Options, info: WeightsInfo, received: str) -> None:
+    """Raises ValueError if the arguments are others than the weights need."""
     if options.include_top and info.num_classes is None:
         raise ValueError(
             "`include_top` must be False: the weights have no classifier. "
@@ -120,7 +125,6 @@ def _weights_of(architecture: Architecture, options: Options) -> Source | None:
             f"`padding` must be None or {info.padding!r}, as in the weights. Received: "
             f"padding={options.padding!r} {received}"
         )
-    return source
 
 
 def _pairs_logits(x, options: Options):

@@ -17,7 +17,7 @@ _MAY_CHANGE = (
     *("data_dir", "workdir", "epochs", "steps", "max_hours", "virtual_devices", "num_devices"),
     *("on_bad_record", "data_service", "early_stopping_epochs", "max_loss"),
     *("checkpoint_steps", "checkpoint_minutes", "keep_checkpoints"),
-    *("worker_hosts", "worker_index", "accumulate_steps", "jit_compile"),
+    *("worker_hosts", "worker_index", "trusted_network", "accumulate_steps", "jit_compile"),
 )
 
 # A run has one of them.
@@ -78,7 +78,8 @@ class TrainingConfig:
         precise_bn_steps: batches over which, after training, the statistics of batch normalisation
             are taken anew, for ``precise_bn.keras``; 0 for none.
         jit_compile: whether XLA compiles the step; one device only.
-        width_multiplier: factor on the width of every layer.
+        width_multiplier: factor on the width of every layer; None for that of the weights' file,
+            and 1 where none tells.
         gating: whether to add self-gating.
         weights: published name, or file, of weights to start from; None for random ones. Their
             classifier is kept if it is for the classes of the data, and a new one otherwise.
@@ -96,6 +97,8 @@ class TrainingConfig:
         worker_hosts: HOST:PORT,HOST:PORT,... of a run on several machines, the same for all of
             them; None for one machine, or what TF_CONFIG says.
         worker_index: place of this machine among them, from 0.
+        trusted_network: whether only machines that you trust reach the ports of ``worker_hosts``,
+            on which TensorFlow listens to everybody; several machines need it.
         checkpoint_steps: a checkpoint is written after so many steps, besides that of each epoch;
             None for none.
         checkpoint_minutes: the same in minutes; None for none.
@@ -151,7 +154,7 @@ class TrainingConfig:
     sync_batch_norm: bool = False
     precise_bn_steps: int = 0
     jit_compile: bool = False
-    width_multiplier: float = 1.0
+    width_multiplier: float | None = None
     gating: bool = False
     weights: str | None = None
     new_head: bool = False
@@ -163,6 +166,7 @@ class TrainingConfig:
     num_devices: int | None = None
     worker_hosts: str | None = None
     worker_index: int | None = None
+    trusted_network: bool = False
     checkpoint_steps: int | None = None
     checkpoint_minutes: float | None = 30.0
     keep_checkpoints: int = 3
@@ -226,6 +230,9 @@ class TrainingConfig:
         # A run of an earlier version lacks the settings that came later.
         required = {name: mine[name] for name in ("model", "data_dir", "workdir")}
         other = _flat(dataclasses.asdict(TrainingConfig(**required))) | _flat(other)
+        # Such a run was of width 1 where it says so, as all are that say nothing.
+        for settings in (mine, other):
+            settings["width_multiplier"] = settings["width_multiplier"] or 1.0
         return [
             f"{name} was {other[name]!r} and is {value!r}"
             for name, value in mine.items()

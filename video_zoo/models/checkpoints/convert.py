@@ -92,11 +92,12 @@ def _mapping(network: keras.Model, source: Source) -> list[Mapped]:
 
 
 def _provenance(info: WeightsInfo) -> dict:
+    known = dataclasses.asdict(info.convention)
     return {
         "name": info.name,
         "class_names": info.class_names,
         "padding": info.padding,
-        "convention": dataclasses.asdict(info.convention),
+        "convention": {n: value for n, value in known.items() if n not in info.assumed},
     }
 
 
