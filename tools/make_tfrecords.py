@@ -16,7 +16,7 @@ import sys
 
 from absl import app, flags
 
-from video_zoo import cli
+from video_zoo import cli, errors
 
 _INPUT = flags.DEFINE_string("input", None, "Folder of the videos.")
 _ANNOTATIONS = flags.DEFINE_string(
@@ -89,11 +89,11 @@ flags.register_multi_flags_validator(
 
 
 def main(argv: list[str]) -> int:
-    return cli.run(_merge if _MERGE.value else _convert, argv)
+    return cli.run(_merge if _MERGE.value else _convert, argv, names={"input_dir": "--input"})
 
 
 def _convert() -> int:
-    # What is quick to check comes before TensorFlow, which takes seconds to load.
+    from video_zoo.data.conversion_config import ConversionConfig
     from video_zoo.data.video import EncodingConfig, decoder_versions
 
     encoding = EncodingConfig(
@@ -105,12 +105,9 @@ def _convert() -> int:
         modality=_MODALITY.value,
         flow_bound=_FLOW_BOUND.value,
     )
-    decoder_versions(encoding.modality)
-    from video_zoo.data.conversion import ConversionConfig, convert
-
     config = ConversionConfig(
         input_dir=_INPUT.value,
-        output_dir=_OUTPUT_DIR.value or "",
+        output_dir=_OUTPUT_DIR.value,
         annotations=_ANNOTATIONS.value,
         encoding=encoding,
         num_shards=_NUM_SHARDS.value,
@@ -131,16 +128,24 @@ def _convert() -> int:
         beam_options=_BEAM_OPTIONS.value,
         overwrite=_OVERWRITE.value,
     )
+    config.check_files()
+    decoder_versions(encoding.modality)
     if _DRY_RUN.value:
-        from video_zoo.data.estimate import estimate
+        with cli.loading():
+            from video_zoo.data.estimate import estimate
 
         print(estimate(config))
         return 0
+    with cli.loading():
+        from video_zoo.data.conversion import convert
+
     return _report(convert(config))
 
 
 def _merge() -> int:
-    from video_zoo.data.conversion import merge
+    errors.check("max_skipped", _MAX_SKIPPED.value)
+    with cli.loading():
+        from video_zoo.data.conversion import merge
 
     return _report(merge(_OUTPUT_DIR.value, _MAX_SKIPPED.value))
 
@@ -150,11 +155,14 @@ def _report(result) -> int:
     if result.problem:
         print(f"make_tfrecords: {result.problem}", file=sys.stderr)
         return 1
-    if result.manifest and "train" in result.manifest.splits:
-        print(
-            f"next: python tools/train.py --model s3d_v1 --data_dir {result.output_dir} "
-            "--workdir runs/first"
-        )
+    if result.manifest:
+        from video_zoo.data.next_steps import training_flags
+
+        try:
+            arguments = training_flags(result.manifest, result.output_dir, cli.recipes())
+            print(f"next: {cli.command('train', *arguments)}")
+        except ValueError as error:
+            print(f"next: {error}")
     return 0
 
 

@@ -54,7 +54,7 @@ def test_the_sample_is_drawn_by_the_seed_from_all_splits(config):
     again = estimate(config, num_samples=4, progress=False)
     assert found.num_samples == 4  # three to train, one to val
     assert found.bytes_per_clip == again.bytes_per_clip
-    with pytest.raises(ValueError, match="`num_samples` must be 1 or more"):
+    with pytest.raises(ValueError, match="`num_samples` must be an integer from 1"):
         estimate(config, num_samples=0)
 
 

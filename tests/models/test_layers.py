@@ -9,6 +9,8 @@ import video_zoo
 from video_zoo.models import layers
 from video_zoo.models.spec import Conv, Pool
 
+_AUX = ("AuxLogits_Conv3d_1b_1x1", "AuxLogits_Conv3d_2a_3x3")
+
 
 def padded(x: np.ndarray, kernel, strides, value: float = 0.0) -> np.ndarray:
     """As SAME pads: the odd one goes behind."""
@@ -175,6 +177,27 @@ def test_s3d_v3_averages_over_everything(small, randomize, clips):
     kernel, bias = model.get_layer("Logits").get_weights()
     expected = features.mean(axis=(1, 2, 3)) @ kernel + bias
     np.testing.assert_allclose(np.asarray(alone(features)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kept", "padding"),
+    [((64, 224, 224, 3), (1, 3, 3), "valid"), ((49, 81, 97, 3), (1, 1, 1), "same")],
+)
+def test_the_auxiliary_classifier(shape, kept, padding, small, randomize, clips):
+    """An average of 3x5x5 in steps of 3, or of a smaller map; 1x1x1, 1x3x3, mean, classifier."""
+    model = randomize(small("s3d_v3", input_shape=shape, aux_logits=True), seed=4)
+    features = model.get_layer("Mixed_6e").output
+    size = tuple(map(min, features.shape[1:4], (3, 5, 5)))
+    x = clips(features.shape[1:])
+    expected = windows(x, size, (3, 3, 3)).mean(axis=(-3, -2, -1))
+    assert expected.shape[1:4] == kept
+    for name, width, around in ((_AUX[0], 16, "same"), (_AUX[1], 96, padding)):
+        expected = unit(expected, model, name, (1, 1, 1), around)
+        assert expected.shape[-1] == width  # an eighth of 128 and 768
+    kernel, bias = model.get_layer("AuxLogits").get_weights()
+    expected = expected.mean(axis=(1, 2, 3)) @ kernel + bias
+    alone = keras.Model(features, model.outputs[1])
+    np.testing.assert_allclose(np.asarray(alone(x)), expected, atol=1e-5)
 
 
 def test_units_have_no_bias_and_no_scale():

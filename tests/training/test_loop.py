@@ -261,12 +261,12 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
     model = keras.saving.load_model(latest_checkpoint(tmp_path))
     before = latest_checkpoint(tmp_path).read_bytes()
     content = json.loads((tmp_path / "config.json").read_text())
-    content["training"]["learning_rate"] = 1e30
+    content["training"]["learning_rate"] = 1e6
     (tmp_path / "config.json").write_text(json.dumps(content))
     with pytest.raises(
         FloatingPointError, match=r"the (loss|gradient) is .* at step .* Lower `learning_rate`"
     ) as raised:
-        train(TrainingConfig(**settings | {"learning_rate": 1e30}, epochs=5))
+        train(TrainingConfig(**settings | {"learning_rate": 1e6}, epochs=5))
     assert latest_checkpoint(tmp_path).read_bytes() == before
     # The batch that did it is the one of the step that the error names.
     with np.load(tmp_path / "bad_batch.npz") as kept:
@@ -287,7 +287,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
 
 
 def test_a_step_that_spoils_validation_ends_the_run(motion_shards, tiny_run, tmp_path):
-    settings = {"num_frames": 2, "image_size": 16, "optimizer": "sgd", "learning_rate": 1e30}
+    settings = {"num_frames": 2, "image_size": 16, "optimizer": "sgd", "learning_rate": 1e6}
     config = TrainingConfig(
         **tiny_run | settings, data_dir=str(motion_shards), workdir=str(tmp_path), steps=1
     )
@@ -301,9 +301,9 @@ def test_a_step_that_spoils_validation_ends_the_run(motion_shards, tiny_run, tmp
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "c3d"}, "`name` must be one of i3d, s3d_v1"),
+        ({"model": "c3d"}, "`model` must be one of i3d, s3d_v1"),
         ({"data_dir": "nowhere"}, "`data_dir` must be a folder of TFRecord shards"),
-        ({"train_split": "test"}, r"`split` must be one of \['train', 'val'\]"),
+        ({"train_split": "test"}, r"`train_split` must be one of \['train', 'val'\]"),
         ({"model": "s3d_v3"}, "`input_shape` must have at least 49 frames"),
         ({"batch_size": 24}, "`batch_size` must be at most the number of examples, 23"),
         ({"weights": "none.keras"}, "`weights` must be an existing file"),

@@ -108,7 +108,7 @@ def read_annotations(
         train_per_class=(0, train_per_class),
         val_per_class=(0, val_per_class),
     )
-    _check_input(input_dir, label_map, num_classes)
+    check_input(input_dir, label_map, num_classes)
     contents = layouts.scan(input_dir)
     if annotations is None:
         listing = read_class_folders(input_dir, contents)
@@ -184,9 +184,10 @@ def _unwanted_splits(
     return unwanted
 
 
-def _check_input(
+def check_input(
     input_dir: str, label_map: str | os.PathLike | None, num_classes: int | None
 ) -> None:
+    """Raises unless `input_dir` is a folder, and the two others go together."""
     if not os.path.isdir(input_dir):
         raise FileNotFoundError(
             f"`input_dir` must be a folder of videos. Received: input_dir={input_dir!r}, "

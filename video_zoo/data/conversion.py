@@ -15,7 +15,9 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tqdm
 
+from video_zoo import errors
 from video_zoo.data import beam_conversion, filesystems, manifests, shards, tfrecord, workers
+from video_zoo.data.conversion_config import ConversionConfig, parse_range
 from video_zoo.data.finish import (
     ConversionResult,
     finish,
@@ -25,15 +27,7 @@ from video_zoo.data.finish import (
     plan_of_finished,
 )
 from video_zoo.data.ownership import sole_owner
-from video_zoo.data.plan import (
-    ConversionConfig,
-    Plan,
-    Shard,
-    check_max_skipped,
-    check_unchanged,
-    make_plan,
-    parse_range,
-)
+from video_zoo.data.plan import Plan, Shard, check_unchanged, make_plan
 from video_zoo.data.shards import ShardJob, ShardRecord
 
 __all__ = ["ConversionConfig", "ConversionResult", "convert", "merge"]
@@ -70,7 +64,7 @@ def convert(config: ConversionConfig, *, progress: bool = True) -> ConversionRes
     """
     if config.runner:
         beam_conversion.load_beam()
-    filesystems.check(config.output_dir, "output_dir")
+    _checked_folder(config.output_dir)
     plan, planned, annotations = make_plan(config)  # first: it makes no folder
     if progress:
         for note in annotations.notes:  # now, and not after hours
@@ -126,9 +120,8 @@ def merge(output_dir: str | os.PathLike, max_skipped: float = 0.05) -> Conversio
         FileNotFoundError: if shards are missing, or there is no conversion to finish.
         ValueError: if another process is at work there.
     """
-    check_max_skipped(max_skipped)
-    output_dir = os.fspath(output_dir)
-    filesystems.check(output_dir, "output_dir")
+    errors.check("max_skipped", max_skipped)
+    output_dir = _checked_folder(output_dir)
     manifest = manifests.load_manifest(output_dir)
     if manifest is not None:
         shards.forget(output_dir)
@@ -143,6 +136,14 @@ def merge(output_dir: str | os.PathLike, max_skipped: float = 0.05) -> Conversio
     with sole_owner(output_dir, "output_dir"):
         records = shards.load_records(output_dir, plan.shards, plan.fingerprint)
         return finish(output_dir, plan, records, max_skipped)
+
+
+def _checked_folder(output_dir: str | os.PathLike | None) -> str:
+    """The folder for the shards as a string; ValueError if it cannot be one."""
+    if output_dir is None:
+        raise errors.refusal("output_dir", "the folder for the shards", output_dir)
+    filesystems.check(output_dir, "output_dir")
+    return os.fspath(output_dir)
 
 
 def _choose(planned: Sequence[Shard], shard_range: str | None) -> Sequence[Shard]:

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import tqdm
 
+from video_zoo import errors
 from video_zoo.data import workers
 from video_zoo.data.annotations import Clip
-from video_zoo.data.plan import ConversionConfig, make_plan, relative_name
+from video_zoo.data.conversion_config import ConversionConfig
+from video_zoo.data.plan import make_plan, relative_name
 from video_zoo.data.shards import encode_labelled
 
 # TFRecord: a length and two checksums around every example.
@@ -109,8 +111,7 @@ def estimate(
         ValueError: if the input cannot be read, or `num_samples` is below 1.
         ImportError: if OpenCV cannot be loaded.
     """
-    if num_samples < 1:
-        raise ValueError(f"`num_samples` must be 1 or more. Received: num_samples={num_samples}.")
+    errors.check("num_samples", num_samples)
     plan, planned, annotations = make_plan(config)
     sample = _sample(annotations.clips, num_samples, config.seed)
     cpus = os.cpu_count() or 1

@@ -191,13 +191,14 @@ def is_shard_name(name: str) -> bool:
     return _SHARD_NAME.fullmatch(name) is not None
 
 
-def list_shards(data_dir: str | os.PathLike, split: str) -> list[str]:
+def list_shards(data_dir: str | os.PathLike, split: str, argument: str = "split") -> list[str]:
     """Lists the shards of one split, and checks that none is missing.
 
     Args:
         data_dir: str. Folder of shards, local or on any file system that TensorFlow reads. Their
             names may end in `.tfrecord` or not. A web server must have the manifest too.
         split: str. Such as `"train"` or `"val"`.
+        argument: str. What the split was given as, for the messages. Defaults to `"split"`.
 
     Returns:
         list of str: the shards' paths (absolute when local), sorted by index.
@@ -220,9 +221,9 @@ def list_shards(data_dir: str | os.PathLike, split: str) -> list[str]:
             found[int(match["count"])].setdefault(int(match["index"]), []).append(name)
     if not found:
         wanted = "`data_dir` must hold shards named like 'train-00000-of-00008.tfrecord'"
-        wanted = f"`split` must be one of {sorted(splits)}" if splits else wanted
+        wanted = f"`{argument}` must be one of {sorted(splits)}" if splits else wanted
         raise ValueError(
-            f"{wanted}. Received: data_dir={data_dir!r}, split={split!r}. "
+            f"{wanted}. Received: data_dir={data_dir!r}, {argument}={split!r}. "
             "Choose another, or convert videos with tools/make_tfrecords.py."
         )
     return [os.path.join(data_dir, name) for name in _complete_set(found, data_dir, split)]

@@ -41,6 +41,15 @@ def check_devices(config: TrainingConfig, found: int) -> None:
         )
 
 
+def open_splits(config: TrainingConfig) -> dict[str, Split]:
+    """The splits to train and to validate on, by name; see :func:`check_shards`."""
+    splits = {name: getattr(config, name) for name in ("train_split", "val_split")}
+    sources = {split: Split.open(config.data_dir, split, name) for name, split in splits.items()}
+    for source in sources.values():
+        check_shards(source)
+    return sources
+
+
 def check_shards(source: Split) -> None:
     """Opens every shard and reads its first record.
 

@@ -13,7 +13,9 @@ import tensorflow as tf
 import video_zoo
 from video_zoo import data, models
 from video_zoo.data import whole_files
-from video_zoo.evaluation.run import BEST, CONFIG
+from video_zoo.evaluation.config import BEST, CONFIG
+from video_zoo.evaluation.run import STORAGE
+from video_zoo.models import saved
 
 from .checkpoint import FOLDER, Position
 from .config import TrainingConfig
@@ -95,6 +97,29 @@ def sizes(model: keras.Model) -> tuple[int, int]:
     statistics = ("moving_mean", "moving_variance")
     frozen = [w for w in network.non_trainable_weights if not w.path.endswith(statistics)]
     return trained, sum(math.prod(weight.shape) for weight in frozen)
+
+
+def storage_of(data_dir: str) -> dict:
+    """The settings with which the videos of shards are stored; empty without a manifest."""
+    manifest = data.load_manifest(data_dir)
+    if manifest is None:
+        return {}
+    known = {name: manifest.settings[name] for name in STORAGE if name in manifest.settings}
+    return known | {"modality": manifest.modality}
+
+
+def convention_of(config: TrainingConfig, model: keras.Model) -> dict:
+    """The clips that the network of a run takes, as its files tell them.
+
+    How videos are stored is left out where the shards have no manifest.
+    """
+    graph = saved.graph_of_model(model)
+    network = dataclasses.asdict(saved.convention(graph, {}))
+    told = {name: network[name] for name in ("mean", "deviation")}
+    told |= {name: getattr(config, name) for name in ("num_frames", "frame_stride", "image_size")}
+    told |= storage_of(config.data_dir)
+    saved.convention(graph, {"convention": told})  # a file that it does not fit would not be read
+    return told
 
 
 def write_config(config: TrainingConfig, model: keras.Model) -> None:
