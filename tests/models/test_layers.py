@@ -9,7 +9,6 @@ import video_zoo
 from video_zoo.models import layers
 from video_zoo.models.spec import Conv, Pool
 
-
 _AUX = ("AuxLogits_Conv3d_1b_1x1", "AuxLogits_Conv3d_2a_3x3")
 
 
