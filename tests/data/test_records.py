@@ -268,9 +268,13 @@ def test_every_bad_record_has_a_row_in_order(write_shard, tmp_path):
     missing = str(tmp_path / "a shard that is not there")
     assert usable(skipped, missing, 1) == []
     assert len(skipped) == 5
-    *rows, last = [tuple(row.values()) for row in skipped.rows()]
-    first = rows.pop(0)
-    assert first[:2] == (missing, "0-") and first[2].startswith("the shard cannot be read: ")
+    first, *rows = skipped.rows()
+    assert (first["shard"], first["record"]) == (missing, "0-")
+    assert first["reason"].startswith("the shard cannot be read: ")
     bad = "no example that can be used: it does not parse, or its label or a picture is wrong"
-    assert rows == [(shard, "0", "damaged in the file"), (shard, "1", bad), (shard, "2", bad)]
-    assert last == (shard, "5-", "the shard ends early: 6 were expected")
+    assert rows == [
+        {"shard": shard, "record": "0", "reason": "damaged in the file"},
+        {"shard": shard, "record": "1", "reason": bad},
+        {"shard": shard, "record": "2", "reason": bad},
+        {"shard": shard, "record": "5-", "reason": "the shard ends early: 6 were expected"},
+    ]
