@@ -11,7 +11,7 @@ from video_zoo.config_file import make_config, read_settings
 from video_zoo.data.augmentation_config import AugmentationConfig
 from video_zoo.training import TrainingConfig
 
-REQUIRED = {"model": "s3d_v1", "data_dir": "shards", "workdir": "run"}
+REQUIRED = {"model": "s3d_v1", "data_dir": ".", "workdir": "run"}
 # What tools/train.py does before it trains, with the config printed instead.
 SCRIPT = """
 import dataclasses, json
@@ -114,7 +114,7 @@ def test_flags_come_before_the_file_and_the_file_before_defaults(config_of, writ
 
 
 def test_the_file_may_give_what_is_required(config_of, write):
-    path = write("model: i3d\ndata_dir: shards\nworkdir: run\n")
+    path = write("model: i3d\ndata_dir: .\nworkdir: run\n")
     assert config_of("--config", path) == TrainingConfig(**REQUIRED | {"model": "i3d"})
 
 

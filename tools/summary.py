@@ -8,7 +8,7 @@ Exit codes: 0 done; 2 a network is unknown.
 
 from absl import app, flags
 
-from video_zoo import cli
+from video_zoo import cli, known_names
 
 _MARKDOWN = flags.DEFINE_bool("markdown", False, "As the tables of docs/models.md, all networks.")
 
@@ -18,6 +18,8 @@ def main(argv: list[str]) -> int:
 
 
 def _print(names: list[str]) -> None:
+    for name in names:
+        known_names.check_network(name, "NAME")
     import video_zoo
     from video_zoo.models.overview import models_table
 

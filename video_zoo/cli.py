@@ -1,6 +1,8 @@
 """What the command-line tools share: flags from a config class, and errors as one line."""
 
+import contextlib
 import dataclasses
+import io
 import os
 import pathlib
 import re
@@ -8,7 +10,7 @@ import signal
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags, logging
 
@@ -86,6 +88,7 @@ def from_flags(
     Raises:
         OSError: the file of ``--config`` cannot be read.
         ValueError: a setting is wrong, or one without a default is missing.
+        FileNotFoundError: what a setting names is not there.
     """
     given = {name: holder.value for name, holder in holders.items() if holder.present}
     path = given.pop(_CONFIG, None) if _CONFIG in holders else None
@@ -98,7 +101,10 @@ def from_flags(
     if missing:
         names, as_flags = (", ".join(map(form.format, missing)) for form in ("`{}`", "--{}"))
         raise ValueError(f"{names} must be given, as {as_flags} or in the file of --config.")
-    return make_config(config_class, settings)
+    config = make_config(config_class, settings)
+    if hasattr(config, "check_files"):
+        config.check_files()
+    return config
 
 
 def _argument_texts(docstring: str) -> dict[str, str]:
@@ -125,7 +131,7 @@ def fail(message: str) -> int:
 def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
     """Runs a tool's work and returns the exit code.
 
-    What a user can mend is printed as one line, with exit code 2; Ctrl-C gives 130.
+    What a user can mend is printed as one line, with exit code 2; Ctrl-C gives 130, SIGTERM 75.
 
     Args:
         work: the library call; what it returns is the exit code, None counts as 0.
@@ -149,13 +155,37 @@ def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
 
 def _exit_code(work: Callable[[], int | None], argv: list[str] | None) -> int:
     tool = pathlib.Path(sys.argv[0]).stem
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not all file names are UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells every copy between devices
     if argv is not None and len(argv) > 1:
         return fail(f"unexpected argument {argv[1]!r}; see --help")
+    with _sigterm_interrupts() as asked:
+        try:
+            return work() or 0
+        except USER_ERRORS as error:
+            if not asked:
+                return fail(str(error))
+        except KeyboardInterrupt:
+            pass
+    print(f"{tool}: interrupted", file=sys.stderr)
+    return INTERRUPTED[asked[0] if asked else signal.SIGINT]
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[list[int]]:
+    """Lets SIGTERM end the work as Ctrl-C does. Gives a list that has the signal once it came."""
+    asked = []
+
+    def end(signum: int, frame: object) -> None:
+        asked.append(signum)
+        if not hasattr(sys.modules.get("tensorflow"), "__version__"):
+            # An exception could get lost in the middle of an import, and nothing is begun yet.
+            os._exit(INTERRUPTED[signal.SIGTERM])
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
-        return work() or 0
-    except USER_ERRORS as error:
-        return fail(str(error))
-    except KeyboardInterrupt:
-        print(f"{tool}: interrupted", file=sys.stderr)
-        return 130
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -7,8 +7,9 @@ import pathlib
 import shutil
 import time
 
-from video_zoo import data, evaluation, training
-from video_zoo.data import synthetic
+from video_zoo import data, errors, evaluation, training
+from video_zoo.data import synthetic, whole_files
+from video_zoo.limits import LIMITS
 
 # What a network that understands motion must reach, and what it may not reach once the order of the
 # frames is gone.
@@ -34,6 +35,11 @@ class QuickstartConfig:
     epochs: int = 12
     virtual_devices: int = 2
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        errors.check_settings(
+            self, train_per_class=LIMITS["num_samples"], val_per_class=LIMITS["num_samples"]
+        )
 
 
 def quickstart(config: QuickstartConfig) -> bool:
@@ -113,7 +119,7 @@ def _start_anew_if_changed(folder: pathlib.Path, config: QuickstartConfig) -> No
             f"output_dir={str(folder)!r}"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(settings)
+    whole_files.write_text(mark, settings)
 
 
 def _print_results(

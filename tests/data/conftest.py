@@ -14,13 +14,13 @@ TICK = fractions.Fraction(1, 90_000)
 
 @pytest.fixture
 def make_files(tmp_path):
-    """A function (*names) that makes files of one byte, and gives their folder."""
+    """A function (*names) that makes files, each of its own content, and gives their folder."""
 
     def make(*names):
         for name in names:
             path = tmp_path / "videos" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"x")
+            path.write_text(name, encoding="utf-8")
         return tmp_path / "videos"
 
     return make

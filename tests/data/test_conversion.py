@@ -184,6 +184,21 @@ def test_tool_succeeds(videos, tmp_path):
     assert sum(split.num_frames for split in manifest.splits.values()) == 10 + 11 + 12
 
 
+def test_what_may_be_wrong_is_said_before_the_work(tmp_path, write_video, capsys):
+    write_video(tmp_path / "in" / "a" / "1.mp4", np.zeros((5, 32, 32, 3)))
+    (tmp_path / "in" / "b").mkdir()
+    config = ConversionConfig(str(tmp_path / "in"), str(tmp_path / "out"), workers=1)
+    result = convert(config)
+    notes = [f"note: {note}" for note in result.notes]
+    assert notes == [
+        "note: class folders without a video: b",
+        "note: all videos are of one class, 'a'",
+        "note: no class has a validation video",
+    ]
+    lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    assert [line for line in lines if line][:3] == notes
+
+
 def test_a_split_without_any_usable_clip(tmp_path, write_video):
     write_video(tmp_path / "in" / "train" / "a" / "1.mp4", np.zeros((5, 32, 32, 3)))
     (tmp_path / "in" / "val" / "a").mkdir(parents=True)

@@ -234,7 +234,7 @@ def test_what_is_no_shard_folder(copied, tmp_path):
     (copied / "label_map.txt").unlink()
     with pytest.raises(FileNotFoundError, match=r"`data_dir` must hold label_map.txt"):
         inspect(copied)
-    with pytest.raises(ValueError, match="`columns` must be a positive integer. Received: colu"):
+    with pytest.raises(ValueError, match="`columns` must be an integer from 1 to 1,000. Rec"):
         InspectionConfig("folder", columns=0)
 
 

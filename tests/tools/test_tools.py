@@ -185,7 +185,7 @@ def test_mistakes_in_a_config_file_are_one_line(tool, tmp_path):
     place = [f"--data_dir={tmp_path}", f"--workdir={tmp_path / 'run'}", f"--config={path}"]
     for text, message in (
         ("learning_rat: 1", f"Received: learning_rat in {path}. Did you mean learning_rate?"),
-        ("model: i3d\nlabel_smoothing: 1", "`label_smoothing` must be at least 0 and less than 1"),
+        ("model: i3d\nlabel_smoothing: 1", "`label_smoothing` must be at least 0 and below 1"),
         ("model: i3d\nepochs: 1\nsteps: 2", "one of `epochs`, `steps` and `max_hours` may be"),
         ("model: i3d\nsteps: [\n  1,\n  }", f"config='{path}' (line 4: "),
         ("steps: 2", "`model` must be given, as --model or in the file of --config."),

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from video_zoo.evaluation.metrics import video_metrics
 from video_zoo.training import TrainingConfig, batch_norm, callbacks, checks
 from video_zoo.training.initial import Task, compiled_model
-from video_zoo.training.steps import Steps
+from video_zoo.training.steps import Steps, ranks
 from video_zoo.training.strategy import build_from_one_clip
 
 CLIPS = np.random.default_rng(0).integers(0, 255, (6, 2, 16, 16, 3), np.uint8)
@@ -23,14 +24,19 @@ def dataset():
 
 @pytest.fixture
 def prepared(tiny_run):
-    """A function (**settings) -> (network, its steps), with plain SGD at rate 1 and no dropout."""
+    """A function (**settings) -> (network, its steps), with plain SGD at rate 1 and no dropout.
 
-    def prepare(**settings):
+    With a ``loss_scale``, the loss is scaled as with mixed_float16, whose pools CPUs lack.
+    """
+
+    def prepare(loss_scale=None, **settings):
         keras.utils.set_random_seed(0)
         base = {"num_frames": 2, "image_size": 16, "optimizer": "sgd", "momentum": 0.0}
         base |= {"learning_rate": 1.0, "dropout_rate": 0.0}
         config = TrainingConfig(**tiny_run | base | settings, data_dir="-", workdir="-")
         model = compiled_model(config, Task(5))
+        if loss_scale is not None:
+            model.optimizer = keras.optimizers.LossScaleOptimizer(model.optimizer, loss_scale)
         build_from_one_clip(model, dataset())
         return model, Steps(model, config, 5)
 
@@ -112,6 +118,18 @@ def test_a_long_gradient_is_shortened_to_the_limit(prepared):
     assert norm_of_change(before, model) == pytest.approx(0.01, rel=1e-3)
 
 
+def test_a_scaled_loss_gives_the_same_norm_and_the_same_clipped_step(prepared):
+    results = []
+    for loss_scale in (None, 1024.0):
+        model, steps = prepared(clip_norm=0.01, loss_scale=loss_scale)
+        fix_statistics(model)
+        model.fit(dataset(), shuffle=False, verbose=0)
+        results.append((values(model), float(steps.loss), float(steps.gradient_norm)))
+    (plain, *numbers), (scaled, *other_numbers) = results
+    assert_same(plain, scaled)
+    assert other_numbers == pytest.approx(numbers, rel=1e-5)
+
+
 def test_validation_counts_its_confusions(prepared):
     model, steps = prepared()
     model.evaluate(dataset(), verbose=0)
@@ -120,6 +138,18 @@ def test_validation_counts_its_confusions(prepared):
     for true, found, weight in zip(LABELS.argmax(axis=1), predicted, WEIGHTS, strict=True):
         expected[true, found] += weight > 0
     np.testing.assert_array_equal(steps.confusion, expected)
+
+
+def test_equal_scores_share_their_rank_in_training_as_in_evaluation():
+    """Keras's own top-5 would be 1 with a network that tells no class from another."""
+    scores = np.random.default_rng(0).integers(0, 3, (40, 8)).astype(np.float32)
+    scores[0] = 0.0
+    labels = np.arange(40) % 8
+    expected = video_metrics(scores, labels)
+    for k in (1, 5):
+        metric = keras.metrics.TopKCategoricalAccuracy(k)
+        found = metric(np.eye(8, dtype=np.float32)[labels], ranks(tf.constant(scores)))
+        assert float(found) == pytest.approx(expected[f"top{k}"])
 
 
 def test_averages_take_the_place_of_the_weights_and_go_again(prepared):

@@ -9,6 +9,8 @@ import os
 
 import tensorflow as tf
 
+from video_zoo import errors
+
 from . import sampling, transforms
 
 DTYPES = ("float32", "uint8")
@@ -39,31 +41,7 @@ class ClipConfig:
     frame_order: str = "sequential"
 
     def __post_init__(self) -> None:
-        for argument in ("num_frames", "frame_stride", "image_size"):
-            check_positive(argument, getattr(self, argument))
-        check_choice("frame_order", self.frame_order, sampling.FRAME_ORDERS)
-
-
-def check_positive(argument: str, value: int) -> None:
-    """Raises ValueError unless ``value`` is an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"`{argument}` must be a positive integer. Received: {argument}={value!r}")
-
-
-def check_choice(argument: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raises ValueError unless ``value`` is one of ``allowed``."""
-    if value not in allowed:
-        raise ValueError(
-            f"`{argument}` must be one of {', '.join(map(repr, allowed))}. "
-            f"Received: {argument}={value!r}"
-        )
-
-
-def check_views(num_clips: int, num_crops: int) -> None:
-    """Raises ValueError unless a video can be seen in ``num_clips`` x ``num_crops`` views."""
-    check_positive("num_clips", num_clips)
-    if num_crops not in (1, 3):
-        raise ValueError(f"`num_crops` must be 1 or 3. Received: num_crops={num_crops!r}")
+        errors.check_settings(self)
 
 
 def views(

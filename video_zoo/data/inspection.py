@@ -9,52 +9,11 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from . import filesystems, flow, manifests, tfrecord, transforms
+from . import filesystems, finish, flow, manifests, tfrecord, transforms
 from .augmentation_config import AugmentationConfig
+from .inspection_config import InspectionConfig
 
-
-@dataclasses.dataclass(frozen=True)
-class InspectionConfig:
-    """What to check, and what to show.
-
-    Args:
-        data_dir: folder of shards.
-        split: this split alone.
-        max_records: check at most so many records of each shard.
-        contact_sheet: PNG file to write, which shows sampled clips as a network would see them.
-        sheet_split: split that the contact sheet samples; the first that is checked by default.
-        num_clips: clips on the contact sheet.
-        columns: frames of a clip that the contact sheet shows, evenly spaced in the clip.
-        num_frames: frames of a clip.
-        frame_stride: step between the frames of a clip, in stored frames.
-        image_size: height and width of a clip in pixels.
-        random_flip: whether clips are mirrored at random.
-        augment: show clips augmented as well, by each option alone unless options are given.
-        seed: of the sample and of all that is random in a clip.
-    """
-
-    data_dir: str
-    split: str | None = None
-    max_records: int | None = None
-    contact_sheet: str | None = None
-    sheet_split: str | None = None
-    num_clips: int = 6
-    columns: int = 8
-    num_frames: int = 64
-    frame_stride: int = 1
-    image_size: int = 224
-    random_flip: bool = True
-    augment: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        positive = ("num_clips", "columns", "num_frames", "frame_stride", "image_size")
-        for argument in positive if self.max_records is None else (*positive, "max_records"):
-            value = getattr(self, argument)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"`{argument}` must be a positive integer. Received: {argument}={value!r}"
-                )
+_NOTES_SHOWN = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +72,7 @@ class DatasetReport:
         modality: what the frames are: "rgb", or optical flow.
         splits: split name -> :class:`SplitReport`.
         problems: all that were found, in order of the shards.
+        notes: (file, what is missing of it) of clips that were not whole when they were converted.
         contact_sheet: the PNG file, if one was written.
     """
 
@@ -121,11 +81,15 @@ class DatasetReport:
     modality: str
     splits: dict[str, SplitReport] = dataclasses.field(default_factory=dict)
     problems: list[Problem] = dataclasses.field(default_factory=list)
+    notes: tuple[tuple[str, str], ...] = ()
     contact_sheet: str | None = None
 
     def summary(self) -> str:
         """The statistics and the problems, as lines of text."""
         lines = [line for name, split in self.splits.items() for line in _describe(name, split)]
+        lines += [f"not whole: {file}: {note}" for file, note in self.notes[:_NOTES_SHOWN]]
+        if len(self.notes) > _NOTES_SHOWN:
+            lines += [f"not whole: {len(self.notes)} in all, see {finish.NOTES_NAME}"]
         lines += [f"problem: {problem}" for problem in self.problems]
         count = len(self.problems)
         lines += [f"{count} problem{'s' * (count != 1)} found" if count else "no problems found"]
@@ -178,7 +142,8 @@ def inspect_dataset(
     class_names = manifests.load_label_map(config.data_dir)
     manifest = manifests.load_manifest(config.data_dir)
     modality = flow.RGB if manifest is None else manifest.modality
-    report = DatasetReport(config.data_dir, class_names, modality)
+    notes = finish.read_notes(config.data_dir)
+    report = DatasetReport(config.data_dir, class_names, modality, notes=notes)
     if config.contact_sheet is not None:
         from . import contact_sheet  # matplotlib is slow to load
 

@@ -11,15 +11,14 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from video_zoo import errors
+
 from . import augmentation as augment
 from . import records, sampling, service, transforms
 from .augmentation_config import AugmentationConfig
 from .clips import (
     DTYPES,
     ClipConfig,
-    check_choice,
-    check_positive,
-    check_views,
     decode_clips,
     gather_clips,
     in_dtype,
@@ -129,8 +128,8 @@ def training_dataset(
         tf.errors.InvalidArgumentError: while iterating, a record is damaged or its label is outside
             the label map; the message names the shard and the record.
     """
-    check_positive("batch_size", batch_size)
-    check_choice("dtype", dtype, DTYPES)
+    errors.check("batch_size", batch_size)
+    errors.check_choice("dtype", dtype, DTYPES)
     service.check(data_service, skipped)
     check_worker(worker, batch_size, data_service)
     source = Split.open(data_dir, split)
@@ -228,9 +227,10 @@ def evaluation_dataset(
         ValueError, FileNotFoundError, tf.errors.InvalidArgumentError: as
             :func:`training_dataset`.
     """
-    check_positive("batch_size", batch_size)
-    check_choice("dtype", dtype, DTYPES)
-    check_views(num_clips, num_crops)
+    errors.check("batch_size", batch_size)
+    errors.check_choice("dtype", dtype, DTYPES)
+    errors.check("num_clips", num_clips)
+    errors.check("num_crops", num_crops)
     service.check(data_service, skipped)
     check_worker(worker, batch_size, data_service)
     if worker[1] > 1 and not weights:

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from . import tfrecord
 
-ON_BAD_RECORD = ("error", "skip")
 # A record in a file: its length in 8 bytes, 4 of checksum, the contents, 4 of checksum.
 _HEADER, _FOOTER = 12, 4
 DAMAGED = "damaged in the file"

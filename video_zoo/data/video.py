@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from video_zoo import errors
 from video_zoo.data import flow, readers
 from video_zoo.data.readers import UnusableVideo
 from video_zoo.data.resampling import TIME_SLACK, TimedFrames, on_display
@@ -58,22 +59,7 @@ class EncodingConfig:
     flow_bound: float = 20.0
 
     def __post_init__(self):
-        fps_fits = self.fps is None or 0 < self.fps <= 1000
-        seconds_fit = self.max_clip_seconds is None or 0 < self.max_clip_seconds < math.inf
-        for name, allowed, fits in (
-            ("fps", "above 0 and at most 1000, or None to keep every frame", fps_fits),
-            ("short_side", "from 1 to 8192 pixels", 1 <= self.short_side <= 8192),
-            ("jpeg_quality", "from 1 to 100", 1 <= self.jpeg_quality <= 100),
-            ("min_frames", "1 or more", self.min_frames >= 1),
-            ("min_fraction", "from 0 to 1", 0 <= self.min_fraction <= 1),
-            ("max_clip_seconds", "above 0 seconds, or None for all", seconds_fit),
-            ("modality", f"one of {', '.join(flow.MODALITIES)}", self.modality in flow.MODALITIES),
-            ("flow_bound", "above 0 pixels", 0 < self.flow_bound < math.inf),
-        ):
-            if not fits:
-                raise ValueError(
-                    f"`{name}` must be {allowed}. Received: {name}={getattr(self, name)}."
-                )
+        errors.check_settings(self, modality=flow.MODALITIES)
 
 
 @dataclasses.dataclass(frozen=True)

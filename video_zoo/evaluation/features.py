@@ -13,67 +13,15 @@ import tensorflow as tf
 import tqdm
 
 from video_zoo.data import flow, layouts, sampling, tfrecord, video, whole_files
-from video_zoo.data.clips import check_positive, check_views
 from video_zoo.data.source import Split
 from video_zoo.models.transfer import feature_extractor
 
-from .feature_files import FORMATS, VideoFeatures, read_features, write_features
+from .config import ExtractionConfig
+from .feature_files import VideoFeatures, read_features, write_features
 from .run import TrainedNetwork, load_network
 from .views import clips_of_video, encoding_of
 
 SETTINGS = "features.json"
-POOLINGS = ("avg", "max", "none")
-
-
-@dataclasses.dataclass(frozen=True)
-class ExtractionConfig:
-    """Which features of which videos.
-
-    Args:
-        endpoints: names of endpoints or layers, separated by commas.
-        output_dir: folder of the features.
-        workdir: folder of a run; its ``best.keras`` is taken.
-        checkpoint: a ``.keras`` file instead of that.
-        model: name of a network instead of both, with ``weights``.
-        weights: published name or file of weights of ``model``.
-        data_dir: folder of shards, in place of video files.
-        split: split of it.
-        pooling: "avg" or "max" over time and space, or "none" for whole feature maps.
-        num_clips: clips per video, evenly spaced in time.
-        num_crops: 1 (centre) or 3 (along the long side) of each.
-        batch_size: views per step.
-        format: "npz" or "tfrecord".
-    """
-
-    endpoints: str | Sequence[str]
-    output_dir: str
-    workdir: str | None = None
-    checkpoint: str | None = None
-    model: str | None = None
-    weights: str | None = None
-    data_dir: str | None = None
-    split: str = "val"
-    pooling: str = "avg"
-    num_clips: int = 1
-    num_crops: int = 1
-    batch_size: int = 5
-    format: str = "npz"
-
-    def __post_init__(self) -> None:
-        for argument, allowed in (("pooling", POOLINGS), ("format", FORMATS)):
-            if getattr(self, argument) not in allowed:
-                raise ValueError(
-                    f"`{argument}` must be one of {', '.join(map(repr, allowed))}. "
-                    f"Received: {argument}={getattr(self, argument)!r}"
-                )
-        check_views(self.num_clips, self.num_crops)
-        check_positive("batch_size", self.batch_size)
-
-    @property
-    def names(self) -> list[str]:
-        """The endpoints, one by one."""
-        names = self.endpoints.split(",") if isinstance(self.endpoints, str) else self.endpoints
-        return [name.strip() for name in names]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,8 +65,8 @@ def extract_features(
         inputs: video files, and folders that are searched for them; none with ``data_dir``.
 
     Raises:
-        ValueError: a setting is out of range, ``output_dir`` holds features of other settings, or
-            the shards are damaged.
+        ValueError: a setting is out of range, ``output_dir`` holds features of other settings, the
+            shards are damaged, or a feature is NaN or infinite.
         FileNotFoundError: an input, the network or the shards are missing.
     """
     if bool(inputs) == (config.data_dir is not None):
@@ -126,6 +74,7 @@ def extract_features(
             "one of `inputs` and `data_dir` must be given. Received: "
             f"inputs={[os.fspath(each) for each in inputs]}, data_dir={config.data_dir!r}"
         )
+    config.check_files()
     source = Split.open(config.data_dir, config.split) if config.data_dir else None
     files = _find_files(inputs)
     if inputs:
@@ -159,6 +108,7 @@ def extract_features(
             result.problems[each.filename] = str(error)
             continue
         features = _features(frames, network, extractor, config)
+        _check_finite(features, each.filename)
         start = _starts(len(frames), network, config)
         write_features(path, VideoFeatures(features, start, each.filename, rate, each.label))
         result.written.append(path)
@@ -177,6 +127,18 @@ def _features(
         name: np.concatenate([np.asarray(batch[name], np.float32) for batch in batches])
         for name in batches[0]
     }
+
+
+def _check_finite(features: dict[str, np.ndarray], filename: str) -> None:
+    """Raises ValueError if a feature of the video ``filename`` is NaN or infinite."""
+    for endpoint, values in features.items():
+        if not (finite := np.isfinite(values)).all():
+            raise ValueError(
+                f"the features of a video must be finite, and those of {filename!r} at {endpoint} "
+                f"are not. Received: {values.size - finite.sum()} values of {values.size} that are "
+                "NaN or infinite. The network's weights are finite, so its values are too large "
+                "for their type: take another checkpoint, or float32."
+            )
 
 
 def _starts(length: int, network: TrainedNetwork, config: ExtractionConfig) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Two runs as one: every video of a split from its RGB and its flow clips, logits added."""
 
 import dataclasses
-import pathlib
 
 import tensorflow as tf
 
@@ -9,43 +8,9 @@ from video_zoo import models
 from video_zoo.data import pipeline
 from video_zoo.data.source import Split
 
+from .config import TwoStreamConfig
 from .evaluate import Views, check_data, score_and_write
 from .run import TrainedNetwork, load_network
-
-
-@dataclasses.dataclass(frozen=True)
-class TwoStreamConfig:
-    """Which two runs to evaluate together, and on what.
-
-    Args:
-        rgb_workdir: folder of a run on RGB shards; its ``best.keras`` is taken.
-        flow_workdir: folder of a run on flow shards of the same videos.
-        rgb_data_dir: folder of RGB shards. Defaults to that of the run.
-        flow_data_dir: folder of flow shards, converted from the same input with the same seed,
-            splits and number of shards. Defaults to that of the run.
-        split: split of both.
-        num_clips: clips per video, evenly spaced in time.
-        num_crops: 1 (centre) or 3 (along the long side) of each.
-        batch_size: views per step.
-        output_dir: where to write. Defaults to ``eval/SPLIT_two_stream`` in the folder of the RGB
-            run.
-    """
-
-    rgb_workdir: str
-    flow_workdir: str
-    rgb_data_dir: str | None = None
-    flow_data_dir: str | None = None
-    split: str = "val"
-    num_clips: int = 1
-    num_crops: int = 1
-    batch_size: int = 5
-    output_dir: str | None = None
-
-    def folder(self) -> pathlib.Path:
-        """Where the results go."""
-        if self.output_dir is not None:
-            return pathlib.Path(self.output_dir)
-        return pathlib.Path(self.rgb_workdir, "eval", f"{self.split}_two_stream")
 
 
 def evaluate_two_stream(config: TwoStreamConfig) -> dict:
@@ -63,6 +28,7 @@ def evaluate_two_stream(config: TwoStreamConfig) -> dict:
             different classes, or the shards do not hold the same videos in the same order.
         FileNotFoundError: a run or shards are missing.
     """
+    config.check_files()
     networks = {
         "rgb": load_network(config.rgb_workdir),
         "flow": load_network(config.flow_workdir),
