@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from video_zoo.data import whole_files
 from video_zoo.data.ownership import sole_owner
-from video_zoo.data.records import SkippedRecords, data_error
+from video_zoo.data.records import SkippedRecords, named_errors
 from video_zoo.data.source import Split
 
 from . import agreement, batch_norm, callbacks, checkpoint, checks, multi_worker, sight
@@ -74,7 +74,7 @@ def train(config: TrainingConfig) -> TrainingResult:
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     sources = {s: Split.open(config.data_dir, s) for s in (config.train_split, config.val_split)}
-    for source in sources.values():
+    for source in sources.values() if config.on_bad_record == "error" else ():
         checks.check_shards(source)
     workdir = prepare_workdir(config)
     # The other workers of a run write nothing.
@@ -89,7 +89,7 @@ def _work_in(
     strategy: tf.distribute.Strategy,
     workers: Cluster | None,
 ) -> TrainingResult:
-    run = _Run(config, workdir, sources[config.train_split], strategy, workers)
+    run = _Run(config, workdir, sources, strategy, workers)
     if run.ended:
         clock = run.clock
         print(
@@ -111,10 +111,11 @@ class _Run:
         self,
         config: TrainingConfig,
         workdir: pathlib.Path,
-        source: Split,
+        sources: dict[str, Split],
         strategy: tf.distribute.Strategy,
         workers: Cluster | None,
     ) -> None:
+        source, self.sources = sources[config.train_split], list(sources.values())
         self.config, self.workdir, self.source, self.strategy = config, workdir, source, strategy
         self.workers, self.writes = workers, is_chief(workers)
         self.newest = checkpoint.latest_checkpoint(workdir)
@@ -211,7 +212,8 @@ class _Run:
 
     def _ready(self, model: keras.Model) -> tuple[Steps, np.ndarray]:
         """The steps of the network, which have been tried, and the clips of the first batch."""
-        build_from_one_clip(model, self.batches.training(0))
+        with self._explained():
+            build_from_one_clip(model, self.batches.training(0))
         steps = Steps(model, self.config, self.source.num_classes)
         if self.workers is not None:
             multi_worker.reduce_logs(model)
@@ -325,18 +327,13 @@ class _Run:
     def _explained(self) -> Iterator[None]:
         """Turns TensorFlow's errors, and a loss that is none, into what a user can mend."""
         try:
-            yield
+            with named_errors(*self.sources):
+                yield
         except FloatingPointError as error:
             raise FloatingPointError(
                 f"{error} {self._keep_bad_batch()}The checkpoints before it stay in "
                 f"{self.workdir / checkpoint.FOLDER}. Lower `learning_rate`, add `warmup_steps`, "
                 "or set `clip_norm`."
-            ) from error
-        except tf.errors.InvalidArgumentError as error:
-            raise data_error(error) from error
-        except tf.errors.NotFoundError as error:
-            raise FileNotFoundError(
-                f"a shard cannot be opened any more: {error.message}"
             ) from error
         except tf.errors.ResourceExhaustedError as error:
             raise MemoryError(
