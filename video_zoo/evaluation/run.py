@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from video_zoo import models
+from video_zoo.backend import leave_gpus_to_keras
 from video_zoo.data.pipeline import ClipConfig
 from video_zoo.models.weights import WeightsInfo, check_finite, find, weights_info
 
@@ -55,6 +56,8 @@ class TrainedNetwork:
 
     def probabilities(self, clips: np.ndarray) -> np.ndarray:
         """Class probabilities, float32 [batch, num_classes], of clips in [-1, 1]."""
+        if keras.backend.backend() != "tensorflow":  # others take no tensors of TensorFlow
+            clips = keras.tree.map_structure(np.asarray, clips)
         outputs = np.asarray(self.model.predict_on_batch(clips), np.float32)
         activation = getattr(self.model.layers[-1], "activation", None)
         if activation is keras.activations.softmax:
@@ -98,6 +101,7 @@ def load_network(
         FileNotFoundError: there is no such run or file.
         OSError: published weights cannot be fetched.
     """
+    leave_gpus_to_keras()
     given = workdir is not None or checkpoint is not None
     if (model is None) != (weights is None) or given == (model is not None):
         raise ValueError(
