@@ -13,13 +13,14 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from video_zoo.data import flow, layouts, records, sampling, video, whole_files
+from video_zoo.data import flow, records, sampling, video, whole_files
 from video_zoo.data.clips import NO_PLACE
 from video_zoo.data.source import Split
 from video_zoo.models.transfer import feature_extractor
 
 from .config import ExtractionConfig
 from .feature_files import VideoFeatures, read_features, write_features
+from .inputs import list_inputs
 from .run import TrainedNetwork, load_network
 from .views import clips_of_video, encoding_of
 
@@ -167,28 +168,19 @@ def _starts(length: int, network: TrainedNetwork, config: ExtractionConfig) -> n
 def _find_files(inputs: Sequence[str | os.PathLike]) -> list[tuple[str, str]]:
     """(name of the features, file) of every video."""
     found = {}
-    for each in map(os.fspath, inputs):
-        if os.path.isdir(each):
-            names = {name: os.path.join(each, name) for name in layouts.list_videos(each)}
-        elif os.path.exists(each):
-            names = {os.path.basename(each): each}
-        else:
+    for name, file in list_inputs(inputs, "inputs"):
+        if not os.path.exists(file):
             raise FileNotFoundError(
-                f"`inputs` must be video files, or folders of them. Received: {each!r}, which "
+                f"`inputs` must be video files, or folders of them. Received: {file!r}, which "
                 "does not exist."
             )
-        for name, file in names.items():
-            if name in found and os.path.abspath(found[name]) != os.path.abspath(file):
-                raise ValueError(
-                    "`inputs` must be videos of different names in their folders, as their "
-                    f"features have these names. Received: {found[name]!r} and {file!r}. Pass "
-                    "the folder above both, or extract them into two folders."
-                )
-            found[name] = file
-    if inputs and not found:
-        raise ValueError(
-            f"`inputs` must hold videos. Received: {', '.join(map(os.fspath, inputs))}, without any"
-        )
+        if name in found and os.path.abspath(found[name]) != os.path.abspath(file):
+            raise ValueError(
+                "`inputs` must be videos of different names in their folders, as their "
+                f"features have these names. Received: {found[name]!r} and {file!r}. Pass "
+                "the folder above both, or extract them into two folders."
+            )
+        found[name] = file
     return list(found.items())
 
 
