@@ -157,6 +157,11 @@ def _about(path: str, argument: str, run: Mapping) -> WeightsInfo:
     about = info_of_file(path, argument)
     if about.assumed and run:
         about = _with_run(about, run)
+    _tell_assumed(path, about)
+    return about
+
+
+def _tell_assumed(path: str, about: WeightsInfo) -> None:
     if about.assumed:
         print(
             f"note: {path} does not say which clips its network was trained on: assumed are "
@@ -164,7 +169,6 @@ def _about(path: str, argument: str, run: Mapping) -> WeightsInfo:
             file=sys.stderr,
             flush=True,
         )
-    return about
 
 
 def _with_run(about: WeightsInfo, run: Mapping) -> WeightsInfo:
@@ -209,6 +213,7 @@ def _published(model: str, weights: str | os.PathLike, frame_order: str) -> Trai
         raise ValueError(
             f"`weights` must have a classifier. Received: weights={os.fspath(weights)!r}"
         )
+    _tell_assumed(os.fspath(weights), info)
     taken = info.convention
     network = models.get_model(
         model,
