@@ -21,9 +21,9 @@ SHARDS.append("val-00000-of-00001.tfrecord")
 @pytest.fixture(scope="module")
 def config(tmp_path_factory, write_video, counter_frames):
     folder = tmp_path_factory.mktemp("ranges")
-    for label in ("wave", "jump"):
+    for label, first in (("wave", 4), ("jump", 8)):
         for number in range(4):
-            write_video(folder / "in" / label / f"{number}.mp4", counter_frames(4 + number))
+            write_video(folder / "in" / label / f"{number}.mp4", counter_frames(first + number))
     (folder / "in" / "jump" / "empty.mp4").touch()
     return ConversionConfig(
         str(folder / "in"),

@@ -102,7 +102,7 @@ def test_a_wrong_ending(small):
 def test_a_file_that_holds_no_weights(ending, small, tmp_path):
     path = tmp_path / f"model{ending}"
     path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
-    with pytest.raises(ValueError, match=r"`weights` is not .*cut short\. Received: weights="):
+    with pytest.raises(ValueError, match="`weights` must be a whole .* file. Received: weights="):
         small("i3d", weights=path)
 
 

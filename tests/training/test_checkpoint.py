@@ -1,9 +1,11 @@
 """Files that a run continues from: all of its state is in them, and damage is seen."""
 
 import dataclasses
+import io
 import random
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
@@ -99,7 +101,34 @@ def test_a_checkpoint_that_is_cut_short_is_passed_over(share, two, capsys):
     content = newest.read_bytes()
     newest.write_bytes(content[: int(share * len(content))])
     assert latest_checkpoint(two) == older
-    assert f"warning: {newest} is passed over: damaged, or cut short" in capsys.readouterr().err
+    assert f"warning: {newest} cannot be continued from: it is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ("config.json", "it has no config.json"),
+        ("model.weights.h5", "it has no model.weights.h5"),
+        ("video_zoo.json", "it was not written by a run"),
+        ("optimizer", "it has no state of an optimizer"),
+    ],
+)
+def test_a_checkpoint_that_lacks_what_a_run_needs_is_passed_over(missing, told, two, capsys):
+    older, newest = checkpoint.checkpoints(two)
+    with zipfile.ZipFile(newest) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    if missing == "optimizer":
+        weights = io.BytesIO(members["model.weights.h5"])
+        with h5py.File(weights, "a") as file:
+            del file["optimizer"]
+        members["model.weights.h5"] = weights.getvalue()
+    else:
+        del members[missing]
+    with zipfile.ZipFile(newest, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert latest_checkpoint(two) == older
+    assert f"warning: {newest} cannot be continued from: {told}" in capsys.readouterr().err
 
 
 def test_the_classes_of_a_checkpoint_are_those_of_the_data(two):

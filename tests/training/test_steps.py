@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from video_zoo.evaluation.metrics import video_metrics
 from video_zoo.training import TrainingConfig, batch_norm, callbacks, checks
 from video_zoo.training.optimizer import make_optimizer
-from video_zoo.training.steps import Steps
+from video_zoo.training.steps import Steps, ranks
 from video_zoo.training.strategy import build_from_one_clip
 
 CLIPS = np.random.default_rng(0).integers(0, 255, (6, 2, 16, 16, 3), np.uint8)
@@ -178,6 +179,18 @@ def test_validation_tells_loss_and_accuracy_and_counts_its_confusions(prepared):
     expected = np.zeros((5, 5))
     np.add.at(expected, (true, found), WEIGHTS > 0)
     np.testing.assert_array_equal(steps.confusion, expected)
+
+
+def test_equal_scores_share_their_rank_in_training_as_in_evaluation():
+    """Keras's own top-5 would be 1 with a network that tells no class from another."""
+    scores = np.random.default_rng(0).integers(0, 3, (40, 8)).astype(np.float32)
+    scores[0] = 0.0
+    labels = np.arange(40) % 8
+    expected = video_metrics(scores, labels)
+    for k in (1, 5):
+        metric = keras.metrics.TopKCategoricalAccuracy(k)
+        found = metric(np.eye(8, dtype=np.float32)[labels], ranks(tf.constant(scores)))
+        assert float(found) == pytest.approx(expected[f"top{k}"])
 
 
 def test_averages_take_the_place_of_the_weights_and_go_again(prepared):

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from video_zoo.data import flow, video
-from video_zoo.data.clips import check_positive, check_views
 
+from .config import PredictionConfig
+from .inputs import list_inputs
 from .run import TrainedNetwork, check_scores, load_network
 from .views import clips_of_video, encoding_of
 
@@ -48,7 +49,7 @@ def predict(
     would give it.
 
     Args:
-        filenames: video files, or a single one.
+        filenames: video files, and folders that are searched for them; or a single one.
         workdir: folder of a run; its ``best.keras`` is taken.
         checkpoint: a ``.keras`` file instead of that.
         model: name of a builder instead, with ``weights``.
@@ -61,21 +62,23 @@ def predict(
         A prediction per file, in order; for an unusable one its ``problem``.
 
     Raises:
+        ValueError: the folders hold no videos.
         ValueError, OSError: as :func:`load_network`.
     """
     if isinstance(filenames, str | os.PathLike):
         filenames = [filenames]
-    check_views(num_clips, num_crops)
-    check_positive("top", top)
+    config = PredictionConfig(workdir, checkpoint, model, weights, num_clips, num_crops, top)
+    config.check_files()
+    files = [file for _, file in list_inputs(filenames, "filenames")]
     video.decoder_versions()  # fails before the network is loaded, if it does
     network = load_network(workdir, checkpoint, model=model, weights=weights)
+    network.check_classifier()
     encoding = encoding_of(network)
     network.check_channels(flow.channels(encoding.modality), "`filenames` must be videos")
     video.decoder_versions(encoding.modality)
     names = network.class_names or [str(index) for index in range(network.num_classes)]
     return (
-        _predict_one(os.fspath(filename), network, encoding, names, num_clips, num_crops, top)
-        for filename in filenames
+        _predict_one(file, network, encoding, names, num_clips, num_crops, top) for file in files
     )
 
 

@@ -6,11 +6,13 @@ from typing import Literal
 
 import keras
 
+from video_zoo import errors
+from video_zoo.published import WeightsEntry
+
 from . import layers
-from .checkpoints.entries import WeightsEntry
 from .saved import normalisation
 from .spec import Conv, Table, TemporalPlan, as_plan, smallest_input, symmetric
-from .weights import Source, find, load
+from .weights import Source, WeightsInfo, find, load
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,29 +53,21 @@ class Options:
     padding: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.num_classes, bool) or not (
-            isinstance(self.num_classes, int) and self.num_classes > 0
-        ):
-            self._refuse("num_classes", "a positive integer")
+        for argument in ("num_classes", "dropout_rate", "width_multiplier"):
+            errors.check(argument, getattr(self, argument))
         if self.pooling not in (None, "avg", "max"):
             self._refuse("pooling", "None, 'avg' or 'max'")
         if self.pooling is not None and self.include_top:
             self._refuse(
                 "pooling", "None when `include_top=True`: pass `include_top=False` with it"
             )
-        if not 0 <= self.dropout_rate < 1:
-            self._refuse("dropout_rate", "at least 0 and less than 1")
-        if not self.width_multiplier > 0:
-            self._refuse("width_multiplier", "greater than 0")
         if self.padding not in (None, "same", "symmetric"):
             self._refuse("padding", "None, 'same' or 'symmetric'")
         if self.aux_logits and not self.include_top:
             self._refuse("aux_logits", "False when `include_top=False`: it is a classifier")
 
     def _refuse(self, argument: str, allowed: str) -> None:
-        raise ValueError(
-            f"`{argument}` must be {allowed}. Received: {argument}={getattr(self, argument)!r}"
-        )
+        raise errors.refusal(argument, allowed, getattr(self, argument))
 
 
 def _check_input_shape(table: Table, shape: tuple[int | None, ...], name: str) -> None:
@@ -100,10 +94,15 @@ def _weights_of(architecture: Architecture, options: Options) -> Source | None:
     """The weights that the network will take; they must be of a network with its arguments."""
     if options.weights is None:
         return None
-    source = find(architecture.published, options.weights)
-    info, received = source.info, f"and weights={source.weights!r}"
-    if source.of_images:
-        return source
+    return find(
+        architecture.published,
+        options.weights,
+        lambda info, name: _check_weights(options, info, f"and weights={name!r}"),
+    )
+
+
+def _check_weights(options: Options, info: WeightsInfo, received: str) -> None:
+    """Raises ValueError if the arguments are others than the weights need."""
     if options.include_top and info.num_classes is None:
         raise ValueError(
             "`include_top` must be False: the weights have no classifier. "
@@ -126,7 +125,6 @@ def _weights_of(architecture: Architecture, options: Options) -> Source | None:
             f"`padding` must be None or {info.padding!r}, as in the weights. Received: "
             f"padding={options.padding!r} {received}"
         )
-    return source
 
 
 def _pairs_logits(x, options: Options):
@@ -136,14 +134,24 @@ def _pairs_logits(x, options: Options):
     """
     x = keras.ops.mean(x, axis=(2, 3), keepdims=True)
     if x.shape[1] != 1:
-        x = keras.layers.AveragePooling3D((2, 1, 1), strides=1, name="Logits_AvgPool_time")(x)
+        x = keras.layers.AveragePooling3D(
+            (2, 1, 1), strides=1, data_format="channels_last", name="Logits_AvgPool_time"
+        )(x)
     x = keras.layers.Dropout(options.dropout_rate, name="Logits_Dropout")(x)
-    x = keras.layers.Conv3D(options.num_classes, 1, dtype="float32", name="Logits_Conv3d_0c_1x1")(x)
-    return keras.layers.GlobalAveragePooling3D(dtype="float32", name="Logits")(x)
+    x = keras.layers.Conv3D(
+        options.num_classes,
+        1,
+        dtype="float32",
+        data_format="channels_last",
+        name="Logits_Conv3d_0c_1x1",
+    )(x)
+    return keras.layers.GlobalAveragePooling3D(
+        dtype="float32", data_format="channels_last", name="Logits"
+    )(x)
 
 
 def _global_logits(x, options: Options):
-    x = keras.layers.GlobalAveragePooling3D(name="Logits_AvgPool")(x)
+    x = keras.layers.GlobalAveragePooling3D(data_format="channels_last", name="Logits_AvgPool")(x)
     x = keras.layers.Dropout(options.dropout_rate, name="Logits_Dropout")(x)
     return keras.layers.Dense(options.num_classes, dtype="float32", name="Logits")(x)
 
@@ -161,7 +169,9 @@ def _auxiliary_logits(x, options: Options):
         # A window no larger than a small map, rather than SAME: where that pads one end only,
         # Keras' PyTorch backend averages copies of the border.
         window, padding = tuple(map(min, sizes, window)), "valid"
-    pool = keras.layers.AveragePooling3D(window, 3, padding, name="AuxLogits_AvgPool")
+    pool = keras.layers.AveragePooling3D(
+        window, 3, padding, data_format="channels_last", name="AuxLogits_AvgPool"
+    )
     x = pool(x)
     fits = all(n is not None and n >= 3 for n in x.shape[2:4])
     convs = (Conv(128), Conv(768, (1, 3, 3), padding="valid" if fits else "same"))
@@ -169,7 +179,7 @@ def _auxiliary_logits(x, options: Options):
         convs, ("AuxLogits_Conv3d_1b_1x1", "AuxLogits_Conv3d_2a_3x3"), strict=True
     ):
         x = layers.conv_chain(x, (conv,), [name], style, name)
-    x = keras.layers.GlobalAveragePooling3D(name="AuxLogits_Pool")(x)
+    x = keras.layers.GlobalAveragePooling3D(data_format="channels_last", name="AuxLogits_Pool")(x)
     logits = keras.layers.Dense(options.num_classes, dtype="float32", name="AuxLogits")(x)
     return _activated(logits, "AuxPredictions", options)
 
@@ -208,7 +218,7 @@ def build(architecture: Architecture, options: Options) -> keras.Model:
             "avg": keras.layers.GlobalAveragePooling3D,
             "max": keras.layers.GlobalMaxPooling3D,
         }
-        x = pools[options.pooling](name=f"{options.pooling}_pool")(x)
+        x = pools[options.pooling](data_format="channels_last", name=f"{options.pooling}_pool")(x)
     model = keras.Model(inputs, x if auxiliary is None else [x, auxiliary], name=options.name)
     if source is not None:
         load(model, source)
