@@ -78,13 +78,17 @@ def test_temporal_halves_compute_in_the_dtype_of_their_layer(policy):
 
 @pytest.mark.parametrize("mode", ["2d", "separable", "full"])
 @pytest.mark.parametrize("padding", ["same", "valid"])
-def test_one_group_per_channel_is_a_depthwise_convolution(padding, mode):
-    conv = keras.layers.Conv2D(8, 3, groups=4, padding=padding, name="grouped")
+@pytest.mark.parametrize(
+    ("groups", "kind"),
+    [(1, keras.layers.Conv3D), (2, keras.layers.Conv3D), (4, DepthwiseConv3D)],
+)
+def test_one_group_per_channel_is_a_depthwise_convolution(groups, kind, padding, mode):
+    conv = keras.layers.Conv2D(8, 3, groups=groups, padding=padding, name="grouped")
     conv.build((None, 8, 8, 4))
     conv.bias.assign(np.arange(8))
     pool = keras.layers.GlobalAveragePooling2D()
     video = check_still_video(network(conv, pool), convolution=mode)
-    assert type(video.get_layer("grouped")) is DepthwiseConv3D
+    assert type(video.get_layer("grouped")) is kind
 
 
 @pytest.mark.parametrize("noise_shape", [(None, 1, 1, 1), None])
