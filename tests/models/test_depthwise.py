@@ -77,6 +77,24 @@ def test_all_settings_come_back_from_a_saved_one():
     assert (again.name, again.trainable) == ("odd", False)
 
 
+def test_new_weights_are_those_of_the_initializers():
+    layer = DepthwiseConv3D(
+        (3, 2, 1),
+        depth_multiplier=2,
+        depthwise_initializer=keras.initializers.Constant(0.5),
+        bias_initializer="ones",
+        depthwise_regularizer=keras.regularizers.L2(0.1),
+        name="odd",
+    )
+    layer.build((None, 5, 6, 7, 4))
+    shapes = {weight.path: tuple(weight.shape) for weight in layer.weights}
+    assert shapes == {"odd/kernel": (3, 2, 1, 4, 2), "odd/bias": (8,)}  # so files name them
+    kernel, bias = layer.get_weights()
+    assert (np.unique(kernel), np.unique(bias)) == (0.5, 1)
+    (loss,) = layer.losses
+    assert float(loss) == pytest.approx(0.1 * 48 * 0.25)
+
+
 def _padded_in_space(clips, kernel, strides):
     sides = [(0, 0), (0, 0)]
     for axis in (2, 3):

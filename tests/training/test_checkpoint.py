@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import random
 import zipfile
 
@@ -169,6 +170,23 @@ def test_where_all_checkpoints_are_damaged_none_is_taken(tmp_path, capsys):
     newer, older = capsys.readouterr().err.splitlines()
     assert newer.endswith("step_00000002.keras cannot be continued from: it is empty, 0 bytes")
     assert "step_00000001.keras cannot be continued from: " in older
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"step": "7"}, {"step": 7.0}, {"seconds": None}, {"seeds": []}, {"metrics": {}}],
+    ids=str,
+)
+def test_a_position_of_other_types_is_refused(changed, tmp_path):
+    whole = dataclasses.asdict(Position(7, 2))
+    for name, value in (("good", whole), ("bad", whole | changed)):
+        with zipfile.ZipFile(tmp_path / f"{name}.keras", "w") as archive:
+            archive.writestr("video_zoo.json", json.dumps(value))
+    assert load_position(tmp_path / "good.keras") == Position(7, 2)
+    with pytest.raises(
+        ValueError, match="`checkpoint` must be .* does not say how far the run was"
+    ):
+        load_position(tmp_path / "bad.keras")
 
 
 def test_the_position_comes_back_with_the_state_of_dropout(model, tmp_path):
