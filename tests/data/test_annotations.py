@@ -330,6 +330,14 @@ def test_a_list_in_several_files(make_files, make_csv):
         read_annotations(folder, f"{lists[0]},none.csv")
 
 
+def test_each_of_several_lists_may_lie_at_home(make_files, make_csv, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    make_csv("1.mp4,run,train", name="one.csv")
+    make_csv("2.mp4,run,val", name="two.csv")
+    found = read_annotations(make_files("1.mp4", "2.mp4"), "~/one.csv,~/two.csv")
+    assert counts(found) == {("run", "train"): 1, ("run", "val"): 1}
+
+
 def test_a_comma_in_the_name_of_a_list(make_files, make_csv):
     found = read_annotations(make_files("1.mp4"), make_csv("1.mp4,run", name="a,b.csv"))
     assert found.labels == ("run",)

@@ -68,7 +68,9 @@ def predict(
     config = PredictionConfig(workdir, checkpoint, model, weights, num_clips, num_crops, top)
     config.check_files()
     video.decoder_versions()  # fails before the network is loaded, if it does
-    network = load_network(workdir, checkpoint, model=model, weights=weights)
+    network = load_network(
+        config.workdir, config.checkpoint, model=config.model, weights=config.weights
+    )
     network.check_classifier()
     encoding = encoding_of(network)
     network.check_channels(flow.channels(encoding.modality), "`filenames` must be videos")
