@@ -8,7 +8,7 @@
 was ended, however it was. docs/conversion.md and docs/data_format.md tell the rest.
 
 Exit codes: 0 all is well; 1 too many videos were skipped; 2 something is wrong with the flags, the
-input, the output folder, OpenCV or Apache Beam; 130 after Ctrl-C.
+input, the output folder, PyAV, OpenCV or Apache Beam; 130 after Ctrl-C.
 """
 
 # Every worker process imports this file again: nothing heavy may be imported at its top.
@@ -50,6 +50,9 @@ _JPEG_QUALITY = flags.DEFINE_integer("jpeg_quality", 95, "From 1 to 100.")
 _MIN_FRAMES = flags.DEFINE_integer("min_frames", 1, "Skip clips with fewer stored frames.")
 _MIN_FRACTION = flags.DEFINE_float(
     "min_fraction", 0.5, "Skip videos of which less than this part of the duration decodes."
+)
+_MAX_CLIP_SECONDS = flags.DEFINE_float(
+    "max_clip_seconds", None, "Store the first seconds of longer clips. Default: all of them."
 )
 _MODALITY = flags.DEFINE_string(
     "modality", "rgb", "rgb, or optical flow: flow_dis (fast), flow_tvl1 (I3D's)."
@@ -102,6 +105,7 @@ def _convert() -> int:
         jpeg_quality=_JPEG_QUALITY.value,
         min_frames=_MIN_FRAMES.value,
         min_fraction=_MIN_FRACTION.value,
+        max_clip_seconds=_MAX_CLIP_SECONDS.value,
         modality=_MODALITY.value,
         flow_bound=_FLOW_BOUND.value,
     )

@@ -78,6 +78,7 @@ LIMITS: dict[str, Range | tuple] = {
     "jpeg_quality": _count(100),
     "min_frames": _count(10_000_000),
     "min_fraction": _SHARE,
+    "max_clip_seconds": _above_0(604_800),
     "flow_bound": Range(0.001, 10_000),
     # Conversion.
     "num_shards": _count(1_000_000),

@@ -168,7 +168,7 @@ def test_train_tells_what_it_starts_from(run, tool, motion_shards, tmp_path):
         ),
         ("evaluate", ["--workdir=nowhere"], "evaluate: `workdir` must be the folder of a training"),
         ("evaluate", [], "evaluate: one of `workdir` and `checkpoint` must be given"),
-        ("predict", ["--workdir=nowhere"], "predict: `FILE...` must be one or more video files"),
+        ("predict", ["--workdir=nowhere"], "predict: `VIDEO...` must be one or more video files"),
     ],
 )
 def test_mistakes_are_one_line(name, arguments, message, tool, tmp_path, monkeypatch):

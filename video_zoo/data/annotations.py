@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from video_zoo import errors
 from video_zoo.data import kinetics, layouts
 from video_zoo.data.class_folders import read_class_folders
-from video_zoo.data.coverage import check_splits, class_notes, some
+from video_zoo.data.coverage import check_splits, class_remarks, some
 from video_zoo.data.duplicates import Videos, find_copies, find_duplicates
 from video_zoo.data.layouts import Clip, FolderContents, Listing
 
@@ -34,7 +34,7 @@ class Annotations:
         duplicates: tuple of `(file, problem)`. Clips that occur more than once, also as another
             path of the same file or as a file of equal content. Only those that are equal in all,
             label and split included, are converted once; the others stay.
-        notes: tuple of str. What may be wrong with the input and is no error, in one line each:
+        remarks: tuple of str. What may be wrong with the input and is no error, in one line each:
             classes without a training or validation video, folders without videos, and the like.
     """
 
@@ -43,7 +43,7 @@ class Annotations:
     missing: tuple[str, ...] = ()
     unnamed: tuple[str, ...] = ()
     duplicates: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def read_annotations(
@@ -143,7 +143,7 @@ def read_annotations(
         missing=tuple(sorted({each.name for each in absent})),
         unnamed=() if annotations is None else _unnamed(input_dir, contents, listing, videos),
         duplicates=tuple(sorted(duplicates)),
-        notes=(*_folder_notes(contents), *listing.notes, *class_notes(clips, unwanted)),
+        remarks=(*_folder_remarks(contents), *listing.remarks, *class_remarks(clips, unwanted)),
     )
 
 
@@ -163,7 +163,7 @@ def _path(input_dir: str, name: str) -> str:
     return os.path.normpath(os.path.join(input_dir, name))
 
 
-def _folder_notes(contents: FolderContents) -> Iterator[str]:
+def _folder_remarks(contents: FolderContents) -> Iterator[str]:
     if contents.unreadable:
         yield f"folders that cannot be read are left out: {some(contents.unreadable)}"
 

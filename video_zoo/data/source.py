@@ -114,7 +114,7 @@ def _count_records(shard: str) -> int:
 
 @functools.cache
 def _count_labels(shard: str, class_names: tuple[str, ...]) -> np.ndarray:
-    labels = tf.data.TFRecordDataset(shard).ignore_errors()
-    labels = labels.map(lambda record: tfrecord.parse_label(record, class_names))
+    labels = tf.data.TFRecordDataset(shard)
+    labels = labels.map(lambda record: tfrecord.parse_label(record, class_names)).ignore_errors()
     counts = collections.Counter(int(label) for label in labels)
     return np.array([counts[index] for index in range(len(class_names))])

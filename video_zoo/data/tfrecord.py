@@ -125,7 +125,8 @@ def parse_example(
         dict of tensors: `"frames"` (string `[num_frames]`, encoded JPEGs) and the scalars `"label"`
         (int64, -1 for an example without a label), `"filename"` (string, `""` when absent),
         `"height"` and `"width"` (int64, pixels, 0 when absent) and `"frame_rate"` (float32, frames
-        per second, 0 when absent).
+        per second, 0 when absent); and `"texts"` (string `[2]`, its class name under either key,
+        `""` when absent).
 
     Raises:
         tf.errors.InvalidArgumentError: when run, if the example is not a ``SequenceExample`` or
@@ -133,18 +134,13 @@ def parse_example(
     """
     context, feature_lists = tf.io.parse_single_sequence_example(
         serialized,
-        context_features={
-            **_LABEL_FEATURES,
-            FILENAME: tf.io.FixedLenFeature([], tf.string, default_value=""),
-            HEIGHT: tf.io.FixedLenFeature([], tf.int64, default_value=0),
-            WIDTH: tf.io.FixedLenFeature([], tf.int64, default_value=0),
-            FRAME_RATE: tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
-        },
+        context_features=CONTEXT_FEATURES,
         sequence_features={ENCODED: tf.io.FixedLenSequenceFeature([], tf.string)},
     )
     return {
         "frames": feature_lists[ENCODED],
         "label": _label(context, class_names),
+        "texts": tf.stack([context[LABEL_TEXT], context[LABEL_STRING]]),
         "filename": context[FILENAME],
         "height": context[HEIGHT],
         "width": context[WIDTH],
@@ -162,6 +158,14 @@ _LABEL_FEATURES = {
     LABEL_INDEX: tf.io.FixedLenFeature([], tf.int64, default_value=UNLABELLED),
     LABEL_TEXT: tf.io.FixedLenFeature([], tf.string, default_value=""),
     LABEL_STRING: tf.io.FixedLenFeature([], tf.string, default_value=""),
+}
+# All of the context that is read.
+CONTEXT_FEATURES = {
+    **_LABEL_FEATURES,
+    FILENAME: tf.io.FixedLenFeature([], tf.string, default_value=""),
+    HEIGHT: tf.io.FixedLenFeature([], tf.int64, default_value=0),
+    WIDTH: tf.io.FixedLenFeature([], tf.int64, default_value=0),
+    FRAME_RATE: tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
 }
 
 

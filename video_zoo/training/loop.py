@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from video_zoo.data import whole_files
 from video_zoo.data.ownership import sole_owner
-from video_zoo.data.records import SkippedRecords, data_error
+from video_zoo.data.records import SkippedRecords, named_errors
 from video_zoo.data.service_config import check_trust
 from video_zoo.data.source import Split
 
@@ -103,7 +103,7 @@ def _work_in(
     strategy: tf.distribute.Strategy,
     workers: Cluster | None,
 ) -> TrainingResult:
-    run = _Run(config, workdir, sources[config.train_split], strategy, workers)
+    run = _Run(config, workdir, sources, strategy, workers)
     if run.ended:
         clock = run.clock
         print(
@@ -125,10 +125,11 @@ class _Run:
         self,
         config: TrainingConfig,
         workdir: pathlib.Path,
-        source: Split,
+        sources: dict[str, Split],
         strategy: tf.distribute.Strategy,
         workers: Cluster | None,
     ) -> None:
+        source, self.sources = sources[config.train_split], list(sources.values())
         self.config, self.workdir, self.source, self.strategy = config, workdir, source, strategy
         self.workers, self.writes = workers, is_chief(workers)
         self.newest = checkpoint.latest_checkpoint(workdir)
@@ -244,7 +245,8 @@ class _Run:
 
     def _ready(self, model: keras.Model) -> tuple[Steps, np.ndarray]:
         """The steps of the network, which have been tried, and the clips of the first batch."""
-        build_from_one_clip(model, self.batches.training(0))
+        with self._explained():
+            build_from_one_clip(model, self.batches.training(0))
         steps = Steps(model, self.config, self.source.num_classes)
         if self.workers is not None:
             multi_worker.reduce_logs(model)
@@ -362,19 +364,13 @@ class _Run:
     def _explained(self) -> Iterator[None]:
         """Turns TensorFlow's errors, and a loss that is none, into what a user can mend."""
         try:
-            with enough_room(self.workdir, self.clock):
+            with enough_room(self.workdir, self.clock), named_errors(*self.sources):
                 yield
         except FloatingPointError as error:
             raise FloatingPointError(
                 f"{error} {self._keep_bad_batch()}The checkpoints before it stay in "
                 f"{self.workdir / checkpoint.FOLDER}. Lower `learning_rate`, add `warmup_steps`, "
                 "or set `clip_norm`."
-            ) from error
-        except tf.errors.InvalidArgumentError as error:
-            raise data_error(error) from error
-        except tf.errors.NotFoundError as error:
-            raise FileNotFoundError(
-                f"a shard cannot be opened any more: {error.message}"
             ) from error
 
     def _keep_bad_batch(self) -> str:
