@@ -36,6 +36,14 @@ def test_lists_and_label_maps_name_one_class_in_any_form(make_files, make_csv):
         read_annotations(make_files("1.mp4"), make_csv(*rows), label_map=twice)
 
 
+def test_a_list_finds_a_file_whose_name_looks_equal(make_files, make_csv):
+    folder = make_files(f"{DECOMPOSED}/1.mp4", f"{COMPOSED}.mp4")
+    rows = (f"{COMPOSED}/1.mp4,a", f"{DECOMPOSED}.mp4,b")
+    found = read_annotations(folder, make_csv(*rows), val_fraction=0)
+    assert all(os.path.isfile(clip.path) for clip in found.clips)
+    assert (len(found.clips), found.missing, found.unnamed) == (2, (), ())
+
+
 def test_val_fraction(ten_classes, make_files):
     found = read_annotations(ten_classes)
     assert set(counts(found).values()) == {2, 18}

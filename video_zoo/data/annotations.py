@@ -211,7 +211,7 @@ def _read_lists(input_dir: str, videos: Sequence[str], annotations: str) -> List
         if rows and "youtube_id" in [name.strip().lower() for name in rows[0][1]]:
             listing.extend(kinetics.read_csv(input_dir, files, path, rows))
         else:
-            listing.extend(layouts.read_list(input_dir, path, rows))
+            listing.extend(layouts.read_list(input_dir, videos, path, rows))
     if not listing.clips:
         absent = listing.absent
         raise ValueError(
