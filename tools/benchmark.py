@@ -45,7 +45,8 @@ def main() -> None:
 
     def work() -> None:
         settings = cli.from_flags(config_class, holders)
-        module = importlib.import_module(f"video_zoo.benchmarks.{name}")
+        with cli.loading():
+            module = importlib.import_module(f"video_zoo.benchmarks.{name}")
         print(getattr(module, measure)(settings))
 
     argv = [sys.argv[0], *sys.argv[2:]]

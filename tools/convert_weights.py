@@ -23,7 +23,8 @@ def main(argv: list[str]) -> int:
 
 def _convert() -> None:
     config = cli.from_flags(WeightsConversionConfig, _FLAGS)
-    from video_zoo.models.checkpoints.convert import convert
+    with cli.loading():
+        from video_zoo.models.checkpoints.convert import convert
 
     done = convert(**dataclasses.asdict(config))
     for weight in done.weights:

@@ -26,7 +26,8 @@ def main(argv: list[str]) -> int:
 
 def _serve() -> None:
     config = cli.from_flags(ServiceConfig, _FLAGS)
-    from video_zoo.data import service
+    with cli.loading():
+        from video_zoo.data import service
 
     service.serve(config)
 

@@ -27,7 +27,8 @@ def main(argv: list[str]) -> int:
 def _inspect() -> int:
     config = cli.from_flags(InspectionConfig, _FLAGS)
     augmentation = cli.from_flags(AugmentationConfig, _AUGMENTATION)
-    from video_zoo.data.inspection import inspect_dataset
+    with cli.loading():
+        from video_zoo.data.inspection import inspect_dataset
 
     report = inspect_dataset(config, augmentation)
     print(report.summary())

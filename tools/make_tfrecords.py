@@ -92,7 +92,7 @@ flags.register_multi_flags_validator(
 
 
 def main(argv: list[str]) -> int:
-    return cli.run(_merge if _MERGE.value else _convert, argv)
+    return cli.run(_merge if _MERGE.value else _convert, argv, names={"input_dir": "--input"})
 
 
 def _convert() -> int:
@@ -135,18 +135,21 @@ def _convert() -> int:
     config.check_files()
     decoder_versions(encoding.modality)
     if _DRY_RUN.value:
-        from video_zoo.data.estimate import estimate
+        with cli.loading():
+            from video_zoo.data.estimate import estimate
 
         print(estimate(config))
         return 0
-    from video_zoo.data.conversion import convert
+    with cli.loading():
+        from video_zoo.data.conversion import convert
 
     return _report(convert(config))
 
 
 def _merge() -> int:
     errors.check("max_skipped", _MAX_SKIPPED.value)
-    from video_zoo.data.conversion import merge
+    with cli.loading():
+        from video_zoo.data.conversion import merge
 
     return _report(merge(_OUTPUT_DIR.value, _MAX_SKIPPED.value))
 
@@ -156,11 +159,14 @@ def _report(result) -> int:
     if result.problem:
         print(f"make_tfrecords: {result.problem}", file=sys.stderr)
         return 1
-    if result.manifest and "train" in result.manifest.splits:
-        print(
-            f"next: python tools/train.py --model s3d_v1 --data_dir {result.output_dir} "
-            "--workdir runs/first"
-        )
+    if result.manifest:
+        from video_zoo.data.next_steps import training_flags
+
+        try:
+            arguments = training_flags(result.manifest, result.output_dir, cli.recipes())
+            print(f"next: {cli.command('train', *arguments)}")
+        except ValueError as error:
+            print(f"next: {error}")
     return 0
 
 

@@ -1,7 +1,9 @@
-"""Names the most probable classes of video files.
+"""Names the most probable classes of videos.
 
-    python tools/predict.py --workdir RUN FILE...
-    python tools/predict.py --model i3d --weights kinetics400 FILE...
+    python tools/predict.py --workdir RUN VIDEO...
+    python tools/predict.py --model i3d --weights kinetics400 VIDEO...
+
+VIDEO is a file, or a folder that is searched.
 
 Exit codes: 0 all files were classified; 1 some could not be used; 2 something is wrong with the
 flags; 130 after Ctrl-C.
@@ -18,14 +20,15 @@ _FLAGS = cli.define_flags(PredictionConfig)
 
 
 def main(argv: list[str]) -> int:
-    return cli.run(lambda: _predict(argv[1:]))
+    return cli.run(lambda: _predict(argv[1:]), names={"filenames": "VIDEO..."})
 
 
 def _predict(filenames: list[str]) -> int:
     if not filenames:
-        raise ValueError("`FILE...` must be one or more video files. Received: none")
+        raise ValueError("`VIDEO...` must be one or more video files or folders. Received: none")
     config = cli.from_flags(PredictionConfig, _FLAGS)
-    from video_zoo.evaluation import predict
+    with cli.loading():
+        from video_zoo.evaluation import predict
 
     unusable = 0
     for prediction in predict(filenames, **dataclasses.asdict(config)):

@@ -20,8 +20,9 @@ def main(argv: list[str]) -> int:
 def _print(names: list[str]) -> None:
     for name in names:
         known_names.check_network(name, "NAME")
-    import video_zoo
-    from video_zoo.models.overview import models_table
+    with cli.loading():
+        import video_zoo
+        from video_zoo.models.overview import models_table
 
     if _MARKDOWN.value:
         print(models_table())

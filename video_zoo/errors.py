@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import numbers
 import os
+import re
 import types
 import typing
 from collections.abc import Iterable, Sequence
@@ -35,6 +36,11 @@ def shown(value: object) -> str:
     except ValueError:  # an integer of thousands of digits, which Python does not write out
         return f"an integer of {value.bit_length():,} bits"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
+
+
+def shortened(text: str) -> str:
+    """A message with its long words cut: those are values that somebody gave."""
+    return re.sub(rf"\S{{{LONGEST + 1},}}", lambda word: f"{word[0][:LONGEST]}...", text)
 
 
 def refusal(

@@ -308,6 +308,16 @@ def test_files_that_a_list_does_not_name(make_files, make_csv):
     assert read_annotations(folder, val_fraction=0).unnamed == ()
 
 
+def test_a_list_may_name_files_elsewhere_and_hidden_ones(make_files, make_csv):
+    folder = make_files("in/1.mp4", "2.mp4", "in/.3.mp4") / "in"
+    listed = make_csv("../2.mp4,run", ".3.mp4,run", "1.mp4,run")
+    found = read_annotations(folder, listed, val_fraction=0)
+    assert names(found) == ["2.mp4", ".3.mp4", "1.mp4"]
+    chosen = read_annotations(folder, listed, train_ids=make_csv("1.mp4", name="ids.txt"))
+    assert names(chosen) == ["1.mp4"]
+    assert found.unnamed == chosen.unnamed == ()
+
+
 def test_a_list_in_several_files(make_files, make_csv):
     lists = [
         make_csv("path,label,split", "1.mp4,run,train", name="one.csv"),
@@ -356,7 +366,7 @@ def test_a_split_of_which_the_folder_has_nothing_is_refused_unless_allowed(make_
         read_annotations(folder, listed)
     found = read_annotations(folder, listed, allow_empty_splits=True)
     assert found.missing == ("2.mp4", "3.mp4")
-    assert found.notes == ("all videos are of one class, 'a'", "no class has a training video")
+    assert found.remarks == ("all videos are of one class, 'a'", "no class has a training video")
 
 
 def test_a_split_that_a_limit_leaves_out_is_no_empty_one(make_files, make_csv):
@@ -364,7 +374,7 @@ def test_a_split_that_a_limit_leaves_out_is_no_empty_one(make_files, make_csv):
     folder = make_files("1.mp4", "2.mp4", "3.mp4")
     found = read_annotations(folder, make_csv(*rows), train_per_class=0)
     assert counts(found) == {("a", "val"): 1}
-    assert found.notes == ("all videos are of one class, 'a'",)
+    assert found.remarks == ("all videos are of one class, 'a'",)
 
 
 def test_classes_that_lack_a_split_are_told(make_files):
@@ -372,7 +382,7 @@ def test_classes_that_lack_a_split_are_told(make_files):
         *("train/a/1.mp4", "train/b/1.mp4", "val/a/2.mp4", "val/c/2.mp4"),
         *(f"train/t{n}/1.mp4" for n in range(5)),
     )
-    assert read_annotations(folder).notes == (
+    assert read_annotations(folder).remarks == (
         "1 of 8 classes have no training video: c",
         "6 of 8 classes have no validation video: b, t0, t1, t2, t3 and 1 more",
     )
@@ -389,22 +399,33 @@ def test_classes_that_lack_a_split_are_told(make_files):
 )
 def test_what_is_left_out_on_purpose_is_not_told(make_files, arguments, notes):
     folder = make_files("a/1.mp4", "a/2.mp4", "b/1.mp4", "c/1.mp4")
-    assert read_annotations(folder, **arguments).notes == notes
+    assert read_annotations(folder, **arguments).remarks == notes
 
 
 def test_videos_without_a_class_and_classes_without_videos_are_told(make_files):
     folder = make_files("a/1.mp4", "b/1.mp4", "c/notes.txt", "loose.mp4", "readme.md")
     (folder / "d" / "deep").mkdir(parents=True)
     (folder / ".hidden").mkdir()
-    assert read_annotations(folder, val_fraction=0).notes == (
+    assert read_annotations(folder, val_fraction=0).remarks == (
         "videos beside the class folders have no class and are left out: loose.mp4",
         "class folders without a video: c, d",
     )
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="everything can be read by root"
+)
+def test_folders_that_cannot_be_read_are_told(make_files):
+    folder = make_files("a/1.mp4", "b/1.mp4", "c/1.mp4")
+    (folder / "c").chmod(0)
+    notes = read_annotations(folder, val_fraction=0).remarks
+    (folder / "c").chmod(0o700)
+    assert notes == ("folders that cannot be read are left out: c",)
+
+
 def test_empty_class_folders_within_splits_are_told(make_files):
     folder = make_files("train/a/1.mp4", "val/a/1.mp4", "val/b/notes.txt", "scripts/run.py")
-    assert read_annotations(folder).notes == (
+    assert read_annotations(folder).remarks == (
         f"class folders without a video: scripts, val{os.sep}b",
         "all videos are of one class, 'a'",
     )

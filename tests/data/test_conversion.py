@@ -189,7 +189,7 @@ def test_what_may_be_wrong_is_said_before_the_work(tmp_path, write_video, capsys
     (tmp_path / "in" / "b").mkdir()
     config = ConversionConfig(str(tmp_path / "in"), str(tmp_path / "out"), workers=1)
     result = convert(config)
-    notes = [f"note: {note}" for note in result.notes]
+    notes = [f"note: {note}" for note in result.remarks]
     assert notes == [
         "note: class folders without a video: b",
         "note: all videos are of one class, 'a'",

@@ -71,7 +71,7 @@ def test_the_report_tells_how_many_names_it_leaves_out_and_what_may_be_wrong():
         missing=tuple(f"{n}.mp4" for n in range(8)),
         unnamed=(),
         duplicates=(("1.mp4", "listed more than once; converted once"),),
-        notes=("all videos are of one class, 'a'",),
+        remarks=("all videos are of one class, 'a'",),
     )
     lines = str(found).splitlines()
     assert lines[lines.index("  4.mp4") + 1] == "  ... and 3 more"

@@ -293,7 +293,7 @@ def test_one_of_two_lists_that_match_nothing_is_refused_unless_allowed(mini, mak
     assert "where '-aaaaaaaaaa' is one" in str(error.value)
     found = read_annotations(*mini, **lists, allow_empty_splits=True)
     assert counts(found) == {("run", "val"): 1}
-    assert "no class has a training video" in found.notes
+    assert "no class has a training video" in found.remarks
 
 
 def test_duplicates_of_a_csv(make_files, make_csv):

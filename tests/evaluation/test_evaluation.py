@@ -173,3 +173,12 @@ def test_a_single_file_is_no_list_of_letters(run, motion_shards):
     for given in (video, str(video)):
         (prediction,) = predict(given, workdir=run)
         assert prediction.filename == str(video) and prediction.problem is None
+
+
+def test_a_folder_is_searched_for_videos(run, motion_shards, tmp_path):
+    folder = motion_shards.parent / "videos" / "val"
+    expected = [str(path) for path in sorted(folder.rglob("*.mp4"))]
+    assert [found.filename for found in predict([folder], workdir=run)] == expected
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ValueError, match=r"`filenames` must hold videos. Received: .*, without an"):
+        predict(tmp_path, workdir=run)

@@ -76,7 +76,7 @@ def outputs(model, clips) -> np.ndarray:
 
 
 def check_still_video(image_model, **options):
-    video_model = video_zoo.inflate(image_model, FRAMES, **options)
+    video_model = video_zoo.inflate(image_model, FRAMES, preprocessing="none", **options)
     assert video_model.output_shape == image_model.output_shape
     assert benchmark.still_video_difference(image_model, video_model) < 1e-4
     return video_model

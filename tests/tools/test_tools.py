@@ -75,7 +75,7 @@ def test_train_says_what_it_does(run):
     line += r"clips/s, \d+% of it waiting for input"
     assert re.search(line, done.stdout + done.stderr)
     assert re.search(r"memory of a device: about \d+ MiB for training", done.stdout)
-    assert f"next: python tools/evaluate.py --workdir {workdir}" in done.stdout
+    assert re.search(rf"next: python \S+/evaluate.py --workdir {workdir}", done.stdout)
     assert re.search(r"training s3d_v1 on 2 device\(s\): .*CPU:0, .*CPU:1", done.stdout)
     assert "Reduce to" not in done.stderr
 
@@ -143,7 +143,7 @@ def test_train_tells_what_it_starts_from(run, tool, motion_shards, tmp_path):
         (
             "extract_features",
             ["--endpoints=Mixed_5c", "--output_dir=f", "--workdir=w"],
-            "extract_features: one of `inputs` and `data_dir` must be given",
+            "extract_features: one of `VIDEO...` and `data_dir` must be given",
         ),
         (
             "train",
@@ -168,7 +168,7 @@ def test_train_tells_what_it_starts_from(run, tool, motion_shards, tmp_path):
         ),
         ("evaluate", ["--workdir=nowhere"], "evaluate: `workdir` must be the folder of a training"),
         ("evaluate", [], "evaluate: one of `workdir` and `checkpoint` must be given"),
-        ("predict", ["--workdir=nowhere"], "predict: `FILE...` must be one or more video files"),
+        ("predict", ["--workdir=nowhere"], "predict: `VIDEO...` must be one or more video files"),
     ],
 )
 def test_mistakes_are_one_line(name, arguments, message, tool, tmp_path, monkeypatch):

@@ -303,7 +303,7 @@ def test_a_step_that_spoils_validation_ends_the_run(motion_shards, tiny_run, tmp
     [
         ({"model": "c3d"}, "`model` must be one of i3d, s3d_v1"),
         ({"data_dir": "nowhere"}, "`data_dir` must be a folder of TFRecord shards"),
-        ({"train_split": "test"}, r"`split` must be one of \['train', 'val'\]"),
+        ({"train_split": "test"}, r"`train_split` must be one of \['train', 'val'\]"),
         ({"model": "s3d_v3"}, "`input_shape` must have at least 49 frames"),
         ({"batch_size": 24}, "`batch_size` must be at most the number of examples, 23"),
         ({"weights": "none.keras"}, "`weights` must be an existing file"),

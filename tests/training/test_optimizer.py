@@ -11,6 +11,7 @@ from video_zoo.training.optimizer import (
     ScaledBackboneAdam,
     ScaledBackboneAdamW,
     ScaledBackboneSGD,
+    global_dtype,
     make_optimizer,
 )
 
@@ -69,6 +70,20 @@ def test_the_rates_survive_a_file_and_the_classifier_has_the_full_one(tiny_run, 
     assert isinstance(optimizer, ScaledBackboneAdam)
     classifier = ("Logits_Conv3d_0c_1x1/kernel", "Logits_Conv3d_0c_1x1/bias")
     assert (optimizer.scale, optimizer.full_rate) == (0.25, classifier)
+
+
+@pytest.mark.parametrize("optimizer", [ScaledBackboneSGD, ScaledBackboneAdam, ScaledBackboneAdamW])
+def test_saved_runs_know_the_optimizer_by_this_name(optimizer):
+    name = keras.saving.get_registered_name(optimizer)
+    assert name == f"video_zoo>{optimizer.__name__}"
+
+
+def test_the_dtype_holds_within_the_block_only():
+    before = keras.config.dtype_policy().name
+    with pytest.raises(ZeroDivisionError), global_dtype("mixed_float16"):
+        assert keras.config.dtype_policy().name == "mixed_float16"
+        raise ZeroDivisionError
+    assert keras.config.dtype_policy().name == before == "float32"
 
 
 def test_a_scale_of_one_is_kerass_own_optimizer(tiny_run):

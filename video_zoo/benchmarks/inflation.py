@@ -84,6 +84,11 @@ def still_video_difference(
 ) -> float:
     """Largest difference of the logits for one image and for its still video.
 
+    Args:
+        image_model: the image network.
+        video_model: inflated from it with ``preprocessing="none"``.
+        seed: of the image.
+
     Returns:
         The difference, as a share of the image's largest logit.
     """
@@ -119,14 +124,13 @@ def measure_inflation(config: InflationConfig) -> list[dict]:
 
 def _differences(name: str, config: InflationConfig) -> dict:
     image_model = random_image_network(name, max(config.small_size, smallest_image(name)))
-    return {
-        "differences": {
-            mode: still_video_difference(
-                image_model, models.inflate(image_model, _STILL_FRAMES, convolution=mode)
-            )
-            for mode in MODES
-        }
-    }
+    differences = {}
+    for mode in MODES:
+        video_model = models.inflate(
+            image_model, _STILL_FRAMES, convolution=mode, preprocessing="none"
+        )
+        differences[mode] = still_video_difference(image_model, video_model)
+    return {"differences": differences}
 
 
 def _costs(name: str, config: InflationConfig) -> dict:

@@ -6,6 +6,10 @@ and must not pay for TensorFlow.
 
 import lazy_loader
 
+from video_zoo.backend import load_keras_first
+
+load_keras_first()
+
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from video_zoo.data import kinetics, layouts
 from video_zoo.data.class_folders import read_class_folders
-from video_zoo.data.coverage import check_splits, class_notes, some
+from video_zoo.data.coverage import check_splits, class_remarks, some
 from video_zoo.data.duplicates import Videos, find_copies, find_duplicates
 from video_zoo.data.layouts import Clip, FolderContents, Listing
 
@@ -33,7 +33,7 @@ class Annotations:
         duplicates: tuple of `(file, problem)`. Clips that occur more than once, also as another
             path of the same file or as a file of equal content. Only those that are equal in all,
             label and split included, are converted once; the others stay.
-        notes: tuple of str. What may be wrong with the input and is no error, in one line each:
+        remarks: tuple of str. What may be wrong with the input and is no error, in one line each:
             classes without a training or validation video, folders without videos, and the like.
     """
 
@@ -42,7 +42,7 @@ class Annotations:
     missing: tuple[str, ...] = ()
     unnamed: tuple[str, ...] = ()
     duplicates: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def read_annotations(
@@ -124,8 +124,8 @@ def read_annotations(
     absent = [each for each in listing.absent if num_classes is None or each.label in chosen]
     if not id_lists and not allow_empty_splits:
         check_splits(clips, absent, listing.empty_splits, input_dir)
-    in_folder = [os.path.join(input_dir, name) for name in contents.videos]
-    videos = Videos([*in_folder, *(clip.path for clip in listing.clips)])
+    # A list may name files elsewhere, or hidden ones, as well.
+    videos = Videos(_path(input_dir, name) for name in {*contents.videos, *listing.named})
     videos.name(clips)
     clips, duplicates = find_duplicates(clips, videos, input_dir)
     unwanted = _unwanted_splits(clips, id_lists, train_per_class, val_per_class, val_fraction)
@@ -142,7 +142,7 @@ def read_annotations(
         missing=tuple(sorted({each.name for each in absent})),
         unnamed=() if annotations is None else _unnamed(input_dir, contents, listing, videos),
         duplicates=tuple(sorted(duplicates)),
-        notes=(*_folder_notes(contents), *listing.notes, *class_notes(clips, unwanted)),
+        remarks=(*_folder_remarks(contents), *listing.remarks, *class_remarks(clips, unwanted)),
     )
 
 
@@ -150,15 +150,19 @@ def _unnamed(
     input_dir: str, contents: FolderContents, listing: Listing, videos: Videos
 ) -> tuple[str, ...]:
     """The files that the lists do not name, by any of their paths."""
-    named = {videos.first(os.path.join(input_dir, name)) for name in listing.named}
+    named = {videos.first(_path(input_dir, name)) for name in listing.named}
     return tuple(
         name.replace(os.sep, "/")
         for name in contents.videos
-        if videos.first(os.path.join(input_dir, name)) not in named
+        if videos.first(_path(input_dir, name)) not in named
     )
 
 
-def _folder_notes(contents: FolderContents) -> Iterator[str]:
+def _path(input_dir: str, name: str) -> str:
+    return os.path.normpath(os.path.join(input_dir, name))
+
+
+def _folder_remarks(contents: FolderContents) -> Iterator[str]:
     if contents.unreadable:
         yield f"folders that cannot be read are left out: {some(contents.unreadable)}"
 

@@ -42,7 +42,7 @@ def read_class_folders(input_dir: str, contents: FolderContents) -> Listing:
         files = others
     else:
         aside, stand_ins = [], {}  # a class of that name
-    listing = Listing(notes=list(_notes(contents, given)))
+    listing = Listing(remarks=list(_remarks(contents, given)))
     labels = {folder: _label(folder, input_dir) for folder in {parts[given] for parts in files}}
     for parts in files:
         split = SPLIT_NAMES[parts[0].lower()] if given else ""
@@ -116,7 +116,7 @@ def _check_no_split_is_a_class(input_dir: str, files: Sequence[Parts]) -> None:
                 )
 
 
-def _notes(contents: FolderContents, given: bool) -> Iterator[str]:
+def _remarks(contents: FolderContents, given: bool) -> Iterator[str]:
     """Videos that have no class, and class folders without videos."""
     loose = [path for path in contents.videos if os.sep not in path]
     if loose:
@@ -127,6 +127,7 @@ def _notes(contents: FolderContents, given: bool) -> Iterator[str]:
     if given:
         within = _without_videos(contents, depth)
         empty |= {path for path in within if path.split(os.sep)[0].lower() in SPLIT_NAMES}
+    empty -= set(contents.unreadable)  # of which it has been said
     if empty:
         yield f"class folders without a video: {some(sorted(empty))}"
 

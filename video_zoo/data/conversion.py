@@ -67,10 +67,10 @@ def convert(config: ConversionConfig, *, progress: bool = True) -> ConversionRes
     _checked_folder(config.output_dir)
     plan, planned, annotations = make_plan(config)  # first: it makes no folder
     if progress:
-        for note in annotations.notes:  # now, and not after hours
+        for note in annotations.remarks:  # now, and not after hours
             tqdm.tqdm.write(f"note: {note}", file=sys.stderr)
     result = _make(plan, planned, config, progress)
-    return dataclasses.replace(result, notes=annotations.notes)
+    return dataclasses.replace(result, remarks=annotations.remarks)
 
 
 def _make(

@@ -44,7 +44,7 @@ def check_splits(
         )
 
 
-def class_notes(clips: Collection[Clip], without: Collection[str]) -> Iterator[str]:
+def class_remarks(clips: Collection[Clip], without: Collection[str]) -> Iterator[str]:
     """In one line each: one class only, and classes without a training or validation video.
 
     Args:

@@ -38,7 +38,7 @@ class ConversionEstimate:
         missing: tuple of str. Annotated videos that are not in the folder.
         unnamed: tuple of str. Files in the folder that the annotations do not name.
         duplicates: tuple of `(file, problem)`.
-        notes: tuple of str. What may be wrong with the input, in one line each.
+        remarks: tuple of str. What may be wrong with the input, in one line each.
     """
 
     num_clips: Mapping[str, int]
@@ -52,7 +52,7 @@ class ConversionEstimate:
     missing: tuple[str, ...]
     unnamed: tuple[str, ...]
     duplicates: tuple[tuple[str, str], ...]
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def unusable_share(self) -> float:
@@ -87,7 +87,7 @@ class ConversionEstimate:
         yield from _listed("named, but not in the folder", self.missing)
         yield from _listed("in the folder, but not named", self.unnamed)
         yield from _listed("duplicates", [": ".join(row) for row in self.duplicates])
-        yield from (f"note: {note}" for note in self.notes)
+        yield from (f"note: {note}" for note in self.remarks)
 
 
 def estimate(
@@ -140,7 +140,7 @@ def estimate(
         missing=plan.missing,
         unnamed=tuple(annotations.unnamed),
         duplicates=plan.duplicates,
-        notes=annotations.notes,
+        remarks=annotations.remarks,
     )
 
 

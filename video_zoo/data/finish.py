@@ -44,7 +44,7 @@ class ConversionResult:
         problem: str. Why the dataset should not be used as it is (too many clips skipped, or a
             split without any), in one line; None if all is well.
         unfinished: tuple of str. The shards that are still to be made, after a part.
-        notes: tuple of str. What may be wrong with the input, in one line each; none after
+        remarks: tuple of str. What may be wrong with the input, in one line each; none after
             :func:`video_zoo.data.conversion.merge`, which does not see it.
     """
 
@@ -55,7 +55,7 @@ class ConversionResult:
     duplicates: tuple[tuple[str, str], ...]
     problem: str | None
     unfinished: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """What was made, and what is left, in some lines."""

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from . import filesystems, finish, flow, manifests, tfrecord, transforms
+from . import bad_records, filesystems, finish, flow, manifests, records, tfrecord, transforms
 from .augmentation_config import AugmentationConfig
 from .inspection_config import InspectionConfig
 
@@ -123,7 +123,7 @@ def inspect_dataset(
 ) -> DatasetReport:
     """Reads every record of a shard folder, decodes every frame, and compares with the manifest.
 
-    A damaged shard is read up to the damage, and the others go on.
+    A damaged record is one problem, and the others are read all the same.
 
     Args:
         config: what to check, and what to show.
@@ -224,66 +224,41 @@ def _inspect_split(
 def _describer(class_names: tuple[str, ...]) -> Callable:
     """A function record -> what it holds, which fails, when run, if a frame does not decode."""
 
-    def decoded_shape(frame: tf.Tensor) -> tf.Tensor:
-        height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(frame))
-        box = tf.stack([0, 0, height, width])
-        return tf.shape(transforms.decode_box(frame, box))[:2]
-
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])  # traced once for all shards
     def describe(record: tf.Tensor) -> dict[str, tf.Tensor]:
         example = tfrecord.parse_example(record, class_names)
-        absent = tf.io.FixedLenFeature([], tf.string, default_value="")
-        texts, _ = tf.io.parse_single_sequence_example(
-            record, {tfrecord.LABEL_TEXT: absent, tfrecord.LABEL_STRING: absent}
-        )
         frames = example.pop("frames")
         spec = tf.TensorSpec([2], tf.int32)
-        shapes = tf.map_fn(decoded_shape, frames, fn_output_signature=spec)
-        largest, smallest = tf.reduce_max(shapes, axis=0), tf.reduce_min(shapes, axis=0)
-        names = tf.stack([texts[tfrecord.LABEL_TEXT], texts[tfrecord.LABEL_STRING]])
-        about = {"texts": names, "num_frames": tf.size(frames)}
-        return {**example, **about, "largest": largest, "smallest": smallest}
+        sizes = tf.map_fn(transforms.decoded_size, frames, fn_output_signature=spec)
+        largest, smallest = tf.reduce_max(sizes, axis=0), tf.reduce_min(sizes, axis=0)
+        return {**example, "num_frames": tf.size(frames), "largest": largest, "smallest": smallest}
 
-    return describe
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])  # traced once for all shards
+    def described(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        usable, found = bad_records.attempt(describe, record)
+        return usable, tf.where(usable, "", record), found
+
+    return described
 
 
 def _records(
     shard: str, max_records: int | None, describe: Callable
 ) -> Iterator[tuple[int, dict | str]]:
     """The records of a shard with their index; the reason in place of one that is damaged."""
-    limit = -1 if max_records is None else max_records
-    dataset = tf.data.TFRecordDataset(shard).take(limit)
-    dataset = dataset.map(describe, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    iterator = dataset.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
-    index = 0
-    while True:
-        try:
-            yield index, next(iterator)
-        except StopIteration:
-            return
-        except tf.errors.InvalidArgumentError:
-            yield index, _why_unusable(shard, index)
-        except tf.errors.DataLossError:
-            yield index, "the shard is damaged here; what follows in it was not checked"
-            return
-        except tf.errors.OpError as error:
-            yield index, f"the shard cannot be read: {error.message}"
-            return
-        index += 1
-
-
-def _why_unusable(shard: str, index: int) -> str:
-    (record,) = tf.data.TFRecordDataset(shard).skip(index).take(1)
     try:
-        frames = tfrecord.parse_example(record)["frames"]
-    except tf.errors.InvalidArgumentError:
-        return f"no SequenceExample with a list {tfrecord.ENCODED!r} of frames"
-    for number, frame in enumerate(frames):
-        try:
-            transforms.decode_box(frame, [0, 0, *tf.io.extract_jpeg_shape(frame)[:2]])
-        except tf.errors.InvalidArgumentError:
-            return f"frame {number} of {len(frames)} is no JPEG that decodes"
-    return "cannot be decoded"
+        offsets, whole = records.record_bounds(shard)
+    except tf.errors.OpError as error:
+        yield 0, f"the shard cannot be read: {error.message}"
+        return
+    found = records.read_places(tf.constant(shard), tf.constant(offsets[:max_records]))
+    found = found.map(
+        lambda index, record: (index, *describe(record)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    for index, usable, record, about in found.prefetch(tf.data.AUTOTUNE).as_numpy_iterator():
+        yield int(index), about if usable else records.reason_of(record, None)
+    if not whole and (max_records is None or max_records > len(offsets)):
+        yield len(offsets), "the shard is damaged, or cut off, from here on"
 
 
 def _add(report: DatasetReport, name: str, record: dict) -> list[str]:
@@ -312,17 +287,13 @@ def _by(height: int, width: int) -> str:
 def _count_label(report: DatasetReport, name: str, record: dict) -> list[str]:
     split, class_names = report.splits[name], report.class_names
     label = int(record["label"])
-    texts = {text.decode("utf-8", "replace") for text in record["texts"].tolist() if text}
+    texts = [text.decode("utf-8", "replace") for text in record["texts"].tolist() if text]
     if label == tfrecord.UNLABELLED and not texts and name == "test":
         split.num_unlabelled += 1  # the test sets of Kinetics come without labels
         return []
-    if not 0 <= label < len(class_names):
-        named = f" ({', '.join(sorted(texts))})" * bool(texts)
-        return [f"label {label}{named} outside the label map of {len(class_names)} classes"]
-    split.classes[class_names[label]] += 1
-    expected = class_names[label]
-    wrong = sorted(texts - {expected})
-    return [f"label {label} is {expected!r} in the label map, its text is {t!r}" for t in wrong]
+    if 0 <= label < len(class_names):
+        split.classes[class_names[label]] += 1
+    return bad_records.why_label(label, texts, class_names)
 
 
 def _compare_shard(

@@ -74,7 +74,7 @@ class Listing:
         absent: list of `Absent`.
         named: set of str. Relative paths of the files that are listed, chosen or not.
         duplicates: list of `(file, problem)`. What the layout itself has to report.
-        notes: list of str. What is odd about the folder, in one line each.
+        remarks: list of str. What is odd about the folder, in one line each.
         empty_splits: list of str. Splits that have a folder and no video in it.
     """
 
@@ -82,7 +82,7 @@ class Listing:
     absent: list[Absent] = dataclasses.field(default_factory=list)
     named: set[str] = dataclasses.field(default_factory=set)
     duplicates: list[tuple[str, str]] = dataclasses.field(default_factory=list)
-    notes: list[str] = dataclasses.field(default_factory=list)
+    remarks: list[str] = dataclasses.field(default_factory=list)
     empty_splits: list[str] = dataclasses.field(default_factory=list)
 
     def extend(self, other: "Listing") -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from video_zoo import full_disk
+
 # Of earlier versions too, whose temporary names did not tell the process.
 _TEMPORARY = re.compile(r"\.(?P<name>.+?)(\.\w+-\d+)?\.tmp(\.\w+)?")
 
@@ -22,6 +24,9 @@ def atomic_write(path: str | os.PathLike, ending: str = "") -> Iterator[str]:
     two processes never write into one file, and it starts with a dot, so that no reader takes it
     for a shard.
 
+    Raises `DiskFullError` where there is no room for the file, `OSError` where TensorFlow cannot
+    write it for another reason.
+
     Args:
         path: str or path. The final name.
         ending: str. What the temporary name ends with, for writers that insist on one.
@@ -30,11 +35,14 @@ def atomic_write(path: str | os.PathLike, ending: str = "") -> Iterator[str]:
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, temporary_name(name, os.getpid()) + ending)
     try:
-        yield temporary
-        tf.io.gfile.rename(temporary, path, overwrite=True)
-    except BaseException:  # Ctrl-C too must leave nothing behind
+        with full_disk.explained(path):
+            yield temporary
+            tf.io.gfile.rename(temporary, path, overwrite=True)
+    except BaseException as error:  # Ctrl-C too must leave nothing behind
         with contextlib.suppress(tf.errors.OpError):
             tf.io.gfile.remove(temporary)
+        if temporary in getattr(error, "message", ""):  # TensorFlow's, of which no tool knows
+            raise OSError(f"{path} cannot be written: {error.message}") from error
         raise
 
 

@@ -4,12 +4,14 @@ import csv
 import dataclasses
 import json
 import pathlib
+from collections.abc import Sequence
 
 import tensorflow as tf
 from absl import logging
 
 from video_zoo.data import flow, manifests, pipeline, whole_files
 from video_zoo.data.records import SkippedRecords
+from video_zoo.data.source import Split
 
 from . import metrics, plots
 from .config import EvaluationConfig
@@ -61,17 +63,26 @@ def evaluate(config: EvaluationConfig) -> dict:
         "checkpoint": network.checkpoint,
         "data_dir": str(data_dir),
     }
-    views = Views(dataset, config.num_clips, config.num_crops, skipped)
+    source = Split.open(data_dir, config.split)
+    views = Views(dataset, config.num_clips, config.num_crops, [source], skipped)
     return score_and_write(network, views, class_names, config.folder(), about)
 
 
 @dataclasses.dataclass(frozen=True)
 class Views:
-    """All views of a split, as :func:`video_zoo.data.evaluation_dataset` gives them."""
+    """All views of a split, as :func:`video_zoo.data.evaluation_dataset` gives them.
+
+    Args:
+        dataset: of the views.
+        num_clips, num_crops: of each video.
+        sources: the splits that are read.
+        skipped: bad records that were passed over.
+    """
 
     dataset: tf.data.Dataset
     num_clips: int
     num_crops: int
+    sources: Sequence[Split]
     skipped: SkippedRecords | None = None
 
 
@@ -91,7 +102,7 @@ def score_and_write(
         What ``metrics.json`` holds.
     """
     folder.mkdir(parents=True, exist_ok=True)  # fails before the work, if it does
-    result = score_videos(network, views.dataset, views.num_clips * views.num_crops)
+    result = score_videos(network, views.dataset, views.num_clips * views.num_crops, views.sources)
     numbers = metrics.video_metrics(result.scores, result.labels)
     numbers["per_class"] = dict(zip(class_names, numbers["per_class"], strict=True))
     numbers |= {

@@ -8,16 +8,19 @@ import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
 
-from video_zoo.data import flow, layouts, sampling, tfrecord, video, whole_files
+from video_zoo.data import flow, records, sampling, video, whole_files
+from video_zoo.data.clips import NO_PLACE
 from video_zoo.data.source import Split
 from video_zoo.models.transfer import feature_extractor
 
 from .config import ExtractionConfig
 from .feature_files import VideoFeatures, read_features, write_features
+from .inputs import list_inputs
 from .run import TrainedNetwork, load_network
 from .views import clips_of_video, encoding_of
 
@@ -49,6 +52,7 @@ class _Video:
     filename: str
     read: Callable[[], tuple[Sequence[bytes], float]]
     label: int | None = None
+    place: tuple[str, int] = NO_PLACE  # shard and record
 
 
 def extract_features(
@@ -96,29 +100,41 @@ def extract_features(
     videos = _videos_of_files(files, encoding) if source is None else _videos_of_shards(source)
     count = len(files) if source is None else source.num_examples
     result = ExtractionResult(folder, [], [], {})
-    for each in tqdm.tqdm(videos, total=count, desc="extracting", unit="video"):
-        path = folder / f"{each.name}.{config.format}"
-        if path.exists():
-            _check_same_video(path, each)
-            result.kept.append(path)
-            continue
-        try:
-            frames, rate = each.read()
-        except video.UnusableVideo as error:
-            result.problems[each.filename] = str(error)
-            continue
-        features = _features(frames, network, extractor, config)
-        _check_finite(features, each.filename)
-        start = _starts(len(frames), network, config)
-        write_features(path, VideoFeatures(features, start, each.filename, rate, each.label))
-        result.written.append(path)
+    with records.named_errors(*([] if source is None else [source])):
+        for each in tqdm.tqdm(videos, total=count, desc="extracting", unit="video"):
+            _extract(each, network, extractor, config, result)
     return result
 
 
+def _extract(
+    each: _Video,
+    network: TrainedNetwork,
+    extractor: keras.Model,
+    config: ExtractionConfig,
+    result: ExtractionResult,
+) -> None:
+    """Writes the features of one video, unless they are there."""
+    path = result.output_dir / f"{each.name}.{config.format}"
+    if path.exists():
+        _check_same_video(path, each)
+        result.kept.append(path)
+        return
+    try:
+        frames, rate = each.read()
+    except video.UnusableVideo as error:
+        result.problems[each.filename] = str(error)
+        return
+    clips = clips_of_video(frames, network, config.num_clips, config.num_crops, each.place)
+    features = _features(clips, extractor, config)
+    _check_finite(features, each.filename)
+    start = _starts(len(frames), network, config)
+    write_features(path, VideoFeatures(features, start, each.filename, rate, each.label))
+    result.written.append(path)
+
+
 def _features(
-    frames: Sequence[bytes], network: TrainedNetwork, extractor, config: ExtractionConfig
+    clips: tf.data.Dataset, extractor: keras.Model, config: ExtractionConfig
 ) -> dict[str, np.ndarray]:
-    clips = clips_of_video(frames, network, config.num_clips, config.num_crops)
     batches = [
         extractor.predict_on_batch(batch)
         for batch in clips.batch(config.batch_size).prefetch(1).as_numpy_iterator()
@@ -152,28 +168,19 @@ def _starts(length: int, network: TrainedNetwork, config: ExtractionConfig) -> n
 def _find_files(inputs: Sequence[str | os.PathLike]) -> list[tuple[str, str]]:
     """(name of the features, file) of every video."""
     found = {}
-    for each in map(os.fspath, inputs):
-        if os.path.isdir(each):
-            names = {name: os.path.join(each, name) for name in layouts.list_videos(each)}
-        elif os.path.exists(each):
-            names = {os.path.basename(each): each}
-        else:
+    for name, file in list_inputs(inputs, "inputs"):
+        if not os.path.exists(file):
             raise FileNotFoundError(
-                f"`inputs` must be video files, or folders of them. Received: {each!r}, which "
+                f"`inputs` must be video files, or folders of them. Received: {file!r}, which "
                 "does not exist."
             )
-        for name, file in names.items():
-            if name in found and os.path.abspath(found[name]) != os.path.abspath(file):
-                raise ValueError(
-                    "`inputs` must be videos of different names in their folders, as their "
-                    f"features have these names. Received: {found[name]!r} and {file!r}. Pass "
-                    "the folder above both, or extract them into two folders."
-                )
-            found[name] = file
-    if inputs and not found:
-        raise ValueError(
-            f"`inputs` must hold videos. Received: {', '.join(map(os.fspath, inputs))}, without any"
-        )
+        if name in found and os.path.abspath(found[name]) != os.path.abspath(file):
+            raise ValueError(
+                "`inputs` must be videos of different names in their folders, as their "
+                f"features have these names. Received: {found[name]!r} and {file!r}. Pass "
+                "the folder above both, or extract them into two folders."
+            )
+        found[name] = file
     return list(found.items())
 
 
@@ -191,37 +198,23 @@ def _videos_of_files(
 
 def _videos_of_shards(source: Split) -> Iterator[_Video]:
     seen = collections.Counter()
-    for shard, size in zip(source.shards, source.sizes, strict=True):
-        for record in _records(shard, size):
-            example = tfrecord.parse_example(record)
-            filename = example["filename"].numpy().decode("utf-8", "surrogateescape")
-            # Names of shards from elsewhere may lead out of the folder, or be missing or repeated.
-            parts = [part for part in pathlib.PurePath(filename).parts if part.strip("./\\")]
-            name = os.path.join(*parts) if parts else "video"
-            number = seen[name]
-            seen[name] += 1
+    parse = records.parser(source.class_names, unlabelled=True)
+    found = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
+    found = found.flat_map(lambda shard, size: records.read_shard(shard, tf.cast(size, tf.int64)))
+    for shard, index, example in found.map(lambda *record: (*record[:2], parse(*record))):
+        filename = example["filename"].numpy().decode("utf-8", "surrogateescape")
+        # Names of shards from elsewhere may lead out of the folder, or be missing or repeated.
+        parts = [part for part in pathlib.PurePath(filename).parts if part.strip("./\\")]
+        name = os.path.join(*parts) if parts else "video"
+        number = seen[name]
+        seen[name] += 1
 
-            def read(example: dict = example) -> tuple[Sequence[bytes], float]:
-                return example["frames"].numpy().tolist(), float(example["frame_rate"])
+        def read(example: dict = example) -> tuple[Sequence[bytes], float]:
+            return example["frames"].numpy().tolist(), float(example["frame_rate"])
 
-            name = f"{name}-{number}" if number else name
-            yield _Video(name, filename, read, int(example["label"]))
-
-
-def _records(shard: str, size: int) -> Iterator[tf.Tensor]:
-    """The records of a shard, or an error that names it if one is damaged or missing."""
-    count = 0
-    try:
-        for record in tf.data.TFRecordDataset(shard):
-            yield record
-            count += 1
-    except tf.errors.DataLossError:
-        pass  # told below, as for a file that is cut between two records
-    if count < size:
-        raise ValueError(
-            f"shard {shard} is damaged at record {count} of {size}. Copy the shard again, or "
-            "convert the videos again."
-        )
+        name = f"{name}-{number}" if number else name
+        place = os.fsdecode(shard.numpy()), int(index)
+        yield _Video(name, filename, read, int(example["label"]), place)
 
 
 def _settings(

@@ -9,6 +9,7 @@ import numpy as np
 from video_zoo.data import flow, video
 
 from .config import PredictionConfig
+from .inputs import list_inputs
 from .run import TrainedNetwork, check_scores, load_network
 from .views import clips_of_video, encoding_of
 
@@ -48,7 +49,7 @@ def predict(
     would give it.
 
     Args:
-        filenames: video files, or a single one.
+        filenames: video files, and folders that are searched for them; or a single one.
         workdir: folder of a run; its ``best.keras`` is taken.
         checkpoint: a ``.keras`` file instead of that.
         model: name of a builder instead, with ``weights``.
@@ -61,12 +62,14 @@ def predict(
         A prediction per file, in order; for an unusable one its ``problem``.
 
     Raises:
+        ValueError: the folders hold no videos.
         ValueError, OSError: as :func:`load_network`.
     """
     if isinstance(filenames, str | os.PathLike):
         filenames = [filenames]
     config = PredictionConfig(workdir, checkpoint, model, weights, num_clips, num_crops, top)
     config.check_files()
+    files = [file for _, file in list_inputs(filenames, "filenames")]
     video.decoder_versions()  # fails before the network is loaded, if it does
     network = load_network(workdir, checkpoint, model=model, weights=weights)
     network.check_classifier()
@@ -75,8 +78,7 @@ def predict(
     video.decoder_versions(encoding.modality)
     names = network.class_names or [str(index) for index in range(network.num_classes)]
     return (
-        _predict_one(os.fspath(filename), network, encoding, names, num_clips, num_crops, top)
-        for filename in filenames
+        _predict_one(file, network, encoding, names, num_clips, num_crops, top) for file in files
     )
 
 

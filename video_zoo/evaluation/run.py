@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from video_zoo import known_names, models
+from video_zoo.backend import leave_gpus_to_keras
 from video_zoo.data.pipeline import ClipConfig
 from video_zoo.models import network_files
 from video_zoo.models.weights import WeightsInfo, check_finite, info_of_file, weights_info
@@ -76,6 +77,8 @@ class TrainedNetwork:
 
     def probabilities(self, clips: np.ndarray) -> np.ndarray:
         """Class probabilities, float32 [batch, num_classes], of clips in [-1, 1]."""
+        if keras.backend.backend() != "tensorflow":  # others take no tensors of TensorFlow
+            clips = keras.tree.map_structure(np.asarray, clips)
         outputs = np.asarray(self.model.predict_on_batch(clips), np.float32)
         activation = getattr(self.model.layers[-1], "activation", None)
         if activation is keras.activations.softmax:
@@ -123,6 +126,7 @@ def load_network(
         FileNotFoundError: there is no such run or file.
         OSError: published weights cannot be fetched.
     """
+    leave_gpus_to_keras()
     known_names.check_source(workdir, checkpoint, model, weights)
     if model is not None:
         return _published(model, weights, frame_order)

@@ -134,14 +134,24 @@ def _pairs_logits(x, options: Options):
     """
     x = keras.ops.mean(x, axis=(2, 3), keepdims=True)
     if x.shape[1] != 1:
-        x = keras.layers.AveragePooling3D((2, 1, 1), strides=1, name="Logits_AvgPool_time")(x)
+        x = keras.layers.AveragePooling3D(
+            (2, 1, 1), strides=1, data_format="channels_last", name="Logits_AvgPool_time"
+        )(x)
     x = keras.layers.Dropout(options.dropout_rate, name="Logits_Dropout")(x)
-    x = keras.layers.Conv3D(options.num_classes, 1, dtype="float32", name="Logits_Conv3d_0c_1x1")(x)
-    return keras.layers.GlobalAveragePooling3D(dtype="float32", name="Logits")(x)
+    x = keras.layers.Conv3D(
+        options.num_classes,
+        1,
+        dtype="float32",
+        data_format="channels_last",
+        name="Logits_Conv3d_0c_1x1",
+    )(x)
+    return keras.layers.GlobalAveragePooling3D(
+        dtype="float32", data_format="channels_last", name="Logits"
+    )(x)
 
 
 def _global_logits(x, options: Options):
-    x = keras.layers.GlobalAveragePooling3D(name="Logits_AvgPool")(x)
+    x = keras.layers.GlobalAveragePooling3D(data_format="channels_last", name="Logits_AvgPool")(x)
     x = keras.layers.Dropout(options.dropout_rate, name="Logits_Dropout")(x)
     return keras.layers.Dense(options.num_classes, dtype="float32", name="Logits")(x)
 
@@ -159,7 +169,9 @@ def _auxiliary_logits(x, options: Options):
         # A window no larger than a small map, rather than SAME: where that pads one end only,
         # Keras' PyTorch backend averages copies of the border.
         window, padding = tuple(map(min, sizes, window)), "valid"
-    pool = keras.layers.AveragePooling3D(window, 3, padding, name="AuxLogits_AvgPool")
+    pool = keras.layers.AveragePooling3D(
+        window, 3, padding, data_format="channels_last", name="AuxLogits_AvgPool"
+    )
     x = pool(x)
     fits = all(n is not None and n >= 3 for n in x.shape[2:4])
     convs = (Conv(128), Conv(768, (1, 3, 3), padding="valid" if fits else "same"))
@@ -167,7 +179,7 @@ def _auxiliary_logits(x, options: Options):
         convs, ("AuxLogits_Conv3d_1b_1x1", "AuxLogits_Conv3d_2a_3x3"), strict=True
     ):
         x = layers.conv_chain(x, (conv,), [name], style, name)
-    x = keras.layers.GlobalAveragePooling3D(name="AuxLogits_Pool")(x)
+    x = keras.layers.GlobalAveragePooling3D(data_format="channels_last", name="AuxLogits_Pool")(x)
     logits = keras.layers.Dense(options.num_classes, dtype="float32", name="AuxLogits")(x)
     return _activated(logits, "AuxPredictions", options)
 
@@ -206,7 +218,7 @@ def build(architecture: Architecture, options: Options) -> keras.Model:
             "avg": keras.layers.GlobalAveragePooling3D,
             "max": keras.layers.GlobalMaxPooling3D,
         }
-        x = pools[options.pooling](name=f"{options.pooling}_pool")(x)
+        x = pools[options.pooling](data_format="channels_last", name=f"{options.pooling}_pool")(x)
     model = keras.Model(inputs, x if auxiliary is None else [x, auxiliary], name=options.name)
     if source is not None:
         load(model, source)

@@ -85,14 +85,16 @@ def pad(x, window: Triple, padding: str, name: str):
     if padding != "symmetric":
         return x, padding
     halves = tuple(n // 2 for n in window)
-    return keras.layers.ZeroPadding3D(halves, name=f"{name}_pad")(x), "valid"
+    return keras.layers.ZeroPadding3D(halves, data_format="channels_last", name=f"{name}_pad")(
+        x
+    ), "valid"
 
 
 def conv_bn_relu(x, unit: Unit, style: Style, output_name: str | None = None):
     """Convolution without bias, batch normalisation without scale, ReLU."""
     if unit.crop_time:
         crop = ((unit.crop_time, unit.crop_time), (0, 0), (0, 0))
-        x = keras.layers.Cropping3D(crop, name=f"{unit.name}_crop")(x)
+        x = keras.layers.Cropping3D(crop, data_format="channels_last", name=f"{unit.name}_crop")(x)
     x, padding = pad(x, unit.kernel, unit.padding, unit.name)
     x = keras.layers.Conv3D(
         style.width(unit.filters),
@@ -101,6 +103,7 @@ def conv_bn_relu(x, unit: Unit, style: Style, output_name: str | None = None):
         padding=padding,
         use_bias=False,
         kernel_initializer="he_normal",
+        data_format="channels_last",
         name=f"{unit.name}_conv",
     )(x)
     x = keras.layers.BatchNormalization(
@@ -111,7 +114,9 @@ def conv_bn_relu(x, unit: Unit, style: Style, output_name: str | None = None):
 
 def self_gating(x, name: str, output_name: str | None = None):
     """``x * sigmoid(W mean(x) + b)``, the mean over time and space (Xie et al. 2017, S3D-G)."""
-    context = keras.layers.GlobalAveragePooling3D(keepdims=True, name=f"{name}_context")(x)
+    context = keras.layers.GlobalAveragePooling3D(
+        keepdims=True, data_format="channels_last", name=f"{name}_context"
+    )(x)
     weight = keras.layers.Dense(x.shape[-1], activation="sigmoid", name=f"{name}_gate")(context)
     return keras.layers.Multiply(name=output_name or f"{name}_gated")([x, weight])
 
@@ -136,7 +141,9 @@ def pool(x, row: Pool, style: Style, name: str):
     # What is pooled comes from a ReLU, so zeros at the border win against nothing, like PyTorch's
     # padding with minus infinity.
     x, padding = pad(x, size, row.padding, name)
-    return keras.layers.MaxPooling3D(size, strides=row.strides, padding=padding, name=name)(x)
+    return keras.layers.MaxPooling3D(
+        size, strides=row.strides, padding=padding, data_format="channels_last", name=name
+    )(x)
 
 
 def average_pool(x, size: Triple, strides: Triple, padding: str, name: str):
@@ -155,10 +162,14 @@ def average_pool(x, size: Triple, strides: Triple, padding: str, name: str):
         for n, k, step, over in zip(x.shape[1:4], size, strides, whole, strict=True)
     )
     if max(whole) > 1:
-        x = keras.layers.AveragePooling3D(whole, name=f"{name}_whole")(x)
-    x = keras.layers.AveragePooling3D(size, strides=strides, padding=padding, name=name)(x)
+        x = keras.layers.AveragePooling3D(whole, data_format="channels_last", name=f"{name}_whole")(
+            x
+        )
+    x = keras.layers.AveragePooling3D(
+        size, strides=strides, padding=padding, data_format="channels_last", name=name
+    )(x)
     if max(whole) > 1:
-        x = keras.layers.UpSampling3D(whole, name=f"{name}_repeat")(x)
+        x = keras.layers.UpSampling3D(whole, data_format="channels_last", name=f"{name}_repeat")(x)
     return x
 
 

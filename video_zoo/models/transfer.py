@@ -327,7 +327,7 @@ def _pooled(x, name: str, pooling: str | None) -> Any:
         return x
     kind = {"avg": "Average", "max": "Max"}[pooling]
     layer = getattr(keras.layers, f"Global{kind}Pooling{axes}D")
-    return layer(dtype="float32", name=f"{name}_{pooling}_pool")(x)
+    return layer(data_format="channels_last", dtype="float32", name=f"{name}_{pooling}_pool")(x)
 
 
 def backbone_layers(model: keras.Model) -> list[keras.Layer]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import typing
 
 from video_zoo import errors, known_names
 from video_zoo.data.augmentation_config import AugmentationConfig
@@ -103,6 +104,17 @@ class TrainingConfig:
         checkpoint_minutes: the same in minutes; None for none.
         keep_checkpoints: number of checkpoints to keep, besides the best one.
     """
+
+    # First field -> what it and the fields below it are about.
+    GROUPS: typing.ClassVar[dict[str, str]] = {
+        "train_split": "clips and batches",
+        "epochs": "duration, one of the three",
+        "optimizer": "optimisation",
+        "dtype": "network",
+        "weights": "start from weights",
+        "seed": "reproducibility, devices and machines",
+        "checkpoint_steps": "checkpoints",
+    }
 
     model: str
     data_dir: str

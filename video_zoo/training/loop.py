@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from video_zoo.data import whole_files
 from video_zoo.data.ownership import sole_owner
-from video_zoo.data.records import SkippedRecords, data_error
+from video_zoo.data.records import SkippedRecords, named_errors
 from video_zoo.data.service_config import check_trust
 from video_zoo.data.source import Split
 
@@ -23,6 +23,7 @@ from .config import TrainingConfig
 from .history import HISTORY, read_history
 from .initial import Task, check_freeze_until, compiled_model
 from .input_wait import InputWait
+from .room import enough_room
 from .steps import Steps
 from .strategy import build_from_one_clip, check_backend, make_strategy
 from .workdir import (
@@ -84,9 +85,7 @@ def train(config: TrainingConfig) -> TrainingResult:
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    sources = {s: Split.open(config.data_dir, s) for s in (config.train_split, config.val_split)}
-    for source in sources.values():
-        checks.check_shards(source)
+    sources = checks.open_splits(config)
     workdir = make_workdir(config)
     # The other workers of a run write nothing.
     with sole_owner(workdir, "workdir") if is_chief(workers) else contextlib.nullcontext():
@@ -104,7 +103,7 @@ def _work_in(
     strategy: tf.distribute.Strategy,
     workers: Cluster | None,
 ) -> TrainingResult:
-    run = _Run(config, workdir, sources[config.train_split], strategy, workers)
+    run = _Run(config, workdir, sources, strategy, workers)
     if run.ended:
         clock = run.clock
         print(
@@ -126,10 +125,11 @@ class _Run:
         self,
         config: TrainingConfig,
         workdir: pathlib.Path,
-        source: Split,
+        sources: dict[str, Split],
         strategy: tf.distribute.Strategy,
         workers: Cluster | None,
     ) -> None:
+        source, self.sources = sources[config.train_split], list(sources.values())
         self.config, self.workdir, self.source, self.strategy = config, workdir, source, strategy
         self.workers, self.writes = workers, is_chief(workers)
         self.newest = checkpoint.latest_checkpoint(workdir)
@@ -183,7 +183,7 @@ class _Run:
 
     def _say(self, text: str) -> None:
         if self.writes:
-            print(text)
+            print(text, flush=True)
 
     def work(self) -> int | None:
         """Trains to the end; returns the signal that ended it before, or None."""
@@ -197,7 +197,8 @@ class _Run:
                     stack.enter_context(interruption.deferred())  # they stop together
                     agreement.check_same(self.strategy, self.workers, self._facts())
                 interruption.stop_together()
-                model = self._model()
+                with enough_room(self.workdir, self.clock):
+                    model = self._model()
                 interruption.stop_together()
                 steps, clips = self._ready(model)
                 interruption.stop_together()
@@ -244,7 +245,8 @@ class _Run:
 
     def _ready(self, model: keras.Model) -> tuple[Steps, np.ndarray]:
         """The steps of the network, which have been tried, and the clips of the first batch."""
-        build_from_one_clip(model, self.batches.training(0))
+        with self._explained():
+            build_from_one_clip(model, self.batches.training(0))
         steps = Steps(model, self.config, self.source.num_classes)
         if self.workers is not None:
             multi_worker.reduce_logs(model)
@@ -252,6 +254,7 @@ class _Run:
             write_config(self.config, model)
             (self.workdir / checkpoint.FOLDER).mkdir(exist_ok=True)
         self._tell(model)
+        self._say("compiling the steps of training and validation, and trying one of each")
         with self._explained():
             first = self.batches.training(self.clock.step).take(1).cache()
             checks.try_one_step(model, self._for_fit(first), self.validation)
@@ -305,6 +308,7 @@ class _Run:
             if self.newest is not None:
                 self._say(f"continuing {self.workdir} behind step {self.clock.step}")
                 return checkpoint.load_checkpoint(self.newest, self.config.dtype)
+            self._say(f"building {self.config.model}")
             source = self.source
             stored = storage_of(self.config.data_dir)
             task = Task(source.num_classes, source.class_names, source.channels, stored)
@@ -360,24 +364,13 @@ class _Run:
     def _explained(self) -> Iterator[None]:
         """Turns TensorFlow's errors, and a loss that is none, into what a user can mend."""
         try:
-            yield
+            with enough_room(self.workdir, self.clock), named_errors(*self.sources):
+                yield
         except FloatingPointError as error:
             raise FloatingPointError(
                 f"{error} {self._keep_bad_batch()}The checkpoints before it stay in "
                 f"{self.workdir / checkpoint.FOLDER}. Lower `learning_rate`, add `warmup_steps`, "
                 "or set `clip_norm`."
-            ) from error
-        except tf.errors.InvalidArgumentError as error:
-            raise data_error(error) from error
-        except tf.errors.NotFoundError as error:
-            raise FileNotFoundError(
-                f"a shard cannot be opened any more: {error.message}"
-            ) from error
-        except tf.errors.ResourceExhaustedError as error:
-            raise MemoryError(
-                f"a device is out of memory behind step {self.clock.step}. Lower `batch_size`, "
-                "`image_size` or `num_frames`, raise `accumulate_steps`, or set `dtype` to "
-                "'mixed_bfloat16'."
             ) from error
 
     def _keep_bad_batch(self) -> str:

@@ -6,6 +6,7 @@ import pathlib
 
 import keras
 
+from video_zoo import full_disk
 from video_zoo.convert_config import WeightsConversionConfig
 
 from .. import saved
@@ -106,11 +107,12 @@ def _save(network: keras.Model, output: str, provenance: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name.removesuffix(ending)}.unfinished{ending}")
     try:
-        if ending == ".keras":
-            network.save(unfinished)
-        else:
-            network.save_weights(unfinished)
-        saved.write_provenance(str(unfinished), provenance)
-        unfinished.replace(path)
+        with full_disk.explained(path):
+            if ending == ".keras":
+                network.save(unfinished)
+            else:
+                network.save_weights(unfinished)
+            saved.write_provenance(str(unfinished), provenance)
+            unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

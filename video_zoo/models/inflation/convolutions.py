@@ -123,7 +123,7 @@ def _temporal_half(
         new = DepthwiseConv3D(**arguments)
         kernel = _over_time(np.ones((1, 1, image.width, 1), np.float32), setting)
     else:
-        new = keras.layers.Conv3D(image.width, **arguments)
+        new = keras.layers.Conv3D(image.width, data_format="channels_last", **arguments)
         kernel = _over_time(np.eye(image.width, dtype=np.float32), setting)
     return VideoLayer(new, [kernel, *[np.zeros(image.width, np.float32)] * use_bias])
 
@@ -178,7 +178,9 @@ def _full(image: ImageConvolution, setting: Setting) -> list[VideoLayer]:
     if layer.padding == "valid" and not image.depthwise:
         # Keras has one padding for all axes; time is always padded to SAME.
         sides = ((duration // 2, duration // 2), (0, 0), (0, 0))
-        pad = keras.layers.ZeroPadding3D(sides, name=f"{setting.name}_time_pad")
+        pad = keras.layers.ZeroPadding3D(
+            sides, data_format="channels_last", name=f"{setting.name}_time_pad"
+        )
         chain.append(VideoLayer(pad, []))
     step = setting.stride if image.can_stride else 1
     size, strides = (duration, *layer.kernel_size), (step, *layer.strides)
@@ -189,7 +191,9 @@ def _full(image: ImageConvolution, setting: Setting) -> list[VideoLayer]:
 
 def _every(stride: int, name: str) -> VideoLayer:
     """Every ``stride``-th frame: Keras strides no dilated convolution."""
-    pool = keras.layers.MaxPooling3D(1, (stride, 1, 1), "same", name=f"{name}_stride")
+    pool = keras.layers.MaxPooling3D(
+        1, (stride, 1, 1), "same", data_format="channels_last", name=f"{name}_stride"
+    )
     return VideoLayer(pool, [])
 
 
@@ -260,6 +264,7 @@ def _separable(layer: keras.layers.SeparableConv2D, setting: Setting) -> list[Vi
         use_bias=layer.use_bias,
         kernel_initializer=config["pointwise_initializer"],
         kernel_regularizer=config["pointwise_regularizer"],
+        data_format="channels_last",
         name=setting.name,
         dtype=config["dtype"],
         trainable=config["trainable"],

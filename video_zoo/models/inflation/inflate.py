@@ -10,11 +10,13 @@ import keras
 from ..transfer import replace_head
 from . import convolutions
 from .graph import Call, Graph, Ref, is_graph, substitute
+from .preprocessing import MODES, find_preprocessing, preprocess
 from .rules import Setting, VideoLayer, find_rule
 
 _CHOICES = {
     "convolution": ("separable", "full", "2d"),
     "initialization": ("center", "average"),
+    "preprocessing": MODES,
 }
 
 
@@ -30,6 +32,7 @@ def inflate(
     include_top: bool = True,
     weights: bool = True,
     initialization: str = "center",
+    preprocessing: str = "auto",
     name: str | None = None,
 ) -> keras.Model:
     """Turns an image classifier into a video classifier.
@@ -37,8 +40,10 @@ def inflate(
     Walks the graph of ``image_model`` and gives a time axis to every layer. Convolutions over more
     than one pixel get an extent in time; pools, 1x1 convolutions and all else treat each frame
     alike. Global pools, those of squeeze-and-excitation blocks included, take the mean (or maximum)
-    over time too. With ``weights=True`` and ``initialization="center"``, a still video gives the
-    image network's outputs, whatever ``convolution`` is. `docs/inflation.md` tells how.
+    over time too. Clips are in [-1, 1]; what the image network wants instead is done by the first
+    layers of the video network. With ``weights=True`` and ``initialization="center"``, a still
+    video gives the image network's outputs, whatever ``convolution`` is. `docs/inflation.md` tells
+    how.
 
     Args:
         image_model: a built functional (or sequential) ``keras.Model`` from one batch of images,
@@ -52,19 +57,25 @@ def inflate(
             from it are temporal, all else is 2D (top-heavy). Defaults to None: everything is.
         temporal_strides: layer -> stride in time, for convolutions and pools; where branches meet
             again, each needs the same. Defaults to none.
-        num_classes: a new classifier for so many classes takes the place of the image network's,
-            or is added to a network without one. Defaults to None: the classifier as it is.
+        num_classes: a new classifier for so many classes, which gives logits, takes the place of
+            the image network's, or is added to a network without one. Defaults to None: the
+            classifier as it is, a softmax included.
         include_top: False ends at the last feature map. Defaults to True.
         weights: whether to carry the weights over. Defaults to True; False leaves all random.
         initialization: "center" or "average", of kernels in time: the 2D kernel (or identity) at
             the centre, or repeated in time and divided by its duration, as in I3D. With "average",
             frames at both ends of a still video see the padding. Defaults to "center".
+        preprocessing: what ``image_model`` takes: "tf", values in [-1, 1]; "caffe", BGR in [0, 255]
+            minus the mean of ImageNet; "torch", RGB in [0, 1] minus the mean, by the deviation;
+            "pixels", RGB in [0, 255]; "none", anything else, which clips must then have. Defaults
+            to "auto": by the layer that it begins with, or its name in ``keras.applications``;
+            "none" for a network that neither tells of.
         name: of the model. Defaults to ``inflated_`` and the image network's.
 
     Returns:
-        A functional ``keras.Model`` from [batch, frames, height, width, channels], values as
-        ``image_model`` takes them, to what that gives for an image. Layers keep their names; the
-        temporal half of layer ``x`` is ``x_temporal``.
+        A functional ``keras.Model`` from [batch, frames, height, width, channels], RGB in [-1, 1],
+        to what ``image_model`` gives for an image. Layers keep their names; the temporal half of
+        layer ``x`` is ``x_temporal``.
 
     Raises:
         ValueError: an argument is out of range, ``image_model`` is not functional, or has a layer
@@ -76,7 +87,11 @@ def inflate(
         >>> model(np.zeros((1, 16, 224, 224, 3))).shape
         TensorShape([1, 5])
     """
-    for argument, value in (("convolution", convolution), ("initialization", initialization)):
+    for argument, value in (
+        ("convolution", convolution),
+        ("initialization", initialization),
+        ("preprocessing", preprocessing),
+    ):
         if value not in _CHOICES[argument]:
             allowed = ", ".join(map(repr, _CHOICES[argument]))
             raise _refusal(argument, f"one of {allowed}", value)
@@ -91,7 +106,13 @@ def inflate(
     inputs = keras.Input(
         (num_frames, *image_model.input_shape[1:]), dtype=image_model.inputs[0].dtype, name="video"
     )
-    outputs, made = _replay(plan, inputs, include_top)
+    if preprocessing == "auto":
+        preprocessing = find_preprocessing(image_model, graph)
+    elif preprocessing in ("caffe", "torch") and inputs.shape[-1] != 3:
+        raise _refusal(
+            "preprocessing", "'auto', 'pixels' or 'none' without 3 channels", preprocessing
+        )
+    outputs, made = _replay(plan, preprocess(inputs, preprocessing), include_top)
     name = name or f"inflated_{image_model.name}"
     classifier = graph.has_classifier()
     if num_classes is not None and not classifier:
@@ -100,13 +121,15 @@ def inflate(
     if weights:
         _assign(made)
     if num_classes is not None and classifier:
-        model = replace_head(model, num_classes)
+        model = replace_head(model, num_classes, classifier_activation=None)
     return model
 
 
 def _new_classifier(x, num_classes: int):
     if len(x.shape) == 5:
-        x = keras.layers.GlobalAveragePooling3D(name="Logits_AvgPool")(x)
+        x = keras.layers.GlobalAveragePooling3D(data_format="channels_last", name="Logits_AvgPool")(
+            x
+        )
     return keras.layers.Dense(num_classes, dtype="float32", name="Logits")(x)
 
 

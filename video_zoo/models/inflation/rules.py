@@ -214,7 +214,9 @@ def _upsampling(layer: keras.layers.UpSampling2D, setting: Setting) -> VideoLaye
             "`video_zoo.register_inflation(keras.layers.UpSampling2D)`."
         )
     config = layer.get_config()
-    new = keras.layers.UpSampling3D((1, *config["size"]), name=setting.name, dtype=config["dtype"])
+    new = keras.layers.UpSampling3D(
+        (1, *config["size"]), data_format="channels_last", name=setting.name, dtype=config["dtype"]
+    )
     return VideoLayer(new, [])
 
 

@@ -1,0 +1,91 @@
+"""The tools on another backend than TensorFlow: what runs there, and what refuses in one line."""
+
+import csv
+import importlib.util
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from video_zoo.evaluation import EvaluationConfig, evaluate
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="the backend jax is not installed"
+)
+
+
+def on_jax(*command):
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    command = [sys.executable, *map(str, command)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Of two layers, as JAX compiles each convolution of another shape for a second."""
+    clip = keras.Input((8, 32, 32, 3))
+    x = keras.layers.Conv3D(4, 3, strides=2, activation="relu")(clip)
+    x = keras.layers.Dense(5)(keras.layers.GlobalAveragePooling3D()(x))
+    path = tmp_path_factory.mktemp("network") / "net.keras"
+    keras.Model(clip, x).save(path)
+    return path
+
+
+def scores(folder):
+    with open(folder / "scores.csv", newline="") as file:
+        return [row[3:] for row in csv.reader(file)][1:]
+
+
+def test_an_evaluation_gives_the_scores_of_tensorflow(
+    repository, checkpoint, motion_shards, tmp_path
+):
+    options = {"checkpoint": str(checkpoint), "data_dir": str(motion_shards)}
+    evaluate(EvaluationConfig(**options, output_dir=str(tmp_path / "tensorflow")))
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    tool = repository / "tools" / "evaluate.py"
+    done = on_jax(tool, *flags, f"--output_dir={tmp_path / 'jax'}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    found, expected = (np.array(scores(tmp_path / name), float) for name in ("jax", "tensorflow"))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_prediction_of_a_file(repository, checkpoint, motion_shards):
+    video = next((motion_shards.parent / "videos" / "val" / "up").glob("*.mp4"))
+    done = on_jax(repository / "tools" / "predict.py", f"--checkpoint={checkpoint}", video)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.startswith(f"{video}\n")
+    assert len(done.stdout.splitlines()) == 6
+
+
+@pytest.mark.parametrize("package", ["data.conversion", "evaluation.evaluate", "training.loop"])
+def test_keras_is_imported_before_tensorflow(package):
+    code = f"import sys, video_zoo.{package}; names = list(sys.modules);"
+    code += "print(names.index('keras') < names.index('tensorflow'))"
+    done = on_jax("-c", code)
+    assert done.stdout == "True\n", done.stderr[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("tool", "flags", "message"),
+    [
+        ("train", ["--model=s3d_v1", "--workdir=run"], "training needs the TensorFlow backend of"),
+        (
+            "inspect_dataset",
+            ["--contact_sheet=sheet.png", "--augment", "--num_frames=4"],
+            "`color_jitter` needs the TensorFlow backend of Keras. Received: color_jitter=0.4",
+        ),
+    ],
+)
+def test_what_needs_tensorflow_says_so_in_one_line(
+    tool, flags, message, repository, motion_shards, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    done = on_jax(repository / "tools" / f"{tool}.py", f"--data_dir={motion_shards}", *flags)
+    assert done.returncode == 2, done.stderr[-3000:]
+    *_, line = done.stderr.splitlines()
+    assert line.startswith(f"{tool}: {message}")
+    assert line.endswith("Unset it, or set it to tensorflow.")
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,28 @@
+"""Videos that a user names: files, and folders that are searched for them."""
+
+import os
+from collections.abc import Sequence
+
+from video_zoo.data import layouts
+
+
+def list_inputs(inputs: Sequence[str | os.PathLike], argument: str) -> list[tuple[str, str]]:
+    """(name, file) of every video, in order; the name is its path in the folder that was given.
+
+    Args:
+        inputs: files, which need not exist, and folders.
+        argument: what they were given as, for the message.
+
+    Raises:
+        ValueError: there are folders alone, and no videos in them.
+    """
+    found = []
+    for each in map(os.fspath, inputs):
+        if os.path.isdir(each):
+            found += [(name, os.path.join(each, name)) for name in layouts.list_videos(each)]
+        else:
+            found.append((os.path.basename(each), each))
+    if inputs and not found:
+        folders = ", ".join(map(os.fspath, inputs))
+        raise ValueError(f"`{argument}` must hold videos. Received: {folders}, without any")
+    return found
