@@ -38,6 +38,7 @@ def test_files(converted):
         "label_map.txt",
         "manifest.json",
         "missing.csv",
+        "notes.csv",
         "skipped.csv",
         "train-00000-of-00002.tfrecord",
         "train-00001-of-00002.tfrecord",
