@@ -40,17 +40,19 @@ def make_csv(tmp_path):
 
 @pytest.fixture(scope="session")
 def write_timed_video():
-    """A function (path, frames, times, codec="libx264", options={}, **context) that writes RGB.
+    """A function (path, frames, times, codec="libx264", options={}, **more) that writes RGB.
 
-    The container is that of the suffix, `times` are seconds as fractions, ascending; `context` is
-    set on PyAV's codec context.
+    The container is that of the suffix, `times` are seconds as fractions, ascending. `more` is
+    set on PyAV's codec context, but `movflags`, which is the container's.
     """
 
-    def write(path, frames, times, codec="libx264", options=None, **context):
+    def write(path, frames, times, codec="libx264", options=None, movflags="", **context):
         path = pathlib.Path(path)
         if codec == "libsvtav1":
             options = {"preset": "8", "crf": "10", "svtav1-params": "lp=1", **(options or {})}
-        with av.open(str(path), "w") as container:
+        with av.open(
+            str(path), "w", options={"movflags": movflags} if movflags else {}
+        ) as container:
             stream = container.add_stream(codec, rate=30, options=options or {})
             stream.height, stream.width = frames[0].shape[:2]
             stream.pix_fmt = "yuv420p"

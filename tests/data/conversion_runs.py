@@ -48,11 +48,16 @@ def read_split(folder, split):
     return list(dataset.map(tfrecord.parse_example).as_numpy_iterator())
 
 
-def read_skipped(folder):
-    with open(os.path.join(folder, "skipped.csv"), newline="") as file:
+def read_table(folder, name, columns):
+    """The rows of a list beside the shards."""
+    with open(os.path.join(folder, name), newline="") as file:
         header, *rows = csv.reader(file)
-    assert header == ["file", "reason"]
-    return dict(rows)
+    assert header == columns
+    return rows
+
+
+def read_skipped(folder):
+    return dict(read_table(folder, "skipped.csv", ["file", "reason"]))
 
 
 def contents(folder):

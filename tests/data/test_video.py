@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -179,6 +180,12 @@ def test_reasons_of_files_that_are_no_videos(tmp_path, content, reason):
     path.write_bytes(content)
     with pytest.raises(UnusableVideo, match=reason):
         encode_clip(path)
+
+
+def test_a_name_of_any_bytes(counter_video, tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), b"caf\xe9 100%d.mp4")
+    os.symlink(counter_video, path)
+    assert len(encode_clip(os.fsdecode(path), EncodingConfig(short_side=64)).frames) == 100
 
 
 def test_reasons_of_paths(tmp_path):

@@ -1,6 +1,8 @@
 """Features of real videos, from files and from shards: what is written, kept and refused."""
 
 import json
+import os
+import pathlib
 
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ from video_zoo import data, models
 from video_zoo.data import layouts, pipeline
 from video_zoo.data.pipeline import ClipConfig
 from video_zoo.evaluation import ExtractionConfig, extract_features, read_features
+from video_zoo.evaluation.feature_files import VideoFeatures, write_features
 
 ENDPOINTS = "Mixed_4f, Mixed_5c"
 CLASSES = ["down", "growing", "left", "right", "up"]
@@ -248,3 +251,15 @@ def test_a_damaged_shard_is_named(options, motion_shards, tmp_path):
 def test_videos_are_found_as_the_conversion_finds_them(motion_shards):
     found = layouts.list_videos(str(motion_shards.parent / "videos" / "val"))
     assert sorted({name.split("/")[0] for name in found}) == CLASSES
+
+
+@pytest.mark.parametrize("suffix", ["npz", "tfrecord"])
+def test_names_of_any_bytes(tmp_path, suffix):
+    name = os.fsdecode(b"caf\xe9.mp4")
+    path = pathlib.Path(tmp_path, f"{name}.{suffix}")
+    values = np.arange(3, dtype=np.float32)[np.newaxis]
+    write_features(path, VideoFeatures({"a": values}, np.zeros(1, np.int64), name))
+    assert os.listdir(tmp_path) == [path.name]
+    found = read_features(path)
+    assert found.filename == name
+    np.testing.assert_array_equal(found.features["a"], values)

@@ -4,7 +4,6 @@
 import concurrent.futures
 import dataclasses
 import functools
-import itertools
 import multiprocessing
 import multiprocessing.synchronize
 import os
@@ -140,20 +139,20 @@ def _meet() -> None:
     _all_workers.wait()
 
 
-def _bare(path: str, short_side: int) -> int:
+def _bare(path: str, short_side: int) -> None:
     """Decodes, resizes and encodes all frames of a video, and nothing else."""
-    cv2 = readers.load_opencv()
-    options = [cv2.CAP_PROP_N_THREADS, 1]
-    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG, options)
-    for count in itertools.count():
-        decoded, frame = capture.read()
-        if not decoded:
-            return count
-        height, width = frame.shape[:2]
-        scale = short_side / min(height, width)
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        small = cv2.resize(frame, (round(width * scale), round(height * scale)), interpolation=how)
-        cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    cv2, av = readers.load_opencv(), readers.load_av()
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        for decoded in container.decode(stream):
+            frame = decoded.to_ndarray(format="bgr24")
+            height, width = frame.shape[:2]
+            scale = short_side / min(height, width)
+            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            size = round(width * scale), round(height * scale)
+            small = cv2.resize(frame, size, interpolation=how)
+            cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
 
 
 def _time_conversion(inputs: str, output: str, num_workers: int, short_side: int) -> float:

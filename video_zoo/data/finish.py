@@ -38,8 +38,8 @@ class ConversionResult:
         manifest: `Manifest`, as written; None after a part of a conversion, `shard_range`.
         output_dir: str.
         skipped: tuple of `(file, reason)`, as written to `skipped.csv`; after a part, its own.
-        notes: tuple of `(file, note)`, as written to `notes.csv`: what is missing of clips that
-            were converted; after a part, its own.
+        incomplete: tuple of `(file, note)`, as written to `notes.csv`: clips of which something is
+            missing; after a part, its own.
         duplicates: tuple of `(file, problem)`, as written to `duplicates.csv`.
         problem: str. Why the dataset should not be used as it is (too many clips skipped, or a
             split without any), in one line; None if all is well.
@@ -51,7 +51,7 @@ class ConversionResult:
     manifest: manifests.Manifest | None
     output_dir: str
     skipped: tuple[tuple[str, str], ...]
-    notes: tuple[tuple[str, str], ...]
+    incomplete: tuple[tuple[str, str], ...]
     duplicates: tuple[tuple[str, str], ...]
     problem: str | None
     unfinished: tuple[str, ...] = ()
@@ -70,8 +70,8 @@ class ConversionResult:
                 f"skipped: {len(self.skipped)}, missing: {self.manifest.num_missing}, "
                 f"duplicates: {len(self.duplicates)}"
             )
-            if self.notes:
-                lines.append(f"not whole: {len(self.notes)}, {NOTES_NAME} says what is missing")
+            if self.incomplete:
+                lines.append(f"not whole: {len(self.incomplete)}, see {NOTES_NAME}")
         elif self.unfinished:
             lines.append(
                 f"{len(self.unfinished)} shards are left: {some(self.unfinished, _NAMES_SHOWN)}"
@@ -111,7 +111,7 @@ def finish(
     skipped = _sorted_rows(in_order, "skipped")
     manifests.write_label_map(output_dir, plan.labels)
     _write_csv(output_dir, SKIPPED_NAME, ("file", "reason"), skipped)
-    _write_csv(output_dir, NOTES_NAME, ("file", "note"), _sorted_rows(in_order, "notes"))
+    _write_csv(output_dir, NOTES_NAME, ("file", "note"), _sorted_rows(in_order, "incomplete"))
     _write_csv(output_dir, MISSING_NAME, ("file",), [(name,) for name in plan.missing])
     _write_csv(output_dir, DUPLICATES_NAME, ("file", "problem"), plan.duplicates)
     by_split = collections.defaultdict(list)
@@ -137,7 +137,7 @@ def _sorted_rows(records: Iterable[ShardRecord], name: str) -> list[tuple[str, s
     return sorted(row for record in records for row in getattr(record, name))
 
 
-def read_notes(output_dir: str) -> tuple[tuple[str, str], ...]:
+def read_incomplete(output_dir: str) -> tuple[tuple[str, str], ...]:
     """`(file, what is missing of it)` of clips that are not whole; older datasets have no list."""
     return _read_csv(output_dir, NOTES_NAME)
 
@@ -166,7 +166,7 @@ def finished_result(
         manifest=manifest,
         output_dir=output_dir,
         skipped=_read_csv(output_dir, SKIPPED_NAME),
-        notes=read_notes(output_dir),
+        incomplete=read_incomplete(output_dir),
         duplicates=_read_csv(output_dir, DUPLICATES_NAME),
         problem=_problem(output_dir, manifest, max_skipped),
     )
@@ -186,7 +186,7 @@ def partial_result(
         manifest=None,
         output_dir=output_dir,
         skipped=tuple(skipped),
-        notes=tuple(_sorted_rows(made, "notes")),
+        incomplete=tuple(_sorted_rows(made, "incomplete")),
         duplicates=plan.duplicates,
         problem=_too_many(len(skipped), sum(len(s.clips) for s in chosen), max_skipped),
         unfinished=tuple(name for name in plan.shards if name not in records),

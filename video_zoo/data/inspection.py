@@ -72,7 +72,7 @@ class DatasetReport:
         modality: what the frames are: "rgb", or optical flow.
         splits: split name -> :class:`SplitReport`.
         problems: all that were found, in order of the shards.
-        notes: (file, what is missing of it) of clips that were not whole when they were converted.
+        incomplete: (file, what is missing of it) of clips that were converted and are not whole.
         contact_sheet: the PNG file, if one was written.
     """
 
@@ -81,15 +81,15 @@ class DatasetReport:
     modality: str
     splits: dict[str, SplitReport] = dataclasses.field(default_factory=dict)
     problems: list[Problem] = dataclasses.field(default_factory=list)
-    notes: tuple[tuple[str, str], ...] = ()
+    incomplete: tuple[tuple[str, str], ...] = ()
     contact_sheet: str | None = None
 
     def summary(self) -> str:
         """The statistics and the problems, as lines of text."""
         lines = [line for name, split in self.splits.items() for line in _describe(name, split)]
-        lines += [f"not whole: {file}: {note}" for file, note in self.notes[:_NOTES_SHOWN]]
-        if len(self.notes) > _NOTES_SHOWN:
-            lines += [f"not whole: {len(self.notes)} in all, see {finish.NOTES_NAME}"]
+        lines += [f"not whole: {file}: {note}" for file, note in self.incomplete[:_NOTES_SHOWN]]
+        if len(self.incomplete) > _NOTES_SHOWN:
+            lines += [f"not whole: {len(self.incomplete)} in all, see {finish.NOTES_NAME}"]
         lines += [f"problem: {problem}" for problem in self.problems]
         count = len(self.problems)
         lines += [f"{count} problem{'s' * (count != 1)} found" if count else "no problems found"]
@@ -142,8 +142,8 @@ def inspect_dataset(
     class_names = manifests.load_label_map(config.data_dir)
     manifest = manifests.load_manifest(config.data_dir)
     modality = flow.RGB if manifest is None else manifest.modality
-    notes = finish.read_notes(config.data_dir)
-    report = DatasetReport(config.data_dir, class_names, modality, notes=notes)
+    incomplete = finish.read_incomplete(config.data_dir)
+    report = DatasetReport(config.data_dir, class_names, modality, incomplete=incomplete)
     if config.contact_sheet is not None:
         from . import contact_sheet  # matplotlib is slow to load
 

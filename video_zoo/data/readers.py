@@ -113,14 +113,15 @@ class Reader:
 
     def _declared_seconds(self) -> float:
         stream = self._stream
-        if stream.frames and self.rate:
-            return stream.frames / self.rate  # a duration may be estimated from the file's size
+        if stream.frames and self.rate and self._container.format.name == "avi":
+            return stream.frames / self.rate  # its duration is FFmpeg's estimate from its size
         if stream.duration:
             end = float(stream.duration * stream.time_base)
         else:
             end = (self._container.duration or 0) / self._av.time_base
         # Where frames are not counted, the duration of a stream that starts late is its end.
-        return max(0.0, end - float((stream.start_time or 0) * stream.time_base))
+        start = 0.0 if stream.frames else float((stream.start_time or 0) * stream.time_base)
+        return max(0.0, end - start)
 
     def why_empty(self) -> str:
         """The reason why no frame decodes, after the file has been read."""
@@ -179,7 +180,10 @@ class Reader:
     @property
     def num_frames(self) -> int:
         """Frames that the file declares, without those outside an edit; 0 where it tells none."""
-        return max(0, self._stream.frames - self._num_discarded)
+        in_edit = round(self.seconds * float(self._stream.average_rate or self.rate))
+        return max(
+            0, min(self._stream.frames - self._num_discarded, in_edit or self._stream.frames)
+        )
 
     @property
     def reached_end(self) -> bool:

@@ -37,10 +37,11 @@ def atomic_write(path: str | os.PathLike, ending: str = "") -> Iterator[str]:
     try:
         with full_disk.explained(path):
             yield temporary
-            tf.io.gfile.rename(temporary, path, overwrite=True)
+            # TensorFlow takes a name that is not UTF-8 as bytes only.
+            tf.io.gfile.rename(os.fsencode(temporary), os.fsencode(path), overwrite=True)
     except BaseException as error:  # Ctrl-C too must leave nothing behind
         with contextlib.suppress(tf.errors.OpError):
-            tf.io.gfile.remove(temporary)
+            tf.io.gfile.remove(os.fsencode(temporary))
         if isinstance(error, tf.errors.OpError) and temporary in error.message:
             raise OSError(f"{path} cannot be written: {error.message}") from error
         raise
@@ -54,7 +55,7 @@ def temporary_name(name: str, pid: int) -> str:
 
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes `text` to `path` as UTF-8, whole or not at all."""
-    with atomic_write(path) as temporary, tf.io.gfile.GFile(temporary, "wb") as file:
+    with atomic_write(path) as temporary, tf.io.gfile.GFile(os.fsencode(temporary), "wb") as file:
         file.write(text.encode("utf-8", "surrogateescape"))
 
 

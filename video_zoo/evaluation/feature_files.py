@@ -58,7 +58,7 @@ def write_features(path: pathlib.Path, content: VideoFeatures) -> None:
                     **content.features,
                 )
         else:
-            with tf.io.TFRecordWriter(temporary) as writer:
+            with tf.io.TFRecordWriter(os.fsencode(temporary)) as writer:
                 writer.write(_serialize(content))
 
 
@@ -118,7 +118,7 @@ def _read_npz(path: pathlib.Path) -> VideoFeatures:
 
 
 def _read_tfrecord(path: pathlib.Path) -> VideoFeatures:
-    record = next(iter(tf.data.TFRecordDataset(str(path)))).numpy()
+    record = next(iter(tf.data.TFRecordDataset(os.fsencode(path)))).numpy()
     example = tf.train.SequenceExample.FromString(record)
     context, lists = example.context.feature, example.feature_lists.feature_list
     suffix = DIMENSIONS.format(endpoint="")
