@@ -171,10 +171,13 @@ def test_a_flipped_byte_names_the_shard_and_the_record(copied):
 
 def test_a_shard_that_was_cut_short_is_named(copied):
     shard = sorted(copied.glob("val-*"))[0]
+    dataset = pipeline.evaluation_dataset(copied, clip=CLIP)
     shard.write_bytes(shard.read_bytes()[:-10])
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
-        list(pipeline.evaluation_dataset(copied, clip=CLIP))
+        list(dataset)
     assert str(shard) in str(data_error(caught.value))
+    with pytest.raises(ValueError, match=f"{shard.name} of .* bytes, where the manifest says"):
+        pipeline.evaluation_dataset(copied, clip=CLIP)
 
 
 def test_a_shard_that_vanishes_is_named_and_does_not_hang(copied):

@@ -5,7 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "evaluate": ["EvaluationConfig", "evaluate"],
+        "evaluate": ["EvaluationConfig", "describe", "evaluate"],
         "feature_files": ["VideoFeatures", "read_features"],
         "features": ["ExtractionConfig", "ExtractionResult", "extract_features"],
         "metrics": ["video_metrics"],

@@ -6,14 +6,14 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
 
-from video_zoo.data import flow, layouts, records, sampling, video, whole_files
+from video_zoo.data import file_content, flow, layouts, records, sampling, video, whole_files
 from video_zoo.data.clips import NO_PLACE, check_positive, check_views
 from video_zoo.data.source import Split
 from video_zoo.models.transfer import feature_extractor
@@ -129,6 +129,8 @@ def extract_features(
             f"inputs={[os.fspath(each) for each in inputs]}, data_dir={config.data_dir!r}"
         )
     source = Split.open(config.data_dir, config.split) if config.data_dir else None
+    if source is not None:
+        records.check_shards(source, unlabelled=True)
     files = _find_files(inputs)
     if inputs:
         video.decoder_versions()  # fails before the network is loaded, if it does
@@ -287,7 +289,8 @@ def _check_settings(folder: pathlib.Path, settings: dict) -> None:
     """Writes the settings into a new folder; refuses one that was made with others."""
     path = folder / SETTINGS
     if path.exists():
-        earlier = json.loads(path.read_text())
+        remedy = "Choose another folder, or remove the file if the features are of these settings."
+        earlier = file_content.read_json(path, Mapping[str, object], remedy)
         differences = [
             f"{name} was {earlier.get(name)!r} and is {value!r}"
             for name, value in settings.items()

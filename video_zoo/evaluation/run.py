@@ -1,7 +1,6 @@
 """A trained network with what its run, or its weights, know: class names, clips, conversion."""
 
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 
 from video_zoo import models
+from video_zoo.data import file_content, manifests
 from video_zoo.data.pipeline import ClipConfig
 from video_zoo.models.weights import WeightsInfo, check_finite, find, weights_info
 
@@ -107,7 +107,7 @@ def load_network(
         )
     if model is not None:
         return _published(model, weights, frame_order)
-    run = {} if workdir is None else _read_config(pathlib.Path(workdir))
+    run = RunFile({}, []) if workdir is None else read_config(pathlib.Path(workdir))
     path = pathlib.Path(checkpoint) if checkpoint is not None else pathlib.Path(workdir, BEST)
     if not path.is_file():
         argument = "workdir" if checkpoint is None else "checkpoint"
@@ -116,7 +116,7 @@ def load_network(
             "which does not exist. A run writes its first one at the end of its first epoch."
         )
     network = _load(path)
-    training = run.get("training", {})
+    training = run.training
     frames, height, _, _ = network.input_shape[1:]
     frames, size = frames or training.get("num_frames"), height or training.get("image_size")
     if frames is None or size is None:
@@ -128,9 +128,8 @@ def load_network(
     if workdir is None and path.suffix == ".keras":  # other files tell nothing
         info = find(None, path).info
         return TrainedNetwork(network, str(path), clip, info.class_names, training, _data(info))
-    return TrainedNetwork(
-        network, str(path), clip, run.get("class_names"), training, run.get("data") or {}
-    )
+    names = None if workdir is None else run.class_names
+    return TrainedNetwork(network, str(path), clip, names, training, run.data or {})
 
 
 def _told(value: str | os.PathLike | None) -> str:
@@ -176,11 +175,47 @@ def _data(info: WeightsInfo) -> dict:
     return {"fps": taken.fps, "short_side": taken.short_side, "modality": taken.modality}
 
 
-def _read_config(workdir: pathlib.Path) -> dict:
+@dataclasses.dataclass(frozen=True)
+class RunFile:
+    """What is read of the ``config.json`` of a run.
+
+    Args:
+        training: settings of the run.
+        class_names: its label map.
+        data: settings of the conversion of its shards, None where they had no manifest.
+    """
+
+    training: Mapping[str, object]
+    class_names: list[str]
+    data: Mapping[str, object] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Training:
+    """The settings of a run that are needed after it."""
+
+    data_dir: str | None = None
+    num_frames: int | None = None
+    image_size: int | None = None
+    frame_stride: int = 1
+
+
+def read_config(workdir: pathlib.Path) -> RunFile:
+    """The ``config.json`` of a run.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is none of a run; the field that is wrong is named.
+    """
     path = workdir / CONFIG
     if not path.is_file():
         raise FileNotFoundError(
             f"`workdir` must be the folder of a training run, with {CONFIG} in it. "
             f"Received: workdir={str(workdir)!r}"
         )
-    return json.loads(path.read_text())
+    remedy = "Take the file as the run wrote it."
+    content = file_content.read_json(path, RunFile, remedy)
+    file_content.check({"training": content.training}, Mapping[str, _Training], path, remedy)
+    if content.data is not None:
+        manifests.check_storage(content.data, path, "data", remedy)
+    return content

@@ -7,9 +7,6 @@ import numpy as np
 import psutil
 import tensorflow as tf
 
-from video_zoo.data import records
-from video_zoo.data.source import Split
-
 from .config import TrainingConfig
 from .steps import plain_optimizer
 
@@ -39,27 +36,6 @@ def check_devices(config: TrainingConfig, found: int) -> None:
             "`jit_compile` must be False on several devices, which XLA cannot compile for here. "
             f"Received: jit_compile=True and {found} devices"
         )
-
-
-def check_shards(source: Split) -> None:
-    """Opens every shard and looks at its first record.
-
-    Raises:
-        ValueError: one is damaged there, or no clip can be made of it.
-        FileNotFoundError: one cannot be opened.
-    """
-    shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
-    shards = shards.filter(lambda _shard, size: size > 0)
-    first = shards.interleave(
-        lambda shard, size: records.read_shard(shard, tf.cast(size, tf.int64)).take(1),
-        cycle_length=16,
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-    parse = records.parser(source.class_names)
-    with records.named_errors(source):
-        for _ in first.map(lambda shard, index, record: parse(shard, index, record)["label"]):
-            pass
 
 
 @dataclasses.dataclass(frozen=True)

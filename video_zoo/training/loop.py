@@ -4,15 +4,15 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from video_zoo.data import whole_files
+from video_zoo.data import file_content, whole_files
 from video_zoo.data.ownership import sole_owner
-from video_zoo.data.records import SkippedRecords, named_errors
+from video_zoo.data.records import SkippedRecords, check_shards, named_errors
 from video_zoo.data.source import Split
 
 from . import agreement, batch_norm, callbacks, checkpoint, checks, multi_worker, sight
@@ -73,9 +73,13 @@ def train(config: TrainingConfig) -> TrainingResult:
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    sources = {s: Split.open(config.data_dir, s) for s in (config.train_split, config.val_split)}
-    for source in sources.values() if config.on_bad_record == "error" else ():
-        checks.check_shards(source)
+    strict = config.on_bad_record == "error"
+    sources = {
+        split: Split.open(config.data_dir, split, check_sizes=strict)
+        for split in (config.train_split, config.val_split)
+    }
+    for source in sources.values() if strict else ():
+        check_shards(source)
     workdir = prepare_workdir(config)
     # The other workers of a run write nothing.
     with sole_owner(workdir, "workdir") if is_chief(workers) else contextlib.nullcontext():
@@ -153,7 +157,10 @@ class _Run:
         path = self.workdir / f"{PRECISE}.json"
         if not self.config.precise_bn_steps:
             return False
-        return not path.exists() or json.loads(path.read_text()).get("step") != self.clock.step
+        if not path.exists():
+            return True
+        found = file_content.read_json(path, Mapping[str, object], "Remove the file.")
+        return found.get("step") != self.clock.step
 
     @property
     def validation_is_due(self) -> bool:

@@ -13,7 +13,7 @@ import tensorflow as tf
 import video_zoo
 from video_zoo import data, models
 from video_zoo.data import whole_files
-from video_zoo.evaluation.run import CONFIG
+from video_zoo.evaluation.run import CONFIG, read_config
 
 from .config import TrainingConfig
 
@@ -31,11 +31,11 @@ def prepare_workdir(config: TrainingConfig) -> pathlib.Path:
             f"workdir={str(workdir)!r} ({error.strerror})"
         ) from error
     if (workdir / CONFIG).exists():
-        earlier = json.loads((workdir / CONFIG).read_text())
-        differences = config.differences(earlier["training"])
+        earlier = read_config(workdir)
+        differences = config.differences(dict(earlier.training))
         class_names = data.load_label_map(config.data_dir)
-        if class_names != earlier["class_names"]:
-            differences.append(f"classes were {earlier['class_names']} and are {class_names}")
+        if class_names != earlier.class_names:
+            differences.append(f"classes were {earlier.class_names} and are {class_names}")
         if differences:
             raise ValueError(
                 "`workdir` must be new, or hold a run with the same settings. Received: "
