@@ -4,6 +4,7 @@ import pathlib
 import re
 import shutil
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -148,6 +149,14 @@ def test_three_crops_of_a_wide_video_differ(shards, tmp_path, write_video):
     (clips, _), *_ = pipeline.evaluation_dataset(tmp_path / "out", clip=CLIP, num_crops=3)
     means = (clips.numpy()[..., 1].mean(axis=(1, 2, 3)) + 1) * 127.5
     np.testing.assert_allclose(means, [55, 127, 199], atol=4)
+
+
+def test_fit_takes_the_batches_without_a_warning(shards):
+    """Warnings are errors in tests."""
+    training = pipeline.training_dataset(shards, clip=CLIP, batch_size=2)
+    model = keras.Sequential([keras.layers.GlobalAveragePooling3D(), keras.layers.Dense(2)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(training, steps_per_epoch=1, shuffle=False, verbose=0)
 
 
 def test_shards_without_a_manifest_are_counted(copied):

@@ -3,7 +3,7 @@ import dataclasses
 
 import pytest
 
-from video_zoo.data import file_content
+from video_zoo import file_content
 from video_zoo.data.annotations import Annotations, Clip
 from video_zoo.data.plan import (
     ConversionConfig,

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from video_zoo.data import file_content, filesystems, flow, video
+from video_zoo import file_content
+from video_zoo.data import filesystems, flow, video
 from video_zoo.data.whole_files import write_text
 
 FORMAT_VERSION = 1

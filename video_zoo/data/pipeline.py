@@ -91,7 +91,7 @@ def training_dataset(
 
     An epoch takes every video once, in an order of its own; what does not fill a batch at the end
     of an epoch is left out of that epoch. Pass ``steps_per_epoch=num_examples // batch_size`` to
-    ``fit``.
+    ``fit``, and ``shuffle=False``: without it Keras warns that it shuffles no dataset.
 
     Args:
         data_dir: shard folder, as ``tools/make_tfrecords.py`` writes it.

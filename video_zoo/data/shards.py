@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import tensorflow as tf
 
-from video_zoo.data import file_content, filesystems, tfrecord, video, whole_files, workers
+from video_zoo import file_content
+from video_zoo.data import filesystems, tfrecord, video, whole_files, workers
 from video_zoo.data.annotations import Clip
 from video_zoo.data.plan import Plan, Shard, relative_name
 

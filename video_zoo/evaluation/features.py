@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from video_zoo.data import file_content, flow, layouts, records, sampling, video, whole_files
+from video_zoo import file_content
+from video_zoo.data import flow, layouts, records, sampling, video, whole_files
 from video_zoo.data.clips import NO_PLACE, check_positive, check_views
 from video_zoo.data.source import Split
 from video_zoo.models.transfer import feature_extractor

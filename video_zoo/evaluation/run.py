@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from video_zoo import models
-from video_zoo.data import file_content, manifests
+from video_zoo import file_content, models
+from video_zoo.data import manifests
 from video_zoo.data.pipeline import ClipConfig
 from video_zoo.models.weights import WeightsInfo, check_finite, find, weights_info
 

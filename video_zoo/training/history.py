@@ -5,7 +5,7 @@ import dataclasses
 import io
 import pathlib
 
-from video_zoo.data import file_content
+from video_zoo import file_content
 from video_zoo.data.whole_files import atomic_write
 
 _REMEDY = "Put the file back as the run wrote it, or remove it to go on without the earlier rows."

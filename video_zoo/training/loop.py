@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from video_zoo.data import file_content, whole_files
+from video_zoo import file_content
+from video_zoo.data import whole_files
 from video_zoo.data.ownership import sole_owner
 from video_zoo.data.records import SkippedRecords, check_shards, named_errors
 from video_zoo.data.source import Split

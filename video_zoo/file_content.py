@@ -13,8 +13,6 @@ import types
 import typing
 from typing import Any, NoReturn, TypeVar
 
-import tensorflow as tf
-
 T = TypeVar("T")
 
 _NAMES = {
@@ -36,8 +34,7 @@ def read_text(path: str | os.PathLike) -> str:
     Raises:
         ValueError: it is not UTF-8.
     """
-    with tf.io.gfile.GFile(os.fspath(path), "rb") as file:
-        content = file.read()
+    content = _read(os.fspath(path))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -45,6 +42,16 @@ def read_text(path: str | os.PathLike) -> str:
             f"{os.fspath(path)} must be UTF-8 text. Received: byte {content[error.start]:#04x} at "
             f"place {error.start}. Save it as UTF-8."
         ) from error
+
+
+def _read(path: str) -> bytes:
+    if "://" not in path:
+        with open(path, "rb") as file:
+            return file.read()
+    import tensorflow as tf  # only who reads remote data pays for it
+
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return file.read()
 
 
 def read_json(path: str | os.PathLike, schema: type[T], remedy: str) -> T:
