@@ -11,7 +11,7 @@ from video_zoo.config_file import make_config, read_settings
 from video_zoo.data.augmentation_config import AugmentationConfig
 from video_zoo.training import TrainingConfig
 
-REQUIRED = {"model": "s3d_v1", "data_dir": "shards", "workdir": "run"}
+REQUIRED = {"model": "s3d_v1", "data_dir": ".", "workdir": "run"}
 # What tools/train.py does before it trains, with the config printed instead.
 SCRIPT = """
 import dataclasses, json
@@ -114,7 +114,7 @@ def test_flags_come_before_the_file_and_the_file_before_defaults(config_of, writ
 
 
 def test_the_file_may_give_what_is_required(config_of, write):
-    path = write("model: i3d\ndata_dir: shards\nworkdir: run\n")
+    path = write("model: i3d\ndata_dir: .\nworkdir: run\n")
     assert config_of("--config", path) == TrainingConfig(**REQUIRED | {"model": "i3d"})
 
 
@@ -177,6 +177,13 @@ def test_without_a_file_flags_are_all(config_of):
             "steps: 1\nseed: [",
             "`config` must be a YAML or JSON file. Received: config='{path}' (line 2: expected",
         ),
+        ("seed: 010", "`seed` must be an integer. Received: seed='010' in {path}"),
+        ("seed: 1:30", "`seed` must be an integer. Received: seed='1:30' in {path}"),
+        ("max_hours: 1:30", "or null. Received: max_hours='1:30' in {path}"),
+        ("steps: &n 3\nseed: 4", "no anchors and aliases (& and *). Received: one in line 1 of"),
+        ("steps: 3\nseed: *n", "no anchors and aliases (& and *). Received: one in line 2 of"),
+        ("<<: {steps: 3}", "Received: << in {path}."),
+        ("steps: " + 1000 * "[", "`config` must have at most 20 levels. Received: more in {path}"),
         ("a: 1\n\tb: 2", "Received: config='{path}' (line 2: "),
         ("a: \x00", "Received: config='{path}' (unacceptable character #x0000"),
         ("!!python/name:os.system", "Received: config='{path}' (line 1: could not determine"),
@@ -196,6 +203,7 @@ def test_mistakes_are_named(text, message, write):
         ('{"steps": 1, "steps": 2}', "every setting once. Received: steps twice in {path}"),
         ('{"step": 1}', "Received: step in {path}. Did you mean steps?"),
         ('{"training": 3, "versions": {}}', "which holds a single value"),
+        ('{"steps": ' + 100_000 * "[", "`config` must have at most 20 levels. Received: more in"),
     ],
 )
 def test_mistakes_in_json_are_named(text, message, write):
@@ -203,6 +211,33 @@ def test_mistakes_in_json_are_named(text, message, write):
     with pytest.raises(ValueError) as error:
         read_settings(TrainingConfig, path)
     assert message.format(path=path) in str(error.value)
+
+
+NUMBERS = {"inf": ".inf", "nan": ".nan", "much": "1e400", "digits": "9" * 400, "long": "9" * 9000}
+
+
+@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize("name", ["steps", "learning_rate"])
+def test_numbers_that_make_no_sense_are_refused_by_name(name, number, write):
+    number = number.strip(".").replace("inf", "Infinity").replace("nan", "NaN")
+    for path in (write(f"{name}: {number}"), write(f'{{"{name}": {number}}}', "settings.json")):
+        with pytest.raises(ValueError) as error:
+            make_config(TrainingConfig, REQUIRED | read_settings(TrainingConfig, path))
+        assert str(error.value).startswith(f"`{name}` must be ")
+        assert len(str(error.value)) < 400 + len(str(path))
+
+
+def test_a_message_shows_200_characters_of_what_a_file_holds(write):
+    long = "x" * 100_000
+    for text in (f"seed: {long}", f"{long}: 1", f"seed: [{long}]", f"{long}: 1\n{long}: 2", long):
+        with pytest.raises(ValueError) as error:
+            read_settings(TrainingConfig, write(text))
+        assert len(str(error.value)) < 600 + len(str(write(""))), str(error.value)[:600]
+
+
+def test_a_file_that_never_ends_is_refused():
+    with pytest.raises(ValueError, match="at most 1,048,576 bytes. Received: more in /dev/zero"):
+        read_settings(TrainingConfig, "/dev/zero")
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -23,12 +23,13 @@ import sys
 from absl import app
 
 from video_zoo import cli
+from video_zoo.benchmarks import config
 
-# Name -> module, config and function.
+# Name of the module -> config and function.
 _BENCHMARKS = {
-    "input": ("InputConfig", "measure_input"),
-    "conversion": ("ConversionBenchmarkConfig", "measure_conversion"),
-    "inflation": ("InflationConfig", "inflation_report"),
+    "input": (config.InputConfig, "measure_input"),
+    "conversion": (config.ConversionBenchmarkConfig, "measure_conversion"),
+    "inflation": (config.InflationConfig, "inflation_report"),
 }
 
 
@@ -39,12 +40,14 @@ def main() -> None:
             sys.exit(print(__doc__))
         known = ", ".join(_BENCHMARKS)
         sys.exit(cli.fail(f"the benchmark must be one of {known}. Received: {name!r}"))
-    module = importlib.import_module(f"video_zoo.benchmarks.{name}")
-    config_class, measure = (getattr(module, part) for part in _BENCHMARKS[name])
+    config_class, measure = _BENCHMARKS[name]
     holders = cli.define_flags(config_class)
 
     def work() -> None:
-        print(measure(cli.from_flags(config_class, holders)))
+        settings = cli.from_flags(config_class, holders)
+        with cli.loading():
+            module = importlib.import_module(f"video_zoo.benchmarks.{name}")
+        print(getattr(module, measure)(settings))
 
     argv = [sys.argv[0], *sys.argv[2:]]
     app.run(lambda rest: cli.run(work, rest), argv, flags_parser=cli.parse_flags)

@@ -12,22 +12,12 @@ docs/data.md tells the rest.
 Exit codes: 2 something is wrong with the flags; 130 after Ctrl-C, which is how to end it.
 """
 
-from absl import app, flags
+from absl import app
 
 from video_zoo import cli
+from video_zoo.data.service_config import ServiceConfig
 
-_ROLE = flags.DEFINE_enum("role", None, ["dispatcher", "worker"], "What this process is.")
-_PORT = flags.DEFINE_integer("port", 0, "Port to listen on. 0: a free one.")
-_WORK_DIR = flags.DEFINE_string(
-    "work_dir", None, "dispatcher: folder of its journal, so that it can be started again."
-)
-_DISPATCHER = flags.DEFINE_string("dispatcher", None, "worker: grpc://HOST:PORT of the dispatcher.")
-_ADDRESS = flags.DEFINE_string(
-    "address", None, "worker: HOST:PORT at which trainers reach it. Default: this machine only."
-)
-_TRUSTED_NETWORK = flags.DEFINE_bool(
-    "trusted_network", False, "Whether only machines that you trust reach this port."
-)
+_FLAGS = cli.define_flags(ServiceConfig)
 
 
 def main(argv: list[str]) -> int:
@@ -35,21 +25,12 @@ def main(argv: list[str]) -> int:
 
 
 def _serve() -> None:
-    from video_zoo.data import service
+    config = cli.from_flags(ServiceConfig, _FLAGS)
+    with cli.loading():
+        from video_zoo.data import service
 
-    if _ROLE.value == "dispatcher":
-        service.serve_dispatcher(
-            _PORT.value, _WORK_DIR.value, trusted_network=_TRUSTED_NETWORK.value
-        )
-    else:
-        service.serve_worker(
-            _DISPATCHER.value,
-            _PORT.value,
-            _ADDRESS.value,
-            trusted_network=_TRUSTED_NETWORK.value,
-        )
+    service.serve(config)
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("role")
     app.run(main, flags_parser=cli.parse_flags)

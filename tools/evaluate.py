@@ -22,7 +22,8 @@ def main(argv: list[str]) -> int:
 
 def _evaluate() -> None:
     config = cli.from_flags(EvaluationConfig, _FLAGS)
-    from video_zoo.evaluation import evaluate
+    with cli.loading():
+        from video_zoo.evaluation import evaluate
 
     numbers = evaluate(config)
     for name, accuracy in numbers["per_class"].items():

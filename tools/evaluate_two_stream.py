@@ -22,7 +22,8 @@ def main(argv: list[str]) -> int:
 
 def _evaluate() -> None:
     config = cli.from_flags(TwoStreamConfig, _FLAGS)
-    from video_zoo.evaluation import evaluate_two_stream
+    with cli.loading():
+        from video_zoo.evaluation import evaluate_two_stream
 
     numbers = evaluate_two_stream(config)
     print(

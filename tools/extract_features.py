@@ -18,12 +18,13 @@ _FLAGS = cli.define_flags(ExtractionConfig)
 
 
 def main(argv: list[str]) -> int:
-    return cli.run(lambda: _extract(argv[1:]))
+    return cli.run(lambda: _extract(argv[1:]), names={"inputs": "VIDEO..."})
 
 
 def _extract(inputs: list[str]) -> int:
     config = cli.from_flags(ExtractionConfig, _FLAGS)
-    from video_zoo.evaluation import extract_features
+    with cli.loading():
+        from video_zoo.evaluation import extract_features
 
     result = extract_features(config, inputs)
     for name, problem in result.problems.items():

@@ -14,7 +14,7 @@ from absl import app
 
 from video_zoo import cli
 from video_zoo.data.augmentation_config import AugmentationConfig
-from video_zoo.data.inspection import InspectionConfig, inspect_dataset
+from video_zoo.data.inspection_config import InspectionConfig
 
 _FLAGS = cli.define_flags(InspectionConfig)
 _AUGMENTATION = cli.define_flags(AugmentationConfig)
@@ -27,6 +27,9 @@ def main(argv: list[str]) -> int:
 def _inspect() -> int:
     config = cli.from_flags(InspectionConfig, _FLAGS)
     augmentation = cli.from_flags(AugmentationConfig, _AUGMENTATION)
+    with cli.loading():
+        from video_zoo.data.inspection import inspect_dataset
+
     report = inspect_dataset(config, augmentation)
     print(report.summary())
     if report.contact_sheet is not None:

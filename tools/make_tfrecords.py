@@ -8,7 +8,7 @@
 was ended, however it was. docs/conversion.md and docs/data_format.md tell the rest.
 
 Exit codes: 0 all is well; 1 too many videos were skipped; 2 something is wrong with the flags, the
-input, the output folder, OpenCV or Apache Beam; 130 after Ctrl-C.
+input, the output folder, PyAV, OpenCV or Apache Beam; 130 after Ctrl-C.
 """
 
 # Every worker process imports this file again: nothing heavy may be imported at its top.
@@ -16,7 +16,7 @@ import sys
 
 from absl import app, flags
 
-from video_zoo import cli
+from video_zoo import cli, errors
 
 _INPUT = flags.DEFINE_string("input", None, "Folder of the videos.")
 _ANNOTATIONS = flags.DEFINE_string(
@@ -41,12 +41,18 @@ _VAL_FRACTION = flags.DEFINE_float(
     "val_fraction", 0.1, "Part of each class for validation where the input gives no splits."
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Draws classes, splits and the order of the clips.")
+_ALLOW_EMPTY_SPLITS = flags.DEFINE_bool(
+    "allow_empty_splits", False, "Go on where a split that is asked for would have no video."
+)
 _FPS = flags.DEFINE_float("fps", 25.0, "Frames per second to store; 0 keeps every frame.")
 _SHORT_SIDE = flags.DEFINE_integer("short_side", 256, "Pixels of the shorter side.")
 _JPEG_QUALITY = flags.DEFINE_integer("jpeg_quality", 95, "From 1 to 100.")
 _MIN_FRAMES = flags.DEFINE_integer("min_frames", 1, "Skip clips with fewer stored frames.")
 _MIN_FRACTION = flags.DEFINE_float(
     "min_fraction", 0.5, "Skip videos of which less than this part of the duration decodes."
+)
+_MAX_CLIP_SECONDS = flags.DEFINE_float(
+    "max_clip_seconds", None, "Store the first seconds of longer clips. Default: all of them."
 )
 _MODALITY = flags.DEFINE_string(
     "modality", "rgb", "rgb, or optical flow: flow_dis (fast), flow_tvl1 (I3D's)."
@@ -86,11 +92,11 @@ flags.register_multi_flags_validator(
 
 
 def main(argv: list[str]) -> int:
-    return cli.run(_merge if _MERGE.value else _convert, argv)
+    return cli.run(_merge if _MERGE.value else _convert, argv, names={"input_dir": "--input"})
 
 
 def _convert() -> int:
-    # What is quick to check comes before TensorFlow, which takes seconds to load.
+    from video_zoo.data.conversion_config import ConversionConfig
     from video_zoo.data.video import EncodingConfig, decoder_versions
 
     encoding = EncodingConfig(
@@ -99,15 +105,13 @@ def _convert() -> int:
         jpeg_quality=_JPEG_QUALITY.value,
         min_frames=_MIN_FRAMES.value,
         min_fraction=_MIN_FRACTION.value,
+        max_clip_seconds=_MAX_CLIP_SECONDS.value,
         modality=_MODALITY.value,
         flow_bound=_FLOW_BOUND.value,
     )
-    decoder_versions(encoding.modality)
-    from video_zoo.data.conversion import ConversionConfig, convert
-
     config = ConversionConfig(
         input_dir=_INPUT.value,
-        output_dir=_OUTPUT_DIR.value or "",
+        output_dir=_OUTPUT_DIR.value,
         annotations=_ANNOTATIONS.value,
         encoding=encoding,
         num_shards=_NUM_SHARDS.value,
@@ -120,6 +124,7 @@ def _convert() -> int:
         val_per_class=_VAL_PER_CLASS.value,
         val_fraction=_VAL_FRACTION.value,
         seed=_SEED.value,
+        allow_empty_splits=_ALLOW_EMPTY_SPLITS.value,
         max_skipped=_MAX_SKIPPED.value,
         clip_timeout=_CLIP_TIMEOUT.value,
         shard_range=_SHARD_RANGE.value,
@@ -127,16 +132,24 @@ def _convert() -> int:
         beam_options=_BEAM_OPTIONS.value,
         overwrite=_OVERWRITE.value,
     )
+    config.check_files()
+    decoder_versions(encoding.modality)
     if _DRY_RUN.value:
-        from video_zoo.data.estimate import estimate
+        with cli.loading():
+            from video_zoo.data.estimate import estimate
 
         print(estimate(config))
         return 0
+    with cli.loading():
+        from video_zoo.data.conversion import convert
+
     return _report(convert(config))
 
 
 def _merge() -> int:
-    from video_zoo.data.conversion import merge
+    errors.check("max_skipped", _MAX_SKIPPED.value)
+    with cli.loading():
+        from video_zoo.data.conversion import merge
 
     return _report(merge(_OUTPUT_DIR.value, _MAX_SKIPPED.value))
 
@@ -147,10 +160,13 @@ def _report(result) -> int:
         print(f"make_tfrecords: {result.problem}", file=sys.stderr)
         return 1
     if result.manifest:
-        print(
-            f"next: python tools/train.py --model s3d_v1 --data_dir {result.output_dir} "
-            "--workdir runs/first"
-        )
+        from video_zoo.data.next_steps import training_flags
+
+        try:
+            arguments = training_flags(result.manifest, result.output_dir, cli.recipes())
+            print(f"next: {cli.command('train', *arguments)}")
+        except ValueError as error:
+            print(f"next: {error}")
     return 0
 
 

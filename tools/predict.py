@@ -9,41 +9,29 @@ Exit codes: 0 all files were classified; 1 some could not be used; 2 something i
 flags; 130 after Ctrl-C.
 """
 
-from absl import app, flags
+import dataclasses
+
+from absl import app
 
 from video_zoo import cli
+from video_zoo.evaluation import PredictionConfig
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run; its best.keras is taken.")
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "A .keras file instead of that.")
-_MODEL = flags.DEFINE_string("model", None, "Name of a network instead, with --weights.")
-_WEIGHTS = flags.DEFINE_string(
-    "weights", None, "Published name, or file; docs/weights.md lists them."
-)
-_NUM_CLIPS = flags.DEFINE_integer("num_clips", 1, "Clips per video, evenly spaced in time.")
-_NUM_CROPS = flags.DEFINE_integer("num_crops", 1, "1 (centre) or 3 (along the long side).")
-_TOP = flags.DEFINE_integer("top", 5, "Number of classes to name.")
+_FLAGS = cli.define_flags(PredictionConfig)
 
 
 def main(argv: list[str]) -> int:
-    return cli.run(lambda: _predict(argv[1:]))
+    return cli.run(lambda: _predict(argv[1:]), names={"filenames": "VIDEO..."})
 
 
 def _predict(filenames: list[str]) -> int:
     if not filenames:
         raise ValueError("`VIDEO...` must be one or more video files or folders. Received: none")
-    from video_zoo.evaluation import predict
+    config = cli.from_flags(PredictionConfig, _FLAGS)
+    with cli.loading():
+        from video_zoo.evaluation import predict
 
     unusable = 0
-    for prediction in predict(
-        filenames,
-        workdir=_WORKDIR.value,
-        checkpoint=_CHECKPOINT.value,
-        model=_MODEL.value,
-        weights=_WEIGHTS.value,
-        num_clips=_NUM_CLIPS.value,
-        num_crops=_NUM_CROPS.value,
-        top=_TOP.value,
-    ):
+    for prediction in predict(filenames, **dataclasses.asdict(config)):
         print(prediction.filename)
         if prediction.problem:
             unusable += 1

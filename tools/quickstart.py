@@ -9,7 +9,7 @@ Exit codes: 0 the network has learnt motion; 1 it has not; 2 an error; 130 after
 from absl import app
 
 from video_zoo import cli
-from video_zoo.quickstart import QuickstartConfig, quickstart
+from video_zoo.quickstart_config import QuickstartConfig
 
 _FLAGS = cli.define_flags(QuickstartConfig)
 
@@ -19,7 +19,12 @@ def main(argv: list[str]) -> int:
 
 
 def _quickstart() -> int:
-    return 0 if quickstart(cli.from_flags(QuickstartConfig, _FLAGS)) else 1
+    config = cli.from_flags(QuickstartConfig, _FLAGS)
+    with cli.loading():
+        import tensorflow  # noqa: F401  (which the job loads bit by bit)
+
+        from video_zoo.quickstart import quickstart
+    return 0 if quickstart(config) else 1
 
 
 if __name__ == "__main__":

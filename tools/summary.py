@@ -8,7 +8,7 @@ Exit codes: 0 done; 2 a network is unknown.
 
 from absl import app, flags
 
-from video_zoo import cli
+from video_zoo import cli, known_names
 
 _MARKDOWN = flags.DEFINE_bool("markdown", False, "As the tables of docs/models.md, all networks.")
 
@@ -18,8 +18,11 @@ def main(argv: list[str]) -> int:
 
 
 def _print(names: list[str]) -> None:
-    import video_zoo
-    from video_zoo.models.overview import models_table
+    for name in names:
+        known_names.check_network(name, "NAME")
+    with cli.loading():
+        import video_zoo
+        from video_zoo.models.overview import models_table
 
     if _MARKDOWN.value:
         print(models_table())

@@ -25,11 +25,13 @@ def main(argv: list[str]) -> int:
 
 def _train() -> int:
     config = cli.from_flags(TrainingConfig, _FLAGS, one_of=DURATIONS)
-    from video_zoo.training import train
+    with cli.loading():
+        from video_zoo.training import train
 
     result = train(config)
     if result.finished:
-        print(f"next: python tools/evaluate.py --workdir {result.workdir}")
+        split = [] if config.val_split == "val" else ["--split", config.val_split]
+        print(f"next: {cli.command('evaluate', '--workdir', result.workdir, *split)}")
         return 0
     return cli.INTERRUPTED[result.signum]
 

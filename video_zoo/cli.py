@@ -1,21 +1,25 @@
 """What the command-line tools share: flags from a config class, and errors as one line."""
 
+import contextlib
 import dataclasses
+import io
 import os
 import pathlib
 import re
+import shlex
 import signal
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from absl import flags, logging
 
+from video_zoo import full_disk
+from video_zoo.cli_help import HELP_FLAGS, help_text, note_groups
 from video_zoo.config_file import make_config, plain_type, read_settings, setting_fields
-
-# TensorFlow reads this when it is first imported, which is after this module.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from video_zoo.errors import shortened, shown
+from video_zoo.quiet import loading as loading  # for the tools
 
 # The flags defined here belong to the tool that asks for them, and stand in its --help.
 flags.disclaim_key_flags()
@@ -39,6 +43,7 @@ def define_flags(config_class: type, *, config_file: bool = False) -> dict[str, 
             what is required, so :func:`from_flags` looks for that.
     """
     holders = _define_flags(config_class, required=not config_file)
+    note_groups(config_class, _CONFIG if config_file else None)
     if config_file:
         holders[_CONFIG] = flags.DEFINE_string(
             _CONFIG,
@@ -86,6 +91,7 @@ def from_flags(
     Raises:
         OSError: the file of ``--config`` cannot be read.
         ValueError: a setting is wrong, or one without a default is missing.
+        FileNotFoundError: what a setting names is not there.
     """
     given = {name: holder.value for name, holder in holders.items() if holder.present}
     path = given.pop(_CONFIG, None) if _CONFIG in holders else None
@@ -98,7 +104,10 @@ def from_flags(
     if missing:
         names, as_flags = (", ".join(map(form.format, missing)) for form in ("`{}`", "--{}"))
         raise ValueError(f"{names} must be given, as {as_flags} or in the file of --config.")
-    return make_config(config_class, settings)
+    config = make_config(config_class, settings)
+    if hasattr(config, "check_files"):
+        config.check_files()
+    return config
 
 
 def _argument_texts(docstring: str) -> dict[str, str]:
@@ -108,12 +117,14 @@ def _argument_texts(docstring: str) -> dict[str, str]:
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """Parser for ``absl.app.run``: a wrong flag is one line, and the exit code 2."""
+    """Parser for ``absl.app.run``: ``--help`` in groups; a wrong flag is one line, exit code 2."""
+    if HELP_FLAGS & set(argv[1 : argv.index("--") if "--" in argv else None]):
+        print(help_text())
+        sys.exit(0)
     try:
         return flags.FLAGS(argv)
     except flags.Error as error:
-        print(f"{pathlib.Path(argv[0]).stem}: {error} See --help.", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(fail(f"{shortened(str(error))} See --help."))
 
 
 def fail(message: str) -> int:
@@ -122,17 +133,34 @@ def fail(message: str) -> int:
     return 2
 
 
-def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
+def command(tool: str, *arguments: object) -> str:
+    """A command line that runs another tool of this folder, to be pasted into a shell."""
+    path = os.path.join(os.path.dirname(sys.argv[0]), f"{tool}.py")
+    return shlex.join(["python", path, *map(str, arguments)])
+
+
+def recipes() -> str:
+    """The folder of the recipes, beside that of the tools."""
+    return os.path.normpath(os.path.join(os.path.dirname(sys.argv[0]), "..", "recipes"))
+
+
+def run(
+    work: Callable[[], int | None],
+    argv: list[str] | None = None,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> int:
     """Runs a tool's work and returns the exit code.
 
-    What a user can mend is printed as one line, with exit code 2; Ctrl-C gives 130.
+    What a user can mend is printed as one line, with exit code 2; Ctrl-C gives 130, SIGTERM 75.
 
     Args:
         work: the library call; what it returns is the exit code, None counts as 0.
-        argv: what absl left over: anything behind the program's name is refused.
+        argv: what absl left over: anything after the program's name is refused.
+        names: argument -> what the user typed for it, where that is no flag of the same name.
     """
     try:
-        code = _exit_code(work, argv)
+        code = _exit_code(work, argv, names or {})
     except Exception:
         if "tensorflow_io" not in sys.modules:
             raise
@@ -147,15 +175,54 @@ def run(work: Callable[[], int | None], argv: list[str] | None = None) -> int:
     return code
 
 
-def _exit_code(work: Callable[[], int | None], argv: list[str] | None) -> int:
+def _exit_code(
+    work: Callable[[], int | None], argv: list[str] | None, names: Mapping[str, str]
+) -> int:
     tool = pathlib.Path(sys.argv[0]).stem
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not all file names are UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells every copy between devices
     if argv is not None and len(argv) > 1:
-        return fail(f"unexpected argument {argv[1]!r}; see --help")
+        return fail(f"unexpected argument {shown(argv[1])}; see --help")
+    with _sigterm_interrupts() as asked:
+        try:
+            return work() or 0
+        except USER_ERRORS as error:
+            if not asked:
+                return fail(_as_typed(str(error), names))
+        except KeyboardInterrupt:
+            pass
+        except Exception as error:
+            why = full_disk.reason(error)
+            if why is None:
+                raise
+            return fail(str(full_disk.refusal("a file", why)))
+    print(f"{tool}: interrupted", file=sys.stderr)
+    return INTERRUPTED[asked[0] if asked else signal.SIGINT]
+
+
+def _as_typed(message: str, names: Mapping[str, str]) -> str:
+    """A message of the library with the arguments as the user knows them."""
+    for argument, typed in names.items():
+        message = re.sub(rf"`{argument}`", f"`{typed}`", message)
+        message = re.sub(rf"\b{argument}=", f"{typed}=", message)
+    return message
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[list[int]]:
+    """Lets SIGTERM end the work as Ctrl-C does. Gives a list that has the signal once it came."""
+    asked = []
+
+    def end(signum: int, frame: object) -> None:
+        asked.append(signum)
+        if not hasattr(sys.modules.get("tensorflow"), "__version__"):
+            # An exception could get lost in the middle of an import, and nothing is begun yet.
+            os._exit(INTERRUPTED[signal.SIGTERM])
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
-        return work() or 0
-    except USER_ERRORS as error:
-        return fail(str(error))
-    except KeyboardInterrupt:
-        print(f"{tool}: interrupted", file=sys.stderr)
-        return 130
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)

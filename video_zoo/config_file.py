@@ -13,9 +13,12 @@ from typing import Any
 
 import yaml
 
+from video_zoo.errors import LONGEST, refusal, shown, typed
+
 T = typing.TypeVar("T")
 
-_ALLOWED = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
+# A file of settings has hundreds of bytes, and config.json the names of all classes.
+_MOST_BYTES, _MOST_LEVELS, _MOST_TOLD = 2**20, 20, 10
 
 
 def read_settings(config_class: type, path: str | os.PathLike) -> dict[str, Any]:
@@ -47,8 +50,10 @@ def read_settings(config_class: type, path: str | os.PathLike) -> dict[str, Any]
     settings: dict[str, Any] = {}
     for name, value in _entries(config_class, content, path):
         if name in settings:
-            raise _given_twice(name, path)
-        settings[name] = _checked(name, value, annotations[name], path)
+            raise ValueError(
+                f"`config` must have every setting once. Received: {name} twice in {path}"
+            )
+        settings[name] = typed(name, value, annotations[name], f" in {path}")
     return settings
 
 
@@ -79,20 +84,40 @@ def plain_type(annotation: object) -> type:
     return annotation
 
 
-class _GivenTwiceError(Exception):
-    """A key stands twice in one mapping, of which both readers would take the last."""
+class _Refused(Exception):  # noqa: N818
+    """What a file must not have, though YAML and JSON allow it."""
 
 
 def _refuse_twice(keys: Iterable[object]) -> None:
     seen = set()
     for key in keys:
         if key in seen:
-            raise _GivenTwiceError(key)
+            raise _Refused(f"every setting once. Received: {shown(key)[1:-1]} twice in")
         seen.add(key)
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, with two differences: see the exponent below, and keys given twice."""
+    """PyYAML's safe loader for settings: no key twice, no anchors, few levels, numbers of YAML 1.2.
+
+    An anchor and its aliases are a few bytes that can become gigabytes. PyYAML follows YAML 1.1, to
+    which 010 is eight, 1:30 is ninety and 1e-3 is a string; everybody who writes these means
+    something else, or does not know.
+    """
+
+    depth = 0
+    yaml_implicit_resolvers: typing.ClassVar[dict] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            line = event.start_mark.line + 1
+            raise _Refused(f"no anchors and aliases (& and *). Received: one in line {line} of")
+        self.depth += 1
+        if self.depth > _MOST_LEVELS:
+            raise _too_deep()
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -100,12 +125,24 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-# PyYAML follows YAML 1.1, to which 1e-3 is a string; 1.2 and everybody who writes it mean a number.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+for _kind, _first, _pattern in (
+    ("null", ["~", "n", "N", ""], r"~|null|Null|NULL|"),
+    ("bool", list("yYnNtTfFoO"), r"(?i:yes|no|true|false|on|off)"),
+    # Python makes no number of more digits: they are a float then, which is infinite.
+    ("int", list("-+0123456789"), r"[-+]?(0|[1-9]\d{0,4000})"),
+    (
+        "float",
+        list("-+.0123456789"),
+        r"[-+]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?|[-+]?\.inf|\.nan",
+    ),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_kind}", re.compile(f"(?:{_pattern})$"), _first
+    )
+
+
+def _too_deep() -> _Refused:
+    return _Refused(f"at most {_MOST_LEVELS} levels. Received: more in")
 
 
 def _json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -113,16 +150,26 @@ def _json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
+def _json_int(text: str) -> int | float:
+    return int(text) if len(text) <= 4000 else float(text)
+
+
 def _read(path: pathlib.Path) -> object:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with open(path, "rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise _Refused(f"at most {_MOST_BYTES:,} bytes. Received: more in")
+        text = content.decode("utf-8-sig")
         if path.suffix == ".json":
-            return json.loads(text, object_pairs_hook=_json_object)
+            return json.loads(text, object_pairs_hook=_json_object, parse_int=_json_int)
         return yaml.load(text, _Loader)
     except OSError as error:
         raise type(error)(_unreadable(path, error.strerror)) from error
-    except _GivenTwiceError as error:
-        raise _given_twice(error, path) from error
+    except _Refused as error:
+        raise ValueError(f"`config` must have {error} {path}") from error
+    except RecursionError as error:  # of JSON
+        raise ValueError(f"`config` must have {_too_deep()} {path}") from error
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
         raise ValueError(_unreadable(path, f"{line}{error.problem}")) from error
@@ -131,11 +178,8 @@ def _read(path: pathlib.Path) -> object:
 
 
 def _unreadable(path: pathlib.Path, reason: str | None) -> str:
+    reason = reason if reason is None or len(reason) <= LONGEST else f"{reason[:LONGEST]}..."
     return f"`config` must be a YAML or JSON file. Received: config={str(path)!r} ({reason})"
-
-
-def _given_twice(name: object, path: pathlib.Path) -> ValueError:
-    return ValueError(f"`config` must have every setting once. Received: {name} twice in {path}")
 
 
 def _entries(
@@ -145,11 +189,14 @@ def _entries(
     nested = {f.name: f.type for f in dataclasses.fields(config_class)}
     nested = {name: kind for name, kind in nested.items() if dataclasses.is_dataclass(kind)}
     known = {*nested, *(field.name for field in setting_fields(config_class))}
-    unknown = [str(key) for key in content if key not in known]
+    unknown = [shown(key)[1:-1] if isinstance(key, str) else shown(key) for key in content]
+    unknown = [text for text, key in zip(unknown, content, strict=True) if key not in known]
     if unknown:
-        near = [m for key in unknown for m in difflib.get_close_matches(key, sorted(known), 1)]
+        told = unknown[:_MOST_TOLD]
+        near = [m for key in told for m in difflib.get_close_matches(key, sorted(known), 1)]
         remedy = f"Did you mean {', '.join(near)}?" if near else "--help lists them."
-        received = ", ".join(f"{group}{key}" for key in unknown)
+        received = ", ".join(f"{group}{key}" for key in told)
+        received += f" and {len(unknown) - len(told)} more" if unknown[_MOST_TOLD:] else ""
         raise ValueError(
             f"`config` must have known settings only. Received: {received} in {path}. {remedy}"
         )
@@ -159,21 +206,4 @@ def _entries(
         elif isinstance(value, dict):
             yield from _entries(nested[name], value, path, f"{group}{name}.")
         else:
-            raise _wrong_type(name, "a mapping of settings", value, path)
-
-
-def _checked(name: str, value: object, annotation: object, path: pathlib.Path) -> object:
-    """The value, if it is of the type of the setting; an integer will do for a number."""
-    wanted = plain_type(annotation)
-    optional = wanted is not annotation
-    if value is None and optional:
-        return None
-    if wanted is float and type(value) is int:
-        return float(value)
-    if type(value) is not wanted:  # not isinstance, to which True is an integer
-        raise _wrong_type(name, _ALLOWED[wanted] + (", or null" if optional else ""), value, path)
-    return value
-
-
-def _wrong_type(name: str, allowed: str, value: object, path: pathlib.Path) -> ValueError:
-    return ValueError(f"`{name}` must be {allowed}. Received: {name}={value!r} in {path}")
+            raise refusal(name, "a mapping of settings", value, place=f" in {path}")

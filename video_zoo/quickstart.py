@@ -8,32 +8,12 @@ import shutil
 import time
 
 from video_zoo import data, evaluation, training
-from video_zoo.data import synthetic
+from video_zoo.data import synthetic, whole_files
+from video_zoo.quickstart_config import QuickstartConfig
 
 # What a network that understands motion must reach, and what it may not reach once the order of the
 # frames is gone.
 LEAST_TOP1, MOST_SHUFFLED_TOP1 = 0.90, 0.55
-
-
-@dataclasses.dataclass(frozen=True)
-class QuickstartConfig:
-    """Size of the quickstart. The defaults take some minutes on two CPU cores.
-
-    Args:
-        output_dir: folder for videos, shards and the run.
-        train_per_class: training videos of each of the five classes.
-        val_per_class: validation videos of each.
-        epochs: passes over the training videos.
-        virtual_devices: logical CPU devices to train on.
-        seed: of everything.
-    """
-
-    output_dir: str = "runs/quickstart"
-    train_per_class: int = 120
-    val_per_class: int = 40
-    epochs: int = 12
-    virtual_devices: int = 2
-    seed: int = 0
 
 
 def quickstart(config: QuickstartConfig) -> bool:
@@ -113,7 +93,7 @@ def _start_anew_if_changed(folder: pathlib.Path, config: QuickstartConfig) -> No
             f"output_dir={str(folder)!r}"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(settings)
+    whole_files.write_text(mark, settings)
 
 
 def _print_results(

@@ -4,6 +4,7 @@ import fractions
 import pathlib
 import struct
 
+import av
 import numpy as np
 import pytest
 
@@ -13,13 +14,13 @@ TICK = fractions.Fraction(1, 90_000)
 
 @pytest.fixture
 def make_files(tmp_path):
-    """A function (*names) that makes files of one byte, and gives their folder."""
+    """A function (*names) that makes files, each of its own content, and gives their folder."""
 
     def make(*names):
         for name in names:
             path = tmp_path / "videos" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"x")
+            path.write_text(name, encoding="utf-8")
         return tmp_path / "videos"
 
     return make
@@ -39,13 +40,13 @@ def make_csv(tmp_path):
 
 @pytest.fixture(scope="session")
 def write_timed_video():
-    """A function (path, frames, times, codec="libx264", options={}) that writes RGB frames.
+    """A function (path, frames, times, codec="libx264", options={}, **context) that writes RGB.
 
-    The container is that of the suffix, `times` are seconds as fractions, ascending.
+    The container is that of the suffix, `times` are seconds as fractions, ascending; `context` is
+    set on PyAV's codec context.
     """
-    av = pytest.importorskip("av", reason="PyAV (the extra `av`) writes these files")
 
-    def write(path, frames, times, codec="libx264", options=None):
+    def write(path, frames, times, codec="libx264", options=None, **context):
         path = pathlib.Path(path)
         if codec == "libsvtav1":
             options = {"preset": "8", "crf": "10", "svtav1-params": "lp=1", **(options or {})}
@@ -54,6 +55,8 @@ def write_timed_video():
             stream.height, stream.width = frames[0].shape[:2]
             stream.pix_fmt = "yuv420p"
             stream.codec_context.time_base = TICK
+            for name, value in context.items():
+                setattr(stream.codec_context, name, value)
             for frame, time in zip(frames, times, strict=True):
                 picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
                 picture.pts, picture.time_base = int(time / TICK), TICK
@@ -65,22 +68,27 @@ def write_timed_video():
 
 
 @pytest.fixture(scope="session")
-def turn_upright():
-    """A function (path, degrees) that has an MP4 file shown turned clockwise by so much."""
+def set_matrix():
+    """A function (path, (a, b, c, d)) that sets an MP4 file's display matrix, of small integers."""
 
-    def turn(path, degrees):
-        matrix = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+    def change(path, matrix):
         content = bytearray(path.read_bytes())
         # The track header: 4 bytes of name, 4 of version and flags, 36 of other fields, then the
         # matrix a b u c d v x y w in 16.16 fixed point.
         offset = content.index(b"tkhd") + 44
-        a, b, c, d = matrix[degrees]
-        numbers = (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
-        content[offset : offset + 36] = struct.pack(">9i", *numbers)
+        a, b, c, d = (number << 16 for number in matrix)
+        content[offset : offset + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
         path.write_bytes(content)
         return path
 
-    return turn
+    return change
+
+
+@pytest.fixture(scope="session")
+def turn_upright(set_matrix):
+    """A function (path, degrees) that has an MP4 file shown turned clockwise by so much."""
+    matrices = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+    return lambda path, degrees: set_matrix(path, matrices[degrees])
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,46 @@ def test_a_class_whose_name_begins_like_the_folder_of_replacements(make_files):
     assert all(clip.label == os.path.basename(os.path.dirname(clip.path)) for clip in found.clips)
 
 
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+def test_class_folders_that_look_equal_are_one_class(make_files):
+    folder = make_files(f"train/{COMPOSED}/1.mp4", f"val/{DECOMPOSED}/2.mp4")
+    if len(list(folder.glob("*/*"))) < 2:
+        pytest.skip("this file system has one form of names")
+    found = read_annotations(folder)
+    assert found.labels == (COMPOSED,)
+    assert {clip.clip_id for clip in found.clips} == {
+        f"train/{COMPOSED}/1.mp4",
+        f"val/{DECOMPOSED}/2.mp4",
+    }
+
+
+def test_lists_and_label_maps_name_one_class_in_any_form(make_files, make_csv):
+    rows = (f"1.mp4,{COMPOSED}", f"2.mp4,{DECOMPOSED}")
+    label_map = make_csv("other", DECOMPOSED, name="map.txt")
+    found = read_annotations(
+        make_files("1.mp4", "2.mp4"), make_csv(*rows), label_map=label_map, val_fraction=0
+    )
+    assert found.labels == ("other", COMPOSED)
+    assert counts(found) == {(COMPOSED, "train"): 2}
+    twice = make_csv(COMPOSED, DECOMPOSED, name="map.txt")
+    with pytest.raises(ValueError, match="none of them empty or twice"):
+        read_annotations(make_files("1.mp4"), make_csv(*rows), label_map=twice)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b" "])
+def test_a_class_folder_whose_name_is_no_text_is_refused(make_files, name):
+    folder = make_files("a/1.mp4")
+    try:
+        os.rename(folder / "a", os.path.join(os.fsencode(folder), name))
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    with pytest.raises(ValueError, match="must have class folders whose names are UTF-8") as error:
+        read_annotations(folder)
+    assert repr(name) in str(error.value)
+
+
 @pytest.mark.parametrize(
     "names", [("training", "validation", "testing"), ("Train", "Valid", "TEST"), ("train", "val")]
 )
@@ -85,8 +125,29 @@ def test_splits_by_the_fields_other_names(names, make_files):
 
 def test_split_folders_beside_another_are_no_classes(make_files):
     folder = make_files("train/a/1.mp4", "dev/a/2.mp4")
-    with pytest.raises(ValueError, match="'train' looks like a split and 'dev' has the same"):
+    with pytest.raises(ValueError, match="'train' looks like a split and 'dev' is none"):
         read_annotations(folder)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("train/a/1.mp4", "holdout/b/2.mp4"),
+        ("Training/a/1.mp4", "Training/b/2.mp4", "holdout/c/deep/3.mp4"),
+        ("train/a/1.mp4", "val/a/2.mp4", "junk/3.mp4"),
+        ("train/a/1.mp4", "train/3.mp4", "holdout/a/2.mp4", "holdout/3.mp4"),
+    ],
+)
+def test_split_folders_beside_another_are_refused_with_what_is_meant(make_files, files):
+    meant = r"split folders alone with class folders in each \(train/CLASS/VIDEO\)"
+    with pytest.raises(ValueError, match=f"{meant}.*looks like a split and .* is none. Rename or"):
+        read_annotations(make_files(*files))
+
+
+@pytest.mark.parametrize("name", ["test", "Train", "valid"])
+def test_a_folder_of_videos_is_a_class_whatever_its_name(make_files, name):
+    found = read_annotations(make_files(f"{name}/1.mp4", "drive/session/2.mp4", "walk/3.mp4"))
+    assert set(found.labels) == {name, "drive", "walk"}
 
 
 def test_split_folders_without_class_folders(make_files):
@@ -194,6 +255,20 @@ def test_bad_lists(make_files, make_csv, rows, message):
         read_annotations(make_files("1.mp4"), make_csv(*rows))
 
 
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+@pytest.mark.parametrize("rows", [("path,label", "1.mp4,run"), ("1.mp4,run,0#5,2#5",)])
+def test_a_list_with_other_delimiters_names_them(make_files, make_csv, rows, sign):
+    rows = [row.replace(",", sign).replace("#", ",") for row in rows]
+    with pytest.raises(ValueError, match="must have commas between its columns") as error:
+        read_annotations(make_files("1.mp4"), make_csv(*rows))
+    assert f"with {sign!r} between them" in str(error.value)
+
+
+def test_a_path_with_a_semicolon_is_a_path(make_files, make_csv):
+    found = read_annotations(make_files("1;a.mp4"), make_csv("1;a.mp4,run"))
+    assert names(found) == ["1;a.mp4"]
+
+
 def test_a_list_in_another_encoding(make_files, make_csv):
     with pytest.raises(ValueError, match="UTF-8"):
         read_annotations(make_files("1.mp4"), make_csv("1.mp4,gähnen", encoding="latin-1"))
@@ -233,6 +308,16 @@ def test_files_that_a_list_does_not_name(make_files, make_csv):
     assert read_annotations(folder, val_fraction=0).unnamed == ()
 
 
+def test_a_list_may_name_files_elsewhere_and_hidden_ones(make_files, make_csv):
+    folder = make_files("in/1.mp4", "2.mp4", "in/.3.mp4") / "in"
+    listed = make_csv("../2.mp4,run", ".3.mp4,run", "1.mp4,run")
+    found = read_annotations(folder, listed, val_fraction=0)
+    assert names(found) == ["2.mp4", ".3.mp4", "1.mp4"]
+    chosen = read_annotations(folder, listed, train_ids=make_csv("1.mp4", name="ids.txt"))
+    assert names(chosen) == ["1.mp4"]
+    assert found.unnamed == chosen.unnamed == ()
+
+
 def test_a_list_in_several_files(make_files, make_csv):
     lists = [
         make_csv("path,label,split", "1.mp4,run,train", name="one.csv"),
@@ -263,6 +348,87 @@ def test_what_a_list_has_twice(make_files, make_csv):
     )
     assert names(found, "train") == ["2.mp4", "1.mp4", "2.mp4", "3.mp4"]
     assert names(found, "val") == ["3.mp4", "4.mp4"]
+
+
+@pytest.mark.parametrize("empty", ["val", "val/a", "Validation/a/deep"])
+def test_an_empty_split_folder_is_refused_unless_allowed(make_files, empty):
+    folder = make_files("train/a/1.mp4", "train/a/2.mp4")
+    (folder / empty).mkdir(parents=True)
+    with pytest.raises(ValueError, match="where that of 'val' has none.*pass allow_empty_splits"):
+        read_annotations(folder)
+    assert counts(read_annotations(folder, allow_empty_splits=True)) == {("a", "train"): 2}
+
+
+def test_a_split_of_which_the_folder_has_nothing_is_refused_unless_allowed(make_files, make_csv):
+    rows = ("1.mp4,a,val", "2.mp4,a,train", "3.mp4,a,train")
+    folder, listed = make_files("1.mp4"), make_csv(*rows)
+    with pytest.raises(ValueError, match=r"none of the 2 'train' videos is, such as 2\.mp4"):
+        read_annotations(folder, listed)
+    found = read_annotations(folder, listed, allow_empty_splits=True)
+    assert found.missing == ("2.mp4", "3.mp4")
+    assert found.remarks == ("all videos are of one class, 'a'", "no class has a training video")
+
+
+def test_a_split_that_a_limit_leaves_out_is_no_empty_one(make_files, make_csv):
+    rows = ("1.mp4,a,val", "2.mp4,a,train", "3.mp4,b,train")
+    folder = make_files("1.mp4", "2.mp4", "3.mp4")
+    found = read_annotations(folder, make_csv(*rows), train_per_class=0)
+    assert counts(found) == {("a", "val"): 1}
+    assert found.remarks == ("all videos are of one class, 'a'",)
+
+
+def test_classes_that_lack_a_split_are_told(make_files):
+    folder = make_files(
+        *("train/a/1.mp4", "train/b/1.mp4", "val/a/2.mp4", "val/c/2.mp4"),
+        *(f"train/t{n}/1.mp4" for n in range(5)),
+    )
+    assert read_annotations(folder).remarks == (
+        "1 of 8 classes have no training video: c",
+        "6 of 8 classes have no validation video: b, t0, t1, t2, t3 and 1 more",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "notes"),
+    [
+        ({}, ("2 of 3 classes have no validation video: b, c",)),
+        ({"val_fraction": 0}, ()),
+        ({"val_per_class": 0}, ()),
+        ({"num_classes": 1, "seed": 1}, ("all videos are of one class, 'a'",)),
+    ],
+)
+def test_what_is_left_out_on_purpose_is_not_told(make_files, arguments, notes):
+    folder = make_files("a/1.mp4", "a/2.mp4", "b/1.mp4", "c/1.mp4")
+    assert read_annotations(folder, **arguments).remarks == notes
+
+
+def test_videos_without_a_class_and_classes_without_videos_are_told(make_files):
+    folder = make_files("a/1.mp4", "b/1.mp4", "c/notes.txt", "loose.mp4", "readme.md")
+    (folder / "d" / "deep").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    assert read_annotations(folder, val_fraction=0).remarks == (
+        "videos beside the class folders have no class and are left out: loose.mp4",
+        "class folders without a video: c, d",
+    )
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="everything can be read by root"
+)
+def test_folders_that_cannot_be_read_are_told(make_files):
+    folder = make_files("a/1.mp4", "b/1.mp4", "c/1.mp4")
+    (folder / "c").chmod(0)
+    notes = read_annotations(folder, val_fraction=0).remarks
+    (folder / "c").chmod(0o700)
+    assert notes == ("folders that cannot be read are left out: c",)
+
+
+def test_empty_class_folders_within_splits_are_told(make_files):
+    folder = make_files("train/a/1.mp4", "val/a/1.mp4", "val/b/notes.txt", "scripts/run.py")
+    assert read_annotations(folder).remarks == (
+        f"class folders without a video: scripts, val{os.sep}b",
+        "all videos are of one class, 'a'",
+    )
 
 
 @pytest.fixture

@@ -43,6 +43,11 @@ def test_weights_are_those_of_scikit_learn(shards):
     np.testing.assert_allclose(class_weights(Split.open(shards, "train")), expected, rtol=1e-6)
 
 
+def test_a_class_of_one_example_has_a_weight_and_one_of_none_has_not():
+    source = Split(("a",), (4,), list("abc"), 3, (1, 0, 3))
+    np.testing.assert_allclose(class_weights(source), [2, 0, 2 / 3], rtol=1e-6)
+
+
 def test_without_a_manifest_the_labels_are_counted(shards, tmp_path):
     for path in shards.iterdir():
         if path.name != "manifest.json":

@@ -10,7 +10,7 @@ from conversion_runs import SMALL, last_lines, read_skipped, read_split, run_too
 
 from video_zoo.data import manifests
 from video_zoo.data.conversion import ConversionConfig, convert
-from video_zoo.data.video import EncodingConfig, decoder_versions, encode_clip
+from video_zoo.data.video import EncodingConfig, encode_clip
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,8 @@ def test_manifest(converted):
         assert split.bytes == sum(sizes)
     assert manifest.settings["short_side"] == 32
     assert manifest.settings["seed"] == 0
-    assert manifest.versions.keys() - {"av"} == {
-        *("video_zoo", "python", "tensorflow", "opencv", "numpy")
+    assert manifest.versions.keys() == {
+        *("video_zoo", "python", "tensorflow", "opencv", "av", "numpy")
     }
 
 
@@ -147,9 +147,7 @@ def odd_run(shared_data, tmp_path_factory):
 def test_odd_videos_skip_and_convert(odd_run, shared_data):
     _, output = odd_run
     skipped = read_skipped(output)
-    # OpenCV before 5 has no decoder for VVC, and OpenCV alone none for the three in AV1.
-    unusable = 9 if "av" in decoder_versions() else 12
-    assert len(skipped) - ("odd/exo_sample_vvc.mp4" in skipped) == unusable
+    assert len(skipped) == 9
     examples = read_split(output, "train")
     assert len(examples) + len(skipped) == 33
     for example in examples:
@@ -184,6 +182,21 @@ def test_tool_succeeds(videos, tmp_path):
     manifest = manifests.load_manifest(tmp_path / "out")
     assert manifest.settings["fps"] is None
     assert sum(split.num_frames for split in manifest.splits.values()) == 10 + 11 + 12
+
+
+def test_what_may_be_wrong_is_said_before_the_work(tmp_path, write_video, capsys):
+    write_video(tmp_path / "in" / "a" / "1.mp4", np.zeros((5, 32, 32, 3)))
+    (tmp_path / "in" / "b").mkdir()
+    config = ConversionConfig(str(tmp_path / "in"), str(tmp_path / "out"), workers=1)
+    result = convert(config)
+    notes = [f"note: {note}" for note in result.remarks]
+    assert notes == [
+        "note: class folders without a video: b",
+        "note: all videos are of one class, 'a'",
+        "note: no class has a validation video",
+    ]
+    lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    assert [line for line in lines if line][:3] == notes
 
 
 def test_a_split_without_any_usable_clip(tmp_path, write_video):

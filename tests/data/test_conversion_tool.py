@@ -11,8 +11,8 @@ from conversion_runs import last_lines, run_tool, tool_env
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--input", "/nowhere"), "`input_dir` must be a folder of videos"),
-        (("--input", ".", "--jpeg_quality", 0), "`jpeg_quality` must be from 1 to 100"),
+        (("--input", "/nowhere"), "`--input` must be a folder of videos. Received: --input="),
+        (("--input", ".", "--jpeg_quality", 0), "`jpeg_quality` must be an integer from 1 to 100"),
     ],
 )
 def test_tool_says_what_is_wrong_in_one_line(tmp_path, flags, message):

@@ -6,7 +6,7 @@ import pytest
 from conversion_runs import SMALL, contents, run_tool
 
 from video_zoo.data.conversion import ConversionConfig, convert
-from video_zoo.data.estimate import estimate
+from video_zoo.data.estimate import ConversionEstimate, estimate
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,32 @@ def test_the_sample_is_drawn_by_the_seed_from_all_splits(config):
     again = estimate(config, num_samples=4, progress=False)
     assert found.num_samples == 4  # three to train, one to val
     assert found.bytes_per_clip == again.bytes_per_clip
-    with pytest.raises(ValueError, match="`num_samples` must be 1 or more"):
+    with pytest.raises(ValueError, match="`num_samples` must be an integer from 1"):
         estimate(config, num_samples=0)
+
+
+def test_the_report_tells_how_many_names_it_leaves_out_and_what_may_be_wrong():
+    found = ConversionEstimate(
+        num_clips={"train": 1},
+        num_classes={"train": 1},
+        num_shards=1,
+        workers=1,
+        num_samples=1,
+        unusable=(),
+        bytes_per_clip=1.0,
+        hours=1.0,
+        missing=tuple(f"{n}.mp4" for n in range(8)),
+        unnamed=(),
+        duplicates=(("1.mp4", "listed more than once; converted once"),),
+        remarks=("all videos are of one class, 'a'",),
+    )
+    lines = str(found).splitlines()
+    assert lines[lines.index("  4.mp4") + 1] == "  ... and 3 more"
+    assert lines[-3:] == [
+        "duplicates: 1",
+        "  1.mp4: listed more than once; converted once",
+        "note: all videos are of one class, 'a'",
+    ]
 
 
 def test_the_tool_prints_it_and_writes_nothing(config, tmp_path):

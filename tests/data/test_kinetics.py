@@ -112,6 +112,12 @@ def test_classes_cannot_be_drawn_where_labels_are_unknown(cvdf):
     assert len(found.labels) == 1
 
 
+def test_labels_that_look_equal_are_one_class(make_files, make_csv):
+    folder = make_files("aaaaaaaaaaa.mp4", "bbbbbbbbbbb.mp4")
+    rows = (HEADER, "caf\u00e9,aaaaaaaaaaa,0,10,train", "cafe\u0301,bbbbbbbbbbb,0,10,val")
+    assert read_annotations(folder, make_csv(*rows)).labels == ("caf\u00e9",)
+
+
 def test_unlabelled_rows_are_test_rows(make_files, make_csv):
     folder = make_files("aaaaaaaaaaa.mp4", "bbbbbbbbbbb.mp4")
     rows = (HEADER, "run,aaaaaaaaaaa,0,10,train", ",bbbbbbbbbbb,0,10,test")
@@ -162,8 +168,34 @@ def test_class_folders_with_replacements(make_files):
     assert relative(found, folder) == [f"{CVDF_REPLACEMENTS}/{name}", "train/yoga/other.mp4"]
     assert counts(found) == {("yoga", "train"): 2}
     assert found.duplicates == (
-        (f"{CVDF_REPLACEMENTS}/_bbbbbbbbbb_000001_000011.mp4", "replaces no video of that name"),
+        (
+            f"{CVDF_REPLACEMENTS}/_bbbbbbbbbb_000001_000011.mp4",
+            "replaces no Kinetics clip of that name",
+        ),
     )
+
+
+def test_a_class_called_replacement_replaces_nothing(make_files):
+    """Its files have names that Kinetics has not, and that other classes have too."""
+    folder = make_files("replacement/001.mp4", "yoga/001.mp4", "yoga/002.mp4")
+    found = read_annotations(folder, val_fraction=0)
+    assert found.labels == ("replacement", "yoga")
+    assert relative(found, folder) == ["replacement/001.mp4", "yoga/001.mp4", "yoga/002.mp4"]
+
+
+def test_a_class_called_replacement_within_a_split_replaces_nothing(make_files, make_csv):
+    name = "-aaaaaaaaaa_000000_000010.mp4"
+    folder = make_files(f"train/replacement/{name}", f"train/a/{name}")
+    row = "a,-aaaaaaaaaa,0,10,train"
+    found = read_annotations(folder, make_csv(HEADER, row))
+    assert relative(found, folder) == [f"train/a/{name}"]
+
+
+def test_replacements_are_found_below_a_folder_of_folders(make_files, make_csv):
+    name = "-aaaaaaaaaa_000000_000010.mp4"
+    folder = make_files(f"k400/{CVDF_REPLACEMENTS}/{name}", f"k400/a/{name}")
+    found = read_annotations(folder, make_csv(HEADER, "a,-aaaaaaaaaa,0,10,train"))
+    assert relative(found, folder) == [f"k400/{CVDF_REPLACEMENTS}/{name}"]
 
 
 def test_the_files_of_one_video_stay_in_one_split(make_files):
@@ -248,6 +280,20 @@ def test_bad_lists_of_ids(mini, make_csv):
         read_annotations(*mini, train_ids=make_csv("", name="ids.txt"))
     with pytest.raises(ValueError, match="none of their ids is there"):
         read_annotations(*mini, train_ids=make_csv("fffffffffff", name="ids.txt"))
+
+
+def test_one_of_two_lists_that_match_nothing_is_refused_unless_allowed(mini, make_csv):
+    lists = {
+        "train_ids": make_csv("https://youtu.be/-aaaaaaaaaa", "https://youtu.be/x", name="t.txt"),
+        "val_ids": make_csv("_bbbbbbbbbb", name="v.txt"),
+    }
+    with pytest.raises(ValueError, match="`train_ids` must list ids.*with 2 ids such as") as error:
+        read_annotations(*mini, **lists)
+    assert "'https://youtu.be/-aaaaaaaaaa'" in str(error.value)
+    assert "where '-aaaaaaaaaa' is one" in str(error.value)
+    found = read_annotations(*mini, **lists, allow_empty_splits=True)
+    assert counts(found) == {("run", "val"): 1}
+    assert "no class has a training video" in found.remarks
 
 
 def test_duplicates_of_a_csv(make_files, make_csv):

@@ -1,5 +1,6 @@
 """A folder with one owner at a time, held by real processes."""
 
+import dataclasses
 import os
 import socket
 import subprocess
@@ -7,7 +8,9 @@ import sys
 
 import pytest
 
+from video_zoo.data.conversion import ConversionConfig, convert, merge
 from video_zoo.data.ownership import LOCK, sole_owner
+from video_zoo.data.video import EncodingConfig
 from video_zoo.training import TrainingConfig, train
 
 HOLD = """
@@ -48,6 +51,35 @@ def test_a_run_is_refused_before_it_writes(owner, tmp_path, motion_shards, tiny_
     with pytest.raises(ValueError, match="`workdir` must be a folder that no other process"):
         train(config)
     assert os.listdir(tmp_path) == [LOCK]
+
+
+@pytest.fixture
+def conversion(tmp_path, motion_shards):
+    """The conversion of a few videos into the folder that the fixture `owner` holds."""
+    return ConversionConfig(
+        input_dir=str(motion_shards.parent / "videos"),
+        output_dir=str(tmp_path),
+        encoding=EncodingConfig(short_side=32),
+        workers=1,
+    )
+
+
+def test_a_conversion_is_refused_before_it_writes(owner, tmp_path, conversion):
+    with pytest.raises(ValueError, match="`output_dir` must be a folder that no other process"):
+        convert(conversion)
+    assert sorted(os.listdir(tmp_path)) == [".conversion", LOCK]
+
+
+def test_parts_of_a_conversion_share_its_folder_and_the_whole_does_not(conversion, tmp_path):
+    part = dataclasses.replace(conversion, num_shards=2, shard_range="0:1")
+    with sole_owner(tmp_path, "output_dir", shared=True):
+        assert convert(part, progress=False).unfinished
+        with pytest.raises(ValueError, match="`output_dir` must be a folder that no other"):
+            convert(dataclasses.replace(part, shard_range=None), progress=False)
+        with pytest.raises(ValueError, match="`output_dir` must be a folder that no other"):
+            merge(tmp_path)
+        assert (tmp_path / LOCK).exists()  # still held by the one part
+    assert not (tmp_path / LOCK).exists()
 
 
 def test_the_folder_of_a_killed_process_is_free(owner, tmp_path):

@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -9,7 +10,17 @@ import tensorflow as tf
 
 from video_zoo.data import ConversionConfig, EncodingConfig, convert, pipeline, tfrecord
 from video_zoo.data.clips import ClipConfig
-from video_zoo.data.records import SkippedRecords, data_error, record_offsets
+from video_zoo.data.records import (
+    SkippedRecords,
+    data_error,
+    named_errors,
+    parser,
+    read_shard,
+    record_offsets,
+    verifier,
+)
+from video_zoo.data.source import Split
+from video_zoo.data.video import EncodedClip
 
 CLIP = ClipConfig(num_frames=2, image_size=28)
 NUM_VIDEOS = 12
@@ -108,31 +119,137 @@ def test_a_damaged_length_loses_the_rest_of_its_shard_only(copied):
     assert list(skipped.reasons) == [(str(shard_of(copied, 0)), "3-")]
 
 
-def unusable_examples(shard):
-    """Records that are whole in the file and cannot be used."""
-    record = next(iter(tf.data.TFRecordDataset(str(shard)))).numpy()
-    wrong_label = tf.train.SequenceExample.FromString(record)
-    wrong_label.context.feature[tfrecord.LABEL_INDEX].int64_list.value[:] = [7]
-    no_jpeg = tf.train.SequenceExample.FromString(record)
-    frames = no_jpeg.feature_lists.feature_list[tfrecord.ENCODED].feature
-    frames[3].bytes_list.value[0] = b"no picture"
-    return {
-        "text": b"no example",
-        "label": wrong_label.SerializeToString(),
-        "picture": no_jpeg.SerializeToString(),
-    }
+def changed(record, frame=None, picture=None, **context):
+    """A record with another frame, and other values of the context: key -> a tf.train.Feature."""
+    example = tf.train.SequenceExample.FromString(record)
+    frames = example.feature_lists.feature_list[tfrecord.ENCODED].feature
+    if frame is not None:
+        frames[frame].bytes_list.value[0] = picture(frames[frame].bytes_list.value[0])
+    for key, feature in context.items():
+        example.context.feature[getattr(tfrecord, key)].CopyFrom(feature)
+    return example.SerializeToString()
 
 
-@pytest.mark.parametrize("kind", ["text", "label", "picture"])
-def test_unusable_examples_are_skipped(copied, kind):
-    whole = evaluated(copied, None)
-    shard = shard_of(copied, 0)
-    replace_record(shard, 4, unusable_examples(shard)[kind])
+def int64s(*values):
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def without_frames(record):
+    example = tf.train.SequenceExample.FromString(record)
+    del example.feature_lists.feature_list[tfrecord.ENCODED].feature[:]
+    return example.SerializeToString()
+
+
+def as_example(record):
+    """One tf.train.Example in place of a SequenceExample."""
+    sequence = tf.train.SequenceExample.FromString(record)
+    pictures = [
+        feature.bytes_list.value[0]
+        for feature in sequence.feature_lists.feature_list[tfrecord.ENCODED].feature
+    ]
+    example = tf.train.Example(features=sequence.context)
+    example.features.feature[tfrecord.ENCODED].bytes_list.value[:] = pictures
+    return example.SerializeToString()
+
+
+def huge(jpeg):
+    """The same JPEG, whose header says 60000 x 60000 pixels."""
+    start = jpeg.index(b"\xff\xc0") + 5
+    return jpeg[:start] + struct.pack(">HH", 60000, 60000) + jpeg[start + 4 :]
+
+
+def broken_inside(jpeg):
+    """Begins and ends as a JPEG, and has a Huffman table that is none."""
+    start = jpeg.index(b"\xff\xc4") + 5
+    return jpeg[:start] + b"\xff" * 16 + jpeg[start + 16 :]
+
+
+def png(jpeg):
+    return tf.io.encode_png(tf.io.decode_jpeg(jpeg)).numpy()
+
+
+TEXT = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"b"]))
+NO_TEXT = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b""]))
+# What stands in place of a record -> why it cannot be used. The records are of class a.
+BAD_RECORDS = [
+    (lambda record: b"no example", "it is no tf.train.SequenceExample"),
+    (as_example, "it is a tf.train.Example, and must be a tf.train.SequenceExample"),
+    (without_frames, "it has no frames"),
+    (lambda r: changed(r, LABEL_INDEX=int64s(7)), "label 7 (a) outside the label map of 2 classes"),
+    (lambda r: changed(r, LABEL_INDEX=int64s(0, 1)), "its 'clip/label/index' has 2 values, and"),
+    (
+        lambda r: changed(r, FRAME_RATE=int64s(25)),
+        "its 'image/frame_rate' is of type int64_list, and must be float_list",
+    ),
+    (
+        lambda r: changed(r, LABEL_INDEX=int64s(-1), LABEL_TEXT=NO_TEXT, LABEL_STRING=NO_TEXT),
+        "it has no label",
+    ),
+    (lambda r: changed(r, LABEL_TEXT=TEXT), "label 0 is 'a' in the label map, its text is 'b'"),
+    (lambda r: changed(r, 0, png), "frame 0 of 4 is a PNG picture, and must be a JPEG"),
+    (lambda r: changed(r, 2, lambda jpeg: b""), "frame 2 of 4 is empty, and must be a JPEG"),
+    (lambda r: changed(r, 2, lambda jpeg: b"GIF89a"), "frame 2 of 4 is a GIF picture, and must"),
+    (lambda r: changed(r, 2, lambda jpeg: b"RIFF0000WEBP"), "frame 2 of 4 is a WebP picture, and"),
+    (lambda r: changed(r, 2, lambda jpeg: b"no picture"), "frame 2 of 4 is no JPEG"),
+    (lambda r: changed(r, 2, lambda jpeg: jpeg[:-100]), "frame 2 of 4 is a JPEG that is cut off"),
+    (lambda r: changed(r, 2, broken_inside), "frame 2 of 4 is a JPEG that is cut off, or damaged"),
+    (lambda r: changed(r, 0, huge), "frame 0 of 4 is 60000x60000 pixels, which is too large"),
+    (lambda r: changed(r, 2, huge), "frame 2 of 4 is 60000x60000 pixels, which is too large"),
+]
+
+
+def a_shard_of(folder, records):
+    """A folder of one shard without a manifest."""
+    folder.mkdir()
+    (folder / "label_map.txt").write_text("a\nb\n")
+    shard = folder / "train-00000-of-00001.tfrecord"
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        for record in records:
+            writer.write(record)
+    return shard
+
+
+@pytest.fixture(scope="module")
+def record(shards):
+    """A whole record of class a."""
+    for shard in sorted(shards.glob("train-*")):
+        for found in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator():
+            if tfrecord.parse_label(found) == 0:
+                return found
+    raise AssertionError("no record of class a")
+
+
+def test_bad_records_of_every_kind_are_skipped_with_their_reason(record, tmp_path):
+    bad = [make(record) for make, _ in BAD_RECORDS]
+    shard = a_shard_of(tmp_path / "bad", [record, *bad, record])
     skipped = SkippedRecords()
-    assert evaluated(copied, skipped) == whole[:4] + whole[5:]
-    ((place, reason),) = skipped.reasons.items()
-    assert place == (str(shard), "4")
-    assert reason.startswith("no example that can be used")
+    assert len(evaluated(shard.parent, skipped)) == 2
+    assert [place for place, _ in skipped.reasons] == [str(shard)] * len(bad)
+    found = [skipped.reasons[str(shard), str(index + 1)] for index in range(len(bad))]
+    for reason, (_, expected) in zip(found, BAD_RECORDS, strict=True):
+        assert reason.startswith(expected)
+
+
+@pytest.mark.parametrize("kind", range(len(BAD_RECORDS)))
+def test_bad_records_of_every_kind_are_named_with_their_reason(record, tmp_path, kind):
+    make, expected = BAD_RECORDS[kind]
+    shard = a_shard_of(tmp_path / "bäd [1]", [record, record, make(record)])
+    source = Split.open(shard.parent, "train")
+    with pytest.raises(ValueError, match="cannot be used") as caught, named_errors(source):
+        evaluated(shard.parent, None)
+    assert f"record 2 of shard {shard} cannot be used: {expected}" in str(caught.value)
+
+
+def test_training_names_a_bad_record_too(record, tmp_path):
+    shard = a_shard_of(tmp_path / "bad", [record, changed(record, 1, png), record])
+    source = Split.open(shard.parent, "train")
+    with pytest.raises(ValueError, match="frame 1 of 4 is a PNG picture"), named_errors(source):
+        list(pipeline.training_dataset(shard.parent, clip=CLIP, batch_size=3).take(20))
+
+
+def test_a_jpeg_with_bytes_after_its_end_is_one(record, tmp_path):
+    shard = a_shard_of(tmp_path / "padded", [changed(record, 1, lambda jpeg: jpeg + b"\0\0")])
+    assert len(evaluated(shard.parent, None)) == 1
 
 
 def training_batches(folder, count, **arguments):
@@ -159,3 +276,114 @@ def test_when_most_is_damaged_training_ends(copied):
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         training_batches(copied, 1)
     assert "more than half of the records cannot be used" in str(data_error(caught.value))
+
+
+def example(label=0, sizes=((16, 16), (16, 16))):
+    frames = [tf.io.encode_jpeg(np.zeros((*size, 3), np.uint8)).numpy() for size in sizes]
+    clip = EncodedClip(frames, list(range(len(frames))), 16, 16, 25.0, 0, 1)
+    return tfrecord.encode_example(clip, label_index=label, label="x", filename="a.mp4")
+
+
+@pytest.fixture
+def write_shard(tmp_path):
+    """A function (*records) -> the path of a shard of them."""
+
+    def write(*records):
+        path = str(tmp_path / "train-00000-of-00001.tfrecord")
+        with tf.io.TFRecordWriter(path) as writer:
+            for record in records:
+                writer.write(record)
+        return path
+
+    return write
+
+
+def places_and_records(shard, size):
+    dataset = read_shard(tf.constant(shard), tf.constant(size, tf.int64))
+    return [tuple(each) for each in dataset.as_numpy_iterator()]
+
+
+def test_records_come_with_their_place(write_shard):
+    shard = write_shard(b"one", b"two", b"three")
+    path = shard.encode()
+    expected = [(path, 0, b"one"), (path, 1, b"two"), (path, 2, b"three")]
+    assert places_and_records(shard, 3) == expected
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_a_shard_has_as_many_records_as_are_known_of(size, write_shard):
+    shard = write_shard(b"one", b"two", b"three")
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        places_and_records(shard, size)
+    words = str(data_error(caught.value))
+    assert words.startswith(f"shard {shard} is damaged at record 3 of {size}. Copy the shard again")
+
+
+def test_a_shard_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(tf.errors.NotFoundError, match="nowhere"):
+        places_and_records(str(tmp_path / "nowhere"), 1)
+
+
+@pytest.mark.parametrize(("cut", "left"), [(0, 3), (1, 2), (15, 2), (16, 2), (17, 1), (45, 0)])
+def test_a_record_counts_where_all_of_its_bytes_are_there(cut, left, write_shard):
+    shard = write_shard(b"abc", b"twelve bytes", b"")  # of 19, 28 and 16 bytes
+    path = pathlib.Path(shard)
+    path.write_bytes(path.read_bytes()[: 63 - cut])
+    assert record_offsets(shard).tolist() == [0, 19, 47][:left]
+
+
+def in_a_pipeline(function, record):
+    """What a function of records gives for the record 7 of a shard."""
+    place = tf.constant("some shard"), tf.constant(7, tf.int64)
+    dataset = tf.data.Dataset.from_tensors((*place, record)).map(function)
+    return next(dataset.as_numpy_iterator())
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_label_is_a_line_of_the_label_map(label):
+    found = in_a_pipeline(parser(["a", "b"]), example(label))["label"]
+    assert (found.dtype, found) == (np.int32, label)
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_label_outside_of_the_label_map_is_an_error(label):
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        in_a_pipeline(parser(["a", "b"]), example(label))
+    assert str(data_error(caught.value)).startswith(
+        f"label {label} outside the label map of 2 classes in shard some shard at record 7. Copy"
+    )
+
+
+@pytest.mark.parametrize("sizes", [[(16, 16), (16, 24)], [(16, 16), (24, 16)]])
+def test_the_frames_of_an_example_have_one_size(sizes):
+    assert in_a_pipeline(verifier(["a", "b"]), example(1)) == 1
+    with pytest.raises(tf.errors.InvalidArgumentError, match="frames of several sizes"):
+        in_a_pipeline(verifier(["a", "b"]), example(1, sizes))
+
+
+def usable(skipped, shard, size):
+    """Indices of the records that are not passed over."""
+    verify = verifier(["a", "b"])
+    shards = tf.data.Dataset.from_tensors((shard, tf.constant(size, tf.int64)))
+    records = shards.flat_map(lambda path, number: skipped.read_shard(path, number, verify))
+    return [int(index) for _, index, _ in records]
+
+
+def test_every_bad_record_has_a_row_in_order(write_shard, tmp_path):
+    shard = write_shard(example(0), example(2), b"text", example(1), example(1))
+    flip_byte(pathlib.Path(shard), 0, 20)
+    skipped = SkippedRecords()
+    assert usable(skipped, shard, 6) == [3, 4]
+    missing = str(tmp_path / "a shard that is not there")
+    assert usable(skipped, missing, 1) == []
+    assert len(skipped) == 5
+    first, *rows = skipped.rows()
+    assert (first["shard"], first["record"]) == (missing, "0-")
+    assert first["reason"].startswith("the shard cannot be read: ")
+    bad = "no example that can be used: it does not parse, or its label or a picture is wrong"
+    assert rows == [
+        {"shard": shard, "record": "0", "reason": "damaged in the file"},
+        {"shard": shard, "record": "1", "reason": bad},
+        {"shard": shard, "record": "2", "reason": bad},
+        {"shard": shard, "record": "5-", "reason": "the shard ends early: 6 were expected"},
+    ]

@@ -21,6 +21,7 @@ from conversion_runs import (
 
 from video_zoo.data import manifests
 from video_zoo.data.conversion import ConversionConfig, convert
+from video_zoo.data.whole_files import temporary_name
 
 SHARDS = [f"train-0000{index}-of-00003.tfrecord" for index in range(3)]
 SHARDS.append("val-00000-of-00001.tfrecord")
@@ -66,14 +67,13 @@ def flags_of(config, output, workers):
 
 def killed_before(config, output, name, workers):
     """Runs the tool up to the moment in which it opens the file `name`, and kills it there."""
-    temporary = output / f".{name}.tmp"
-    temporary.unlink(missing_ok=True)
     output.mkdir(exist_ok=True)
-    os.mkfifo(temporary)  # who opens a pipe for writing waits for a reader
     done = SHARDS[: SHARDS.index(name)] if name in SHARDS else SHARDS
     # Without a range, the first run would clear the folder, and with it the pipe.
     flags = () if done else ("--shard_range", "0:4")
     process = start_tool(*flags_of(config, output, workers), *flags)
+    temporary = output / temporary_name(name, process.pid)
+    os.mkfifo(temporary)  # who opens a pipe for writing waits for a reader
     records = [output / ".conversion" / f"{record}.json" for record in ("plan", *done)]
     try:
         wait_until(lambda: process.poll() is not None or all(map(Path.exists, records)), 240)
@@ -123,11 +123,11 @@ def test_killed_while_a_shard_is_written(config, whole, videos, tmp_path, write_
     video = write_video(tmp_path / "noise.mp4", noise)
     (tmp_path / "in" / "a").mkdir(parents=True)
     for number in range(120):
-        (tmp_path / "in" / "a" / f"{number}.mp4").symlink_to(video)
+        shutil.copy(video, tmp_path / "in" / "a" / f"{number}.mp4")
     output = tmp_path / "out"
     flags = ("--input", tmp_path / "in", "--num_shards", 2, "--val_fraction", 0)
     process = start_tool(*flags, "--output_dir", output, "--workers", 2)
-    unfinished = output / ".train-00001-of-00002.tfrecord.tmp"
+    unfinished = output / temporary_name("train-00001-of-00002.tfrecord", process.pid)
     try:
         wait_until(lambda: size_of(unfinished) > 0 or process.poll() is not None, 240)
     finally:

@@ -7,7 +7,12 @@ import shutil
 import pytest
 from conversion_runs import SMALL, contents, last_lines, run_tool
 
+from video_zoo.data.annotations import Clip
 from video_zoo.data.conversion import ConversionConfig, convert, merge
+from video_zoo.data.plan import Shard
+from video_zoo.data.shards import ShardJob, check_writable, load_records
+from video_zoo.data.video import EncodedClip
+from video_zoo.data.workers import Result
 
 SHARDS = [f"train-0000{index}-of-00003.tfrecord" for index in range(3)]
 SHARDS.append("val-00000-of-00001.tfrecord")
@@ -16,9 +21,9 @@ SHARDS.append("val-00000-of-00001.tfrecord")
 @pytest.fixture(scope="module")
 def config(tmp_path_factory, write_video, counter_frames):
     folder = tmp_path_factory.mktemp("ranges")
-    for label in ("wave", "jump"):
+    for label, first in (("wave", 4), ("jump", 8)):
         for number in range(4):
-            write_video(folder / "in" / label / f"{number}.mp4", counter_frames(4 + number))
+            write_video(folder / "in" / label / f"{number}.mp4", counter_frames(first + number))
     (folder / "in" / "jump" / "empty.mp4").touch()
     return ConversionConfig(
         str(folder / "in"),
@@ -33,6 +38,24 @@ def config(tmp_path_factory, write_video, counter_frames):
 @pytest.fixture(scope="module")
 def whole(config):
     return convert(config, progress=False), contents(config.output_dir)
+
+
+def test_the_record_of_a_shard_counts_what_is_in_it(tmp_path):
+    check_writable(tmp_path)
+    clips = [Clip(f"{n}.mp4", label, "train") for n, label in enumerate("baab")]
+    outcomes = [EncodedClip([b"jpeg"] * n, [0] * n, 4, 6, 25.0, 0, 1) for n in (5, 1, 3)]
+    results = [Result(c, o, 0.0) for c, o in zip(clips, [*outcomes, "no video"], strict=True)]
+    job = ShardJob("", str(tmp_path), SMALL, 9.0, ("a", "b"), "a plan")
+    shard = Shard("train", SHARDS[0], tuple(clips))
+    written = []
+    record = job.write(shard, results, lambda: written.append(1))
+    assert (record.num_clips, record.num_examples, record.num_frames) == (4, 3, 9)
+    assert (record.split, record.name, record.plan) == ("train", SHARDS[0], "a plan")
+    assert (record.classes, record.skipped) == ({"b": 1, "a": 2}, [("3.mp4", "no video")])
+    assert record.bytes == (tmp_path / SHARDS[0]).stat().st_size
+    assert len(written) == 4
+    assert load_records(tmp_path, SHARDS, "a plan") == {SHARDS[0]: record}
+    assert load_records(tmp_path, SHARDS, "another plan") == {}
 
 
 def part_of(config, output, shard_range):

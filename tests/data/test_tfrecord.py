@@ -100,6 +100,22 @@ def test_shard_name():
         tfrecord.shard_name("train", 16, 16)
 
 
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("train-00003-of-00016.tfrecord", True),
+        ("my-split-00000-of-123456", True),
+        ("train-00003-of-00016.tfrecord.json", False),
+        (".train-00003-of-00016.tfrecord", False),
+        ("train-3-of-16.tfrecord", False),
+        ("-00003-of-00016.tfrecord", False),
+        ("manifest.json", False),
+    ],
+)
+def test_which_names_are_those_of_shards(name, is_one):
+    assert tfrecord.is_shard_name(name) is is_one
+
+
 @pytest.mark.parametrize("suffix", [".tfrecord", ""])
 def test_list_shards(tmp_path, suffix):
     for index in (2, 0, 1):

@@ -35,6 +35,16 @@ def test_stored_at_256_the_crop_is_224():
     assert box == [[16, 58, 224, 224]]
 
 
+def test_a_crop_has_the_nearest_whole_number_of_pixels():
+    box = transforms.even_crop_boxes(tf.constant(97), tf.constant(120), 1).numpy().tolist()
+    assert box == [[6, 17, 85, 85]]  # 97 * 7/8 is 84.875
+
+
+def test_the_crops_of_a_square_lie_along_its_width():
+    boxes = transforms.even_crop_boxes(tf.constant(64), tf.constant(64), 3).numpy().tolist()
+    assert boxes == [[4, 0, 56, 56], [4, 4, 56, 56], [4, 8, 56, 56]]
+
+
 def test_random_crops_reach_every_border_and_stay_inside():
     boxes = np.array(
         [
@@ -86,6 +96,18 @@ def test_boxes_are_resized_to_the_wanted_size(ramp):
     assert frame.shape == (28, 28, 3)
     centres = 36 + np.arange(28) * 2 + 0.5
     np.testing.assert_allclose(frame[14, 1:-1, 0], centres[1:-1] * 2, atol=6)
+
+
+def test_a_smaller_picture_has_the_weighted_means_of_all_pixels_rounded(textured):
+    """No pixel is passed over, which would make fine texture flicker."""
+    box = tf.constant([8, 4, 84, 84])
+    pixels = transforms.decode_box(textured, box).numpy()
+    near = np.array([0.125, 0.375, 0.625, 0.875])  # a triangle over eight pixels
+    weights = np.concatenate([near, near[::-1]]) / 4
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, (8, 8), axis=(0, 1))[2::4, 2::4]
+    exact = np.einsum("yxcij,i,j->yxc", windows, weights, weights)
+    found = transforms.decode_frame(textured, box, 21).numpy()[1:-1, 1:-1]
+    assert np.abs(found - exact).max() < 0.501
 
 
 def test_the_mirror_of_a_picture():

@@ -148,6 +148,21 @@ def test_an_unusable_video_is_reported_and_the_others_are_written(options, motio
     assert file.endswith("a.mp4") and "HTML" in problem
 
 
+def test_features_that_are_no_numbers_are_refused_by_the_name_of_the_video(
+    options, network, motion_shards, tmp_path
+):
+    model = keras.saving.load_model(network[0])
+    for layer in model.layers:  # finite weights, whose products are not
+        if isinstance(layer, keras.layers.Conv3D):
+            layer.set_weights([np.full_like(w, 3e38) for w in layer.get_weights()])
+    model.save(tmp_path / "a.keras")
+    video = next((motion_shards.parent / "videos" / "val").rglob("*.mp4"))
+    config = ExtractionConfig(**options | {"checkpoint": str(tmp_path / "a.keras")})
+    with pytest.raises(ValueError, match=f"must be finite, and those of '{video}' at Mixed_4f are"):
+        extract_features(config, [video])
+    assert not list((tmp_path / "features").glob("*.npz"))
+
+
 def test_other_settings_or_another_network_are_refused(from_shards, network, tmp_path):
     config, _ = from_shards
     other = ExtractionConfig(**vars(config) | {"num_clips": 1})
@@ -198,8 +213,8 @@ def test_mistakes_leave_no_folder(change, inputs, message, options, motion_shard
     [
         ({"pooling": "mean"}, "`pooling` must be one of 'avg', 'max', 'none'"),
         ({"format": "csv"}, "`format` must be one of 'npz', 'tfrecord'"),
-        ({"num_crops": 2}, "`num_crops` must be 1 or 3"),
-        ({"batch_size": 0}, "`batch_size` must be a positive integer"),
+        ({"num_crops": 2}, "`num_crops` must be one of 1, 3"),
+        ({"batch_size": 0}, "`batch_size` must be an integer from 1"),
     ],
 )
 def test_bad_settings_are_refused(change, message, options):

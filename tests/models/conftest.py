@@ -1,5 +1,8 @@
 """Small networks, clips and weights that tell a lost or swapped one from its neighbour."""
 
+import functools
+import http.server
+import threading
 from collections.abc import Callable
 
 import keras
@@ -77,3 +80,29 @@ def policy():
     before = keras.config.dtype_policy()
     yield keras.config.set_dtype_policy
     keras.config.set_dtype_policy(before)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Keras' folder, for one test."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    return tmp_path / "keras"
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A real server on this machine. Gives its folder and its address."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
+        thread = threading.Thread(target=serving.serve_forever, daemon=True)
+        thread.start()
+        yield folder, f"http://127.0.0.1:{serving.server_port}"
+        serving.shutdown()
+        thread.join()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass

@@ -22,6 +22,7 @@ def test_the_zoo():
 
 def test_an_unknown_name_lists_the_known_ones():
     expected = "`name` must be one of i3d, s3d_v1, s3d_v3, s3d_v3_top_heavy. Received: name='c3d'"
+    expected += ". Did you mean 'i3d'?"
     with pytest.raises(ValueError) as error:
         video_zoo.get_model("c3d")
     assert str(error.value) == expected

@@ -7,7 +7,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 import video_zoo
 from video_zoo.models import layers
-from video_zoo.models.spec import Conv
+from video_zoo.models.spec import Conv, Pool
+
+_AUX = ("AuxLogits_Conv3d_1b_1x1", "AuxLogits_Conv3d_2a_3x3")
 
 
 def padded(x: np.ndarray, kernel, strides, value: float = 0.0) -> np.ndarray:
@@ -27,6 +29,8 @@ def windows(x: np.ndarray, kernel, strides) -> np.ndarray:
 def unit(x, model, name, strides, padding):
     """Convolution, batch normalisation without scale, ReLU."""
     kernel = np.asarray(model.get_layer(f"{name}_conv").kernel)
+    if padding == "symmetric":
+        x = np.pad(x, [(0, 0), *((k // 2, k // 2) for k in kernel.shape[:3]), (0, 0)])
     x = padded(x, kernel.shape[:3], strides) if padding == "same" else x
     x = np.einsum("bthwcijk,ijkcd->bthwd", windows(x, kernel.shape[:3], strides), kernel)
     bn = model.get_layer(f"{name}_bn")
@@ -42,7 +46,7 @@ def chain(convs, names, mode, shape, randomize, gating=False):
     )
 
 
-@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("padding", ["same", "valid", "symmetric"])
 @pytest.mark.parametrize("mode", ["full", "separable", "2d"])
 @pytest.mark.parametrize("shape", [(6, 7, 8, 2), (7, 8, 5, 2)])
 def test_a_strided_unit_in_every_mode(mode, padding, shape, randomize, clips):
@@ -81,17 +85,60 @@ def test_self_gating(randomize, clips):
     np.testing.assert_allclose(np.asarray(model(clips(shape))), x * gate, atol=1e-5)
 
 
+@pytest.mark.parametrize("window", [(3, 3, 3), (2, 4, 5)])
+@pytest.mark.parametrize("strides", [(1, 1, 1), (2, 1, 2)])
 @pytest.mark.parametrize(
     "shape", [(1, 1, 1), (1, 6, 6), (2, 1, 5), (2, 2, 2), (3, 13, 2), (5, 4, 3)]
 )
-def test_an_average_pool_counts_no_padding(shape, clips):
+def test_an_average_pool_counts_no_padding(shape, strides, window, clips):
     inputs = keras.Input((*shape, 2))
-    model = keras.Model(inputs, layers.average_pool(inputs, (3, 3, 3), (1, 1, 1), "same", "pool"))
+    model = keras.Model(inputs, layers.average_pool(inputs, window, strides, "same", "pool"))
     x = clips((*shape, 2))
-    values = padded(x, (3, 3, 3), (1, 1, 1), value=np.nan)
-    expected = np.nanmean(windows(values, (3, 3, 3), (1, 1, 1)), axis=(-3, -2, -1))
-    assert model.output_shape[1:] == x.shape[1:]
+    values = padded(x, window, strides, value=np.nan)
+    expected = np.nanmean(windows(values, window, strides), axis=(-3, -2, -1))
+    assert model.output_shape[1:] == expected.shape[1:]
     np.testing.assert_allclose(np.asarray(model(x)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_no_average_window_is_larger_than_its_map(size):
+    """PyTorch refuses such a one; the zoo's are 3x3x3."""
+    inputs = keras.Input((size, size, size, 2))
+    model = keras.Model(inputs, layers.average_pool(inputs, (3, 3, 3), (1, 1, 1), "same", "pool"))
+    pools = [layer for layer in model.layers if isinstance(layer, keras.layers.AveragePooling3D)]
+    assert pools and all(each.pool_size[0] <= each.input.shape[1] for each in pools)
+
+
+def test_an_average_pool_without_padding_has_whole_windows_only(clips):
+    inputs = keras.Input((2, 5, 4, 2))
+    model = keras.Model(inputs, layers.average_pool(inputs, (2, 3, 4), (1, 1, 1), "valid", "pool"))
+    x = clips((2, 5, 4, 2))
+    expected = windows(x, (2, 3, 4), (1, 1, 1)).mean(axis=(-3, -2, -1))
+    assert model.output_shape[1:] == (1, 3, 1, 2)
+    np.testing.assert_allclose(np.asarray(model(x)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mode", "strides", "window"),
+    [
+        ("full", (2, 2, 2), (3, 3, 3)),
+        ("2d", (2, 2, 2), (3, 3, 3)),  # it strides time, so it looks at several frames
+        ("2d", (1, 2, 2), (1, 3, 3)),
+        ("separable", (1, 2, 2), (3, 3, 3)),
+    ],
+)
+@pytest.mark.parametrize("padding", ["same", "symmetric"])
+def test_a_max_pool_in_every_mode(padding, mode, strides, window, clips):
+    inputs = keras.Input((6, 7, 8, 2))
+    row = Pool("max", (3, 3, 3), strides, padding)
+    model = keras.Model(inputs, layers.pool(inputs, row, layers.Style(mode), "pool"))
+    x = np.maximum(clips((6, 7, 8, 2)), 0)
+    if padding == "symmetric":
+        values = np.pad(x, [(0, 0), *((k // 2, k // 2) for k in window), (0, 0)])
+    else:
+        values = padded(x, window, strides)
+    expected = windows(values, window, strides).max(axis=(-3, -2, -1))
+    np.testing.assert_array_equal(np.asarray(model(x)), expected)
 
 
 def head(small, randomize, shape):
@@ -130,6 +177,27 @@ def test_s3d_v3_averages_over_everything(small, randomize, clips):
     kernel, bias = model.get_layer("Logits").get_weights()
     expected = features.mean(axis=(1, 2, 3)) @ kernel + bias
     np.testing.assert_allclose(np.asarray(alone(features)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kept", "padding"),
+    [((64, 224, 224, 3), (1, 3, 3), "valid"), ((49, 81, 97, 3), (1, 1, 1), "same")],
+)
+def test_the_auxiliary_classifier(shape, kept, padding, small, randomize, clips):
+    """An average of 3x5x5 in steps of 3, or of a smaller map; 1x1x1, 1x3x3, mean, classifier."""
+    model = randomize(small("s3d_v3", input_shape=shape, aux_logits=True), seed=4)
+    features = model.get_layer("Mixed_6e").output
+    size = tuple(map(min, features.shape[1:4], (3, 5, 5)))
+    x = clips(features.shape[1:])
+    expected = windows(x, size, (3, 3, 3)).mean(axis=(-3, -2, -1))
+    assert expected.shape[1:4] == kept
+    for name, width, around in ((_AUX[0], 16, "same"), (_AUX[1], 96, padding)):
+        expected = unit(expected, model, name, (1, 1, 1), around)
+        assert expected.shape[-1] == width  # an eighth of 128 and 768
+    kernel, bias = model.get_layer("AuxLogits").get_weights()
+    expected = expected.mean(axis=(1, 2, 3)) @ kernel + bias
+    alone = keras.Model(features, model.outputs[1])
+    np.testing.assert_allclose(np.asarray(alone(x)), expected, atol=1e-5)
 
 
 def test_units_have_no_bias_and_no_scale():

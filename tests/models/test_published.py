@@ -1,7 +1,6 @@
 """Names of weights, their files in the cache, and what a converted file goes on telling."""
 
 import concurrent.futures
-import functools
 import hashlib
 import http.server
 import pathlib
@@ -16,41 +15,15 @@ from test_checkpoints import normalised, write_safetensors, write_tf
 import video_zoo
 from video_zoo.models.checkpoints.convert import convert
 from video_zoo.models.checkpoints.download import cache_folder, fetch
-from video_zoo.models.checkpoints.entries import (
+from video_zoo.models.weights import load_weights
+from video_zoo.published import (
     DEEPMIND,
     TORCHVISION,
     RemoteFile,
     WeightsEntry,
 )
-from video_zoo.models.weights import load_weights
 
 CLASSES = 7
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """Keras' folder, for one test."""
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    return tmp_path / "keras"
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A real server on this machine. Gives its folder and its address."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
-        thread = threading.Thread(target=serving.serve_forever, daemon=True)
-        thread.start()
-        yield folder, f"http://127.0.0.1:{serving.server_port}"
-        serving.shutdown()
-        thread.join()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 def row(*files: RemoteFile, model: str = "i3d", **kwargs) -> WeightsEntry:

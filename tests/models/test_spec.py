@@ -7,7 +7,7 @@ import pytest
 import video_zoo
 from video_zoo.models.inception_v1 import INCEPTION_V1
 from video_zoo.models.inception_v3 import INCEPTION_V3
-from video_zoo.models.spec import TemporalPlan, smallest_input
+from video_zoo.models.spec import Conv, Mixed, Pool, TemporalPlan, smallest_input, symmetric
 
 
 def kernels(model) -> dict[str, tuple[int, int, int]]:
@@ -26,6 +26,31 @@ def endpoint_of(layer: str) -> str:
 @pytest.mark.parametrize(("table", "expected"), [(INCEPTION_V1, 1), (INCEPTION_V3, 49)])
 def test_smallest_input(table, expected):
     assert [smallest_input(table, axis) for axis in range(3)] == [expected] * 3
+
+
+def test_symmetric_padding_changes_rows_with_a_stride_only():
+    table = symmetric(INCEPTION_V1)
+    changed = {
+        name: row.padding
+        for (name, row), (_, before) in zip(table, INCEPTION_V1, strict=True)
+        if row != before
+    }
+    assert changed == {
+        "Conv3d_1a_7x7": "symmetric",
+        "MaxPool3d_2a_3x3": "symmetric",
+        "MaxPool3d_3a_3x3": "symmetric",
+        "MaxPool3d_4a_3x3": "symmetric",
+        "MaxPool3d_5a_2x2": "valid",  # an even window has no middle
+    }
+    assert [smallest_input(table, axis) for axis in range(3)] == [5, 17, 17]
+
+
+def test_symmetric_padding_reaches_into_blocks_and_leaves_valid_rows():
+    strided, valid = Conv(4, (3, 3, 3), (1, 1, 2)), Pool("max", (3, 3, 3), (2, 2, 2), "valid")
+    even = Pool("max", (1, 2, 2), (1, 2, 2))  # in space, which is enough
+    table = (("Mixed", Mixed(((Conv(4), strided), (valid,), (even,)))),)
+    odd, even = Conv(4, (3, 3, 3), (1, 1, 2), "symmetric"), Pool("max", *[(1, 2, 2)] * 2, "valid")
+    assert symmetric(table) == (("Mixed", Mixed(((Conv(4), odd), (valid,), (even,)))),)
 
 
 @pytest.mark.parametrize("plan", [video_zoo.top_heavy, video_zoo.bottom_heavy])

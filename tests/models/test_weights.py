@@ -102,7 +102,7 @@ def test_a_wrong_ending(small):
 def test_a_file_that_holds_no_weights(ending, small, tmp_path):
     path = tmp_path / f"model{ending}"
     path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
-    with pytest.raises(ValueError, match=r"`weights` is not .*cut short\. Received: weights="):
+    with pytest.raises(ValueError, match="`weights` must be a whole .* file. Received: weights="):
         small("i3d", weights=path)
 
 
@@ -161,6 +161,8 @@ def test_the_builder_says_what_the_weights_need(ending, small, tmp_path):
         small("s3d_v1", input_shape=(2, 8, 8, 2), weights=path)
     with pytest.raises(ValueError, match="`padding` must be None or 'same'.*'symmetric'"):
         small("s3d_v1", input_shape=(8, 32, 32, 3), weights=path, padding="symmetric")
+    # Without its classifier, their number of classes does not matter.
+    small("s3d_v1", 6, input_shape=shape, weights=path, include_top=False)
     info = video_zoo.weights_info("s3d_v1", path)
     assert (info.num_classes, info.channels, info.padding) == (5, 3, "same")
     assert (info.class_names, info.name, info.convention_known) == (None, None, False)

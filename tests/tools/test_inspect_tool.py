@@ -40,5 +40,5 @@ def test_problems_are_exit_code_1_and_mistakes_2(inspect, motion_shards, tmp_pat
     assert "2 problems found" in done.stdout
     done = inspect(f"--data_dir={folder}", "--scale_jitter=0.5")
     assert done.returncode == 2
-    message = "`scale_jitter` must be at least 1. Received: scale_jitter=0.5"
+    message = "`scale_jitter` must be from 1 to 10. Received: scale_jitter=0.5"
     assert done.stderr.splitlines()[-1] == f"inspect_dataset: {message}"

@@ -75,7 +75,7 @@ def test_train_says_what_it_does(run):
     line += r"clips/s, \d+% of it waiting for input"
     assert re.search(line, done.stdout + done.stderr)
     assert re.search(r"memory of a device: about \d+ MiB for training", done.stdout)
-    assert f"next: python tools/evaluate.py --workdir {workdir}" in done.stdout
+    assert re.search(rf"next: python \S+/evaluate.py --workdir {workdir}", done.stdout)
     assert re.search(r"training s3d_v1 on 2 device\(s\): .*CPU:0, .*CPU:1", done.stdout)
     assert "Reduce to" not in done.stderr
 
@@ -143,7 +143,7 @@ def test_train_tells_what_it_starts_from(run, tool, motion_shards, tmp_path):
         (
             "extract_features",
             ["--endpoints=Mixed_5c", "--output_dir=f", "--workdir=w"],
-            "extract_features: one of `inputs` and `data_dir` must be given",
+            "extract_features: one of `VIDEO...` and `data_dir` must be given",
         ),
         (
             "train",
@@ -185,7 +185,7 @@ def test_mistakes_in_a_config_file_are_one_line(tool, tmp_path):
     place = [f"--data_dir={tmp_path}", f"--workdir={tmp_path / 'run'}", f"--config={path}"]
     for text, message in (
         ("learning_rat: 1", f"Received: learning_rat in {path}. Did you mean learning_rate?"),
-        ("model: i3d\nlabel_smoothing: 1", "`label_smoothing` must be at least 0 and less than 1"),
+        ("model: i3d\nlabel_smoothing: 1", "`label_smoothing` must be at least 0 and below 1"),
         ("model: i3d\nepochs: 1\nsteps: 2", "one of `epochs`, `steps` and `max_hours` may be"),
         ("model: i3d\nsteps: [\n  1,\n  }", f"config='{path}' (line 4: "),
         ("steps: 2", "`model` must be given, as --model or in the file of --config."),

@@ -1,7 +1,11 @@
 """Files that a run continues from: all of its state is in them, and damage is seen."""
 
+import dataclasses
+import io
 import random
+import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
@@ -97,7 +101,34 @@ def test_a_checkpoint_that_is_cut_short_is_passed_over(share, two, capsys):
     content = newest.read_bytes()
     newest.write_bytes(content[: int(share * len(content))])
     assert latest_checkpoint(two) == older
-    assert f"warning: {newest} is passed over: damaged, or cut short" in capsys.readouterr().err
+    assert f"warning: {newest} cannot be continued from: it is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ("config.json", "it has no config.json"),
+        ("model.weights.h5", "it has no model.weights.h5"),
+        ("video_zoo.json", "it was not written by a run"),
+        ("optimizer", "it has no state of an optimizer"),
+    ],
+)
+def test_a_checkpoint_that_lacks_what_a_run_needs_is_passed_over(missing, told, two, capsys):
+    older, newest = checkpoint.checkpoints(two)
+    with zipfile.ZipFile(newest) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    if missing == "optimizer":
+        weights = io.BytesIO(members["model.weights.h5"])
+        with h5py.File(weights, "a") as file:
+            del file["optimizer"]
+        members["model.weights.h5"] = weights.getvalue()
+    else:
+        del members[missing]
+    with zipfile.ZipFile(newest, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert latest_checkpoint(two) == older
+    assert f"warning: {newest} cannot be continued from: {told}" in capsys.readouterr().err
 
 
 def test_the_classes_of_a_checkpoint_are_those_of_the_data(two):
@@ -105,3 +136,58 @@ def test_the_classes_of_a_checkpoint_are_those_of_the_data(two):
     checkpoint.check_class_names(newest, CLASSES)
     with pytest.raises(ValueError, match=r"`data_dir` must have the label map of the run"):
         checkpoint.check_class_names(newest, CLASSES[::-1])
+
+
+def files(folder, *names):
+    """Empty files in the folder of checkpoints."""
+    for name in names:
+        path = folder / "checkpoints" / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
+
+def test_the_newest_stay_and_nothing_half_written(tmp_path):
+    paths = [checkpoint.path_of_step(tmp_path, step) for step in (9, 10, 200)]
+    files(tmp_path, *(path.name for path in paths), "best.keras", ".step_00000300.keras.tmp")
+    assert checkpoint.checkpoints(tmp_path) == paths  # in order of the step
+    checkpoint.remove_all_but(tmp_path, 2)
+    left = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert left == ["best.keras", "step_00000010.keras", "step_00000200.keras"]
+
+
+def test_without_checkpoints_a_run_begins_at_the_start(tmp_path):
+    assert latest_checkpoint(tmp_path) is None
+    assert load_position(None) == Position(step=0, seconds=0.0, seeds={}, metrics=[])
+
+
+def test_where_all_checkpoints_are_damaged_none_is_taken(tmp_path, capsys):
+    files(tmp_path, "step_00000001.keras", "step_00000002.keras")
+    with zipfile.ZipFile(tmp_path / "checkpoints" / "step_00000001.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(ValueError, match="`workdir` must have a checkpoint that is whole"):
+        latest_checkpoint(tmp_path)
+    newer, older = capsys.readouterr().err.splitlines()
+    assert "step_00000002.keras is passed over: damaged, or cut short" in newer
+    assert older.endswith("step_00000001.keras is passed over: it was not written by a run")
+
+
+def test_the_position_comes_back_with_the_state_of_dropout(model, tmp_path):
+    saved, path = model(num_frames=2, image_size=16, dropout_rate=0.5), tmp_path / "a.keras"
+    dropout = next(layer for layer in saved.layers if hasattr(layer, "seed_generator"))
+    dropout.seed_generator.state.assign([11, 13])
+    position = Position(7, 1.5, metrics=[2.0, [3.0, 4.0]])
+    save_checkpoint(saved, path, position, CLASSES)
+    seeds = {dropout.name: [11, 13]}
+    assert load_position(path) == dataclasses.replace(position, seeds=seeds)
+    loaded = load_checkpoint(path).get_layer(dropout.name)
+    assert loaded.seed_generator.state.numpy().tolist() == [11, 13]
+    # A file from elsewhere tells no classes: those of the data are taken.
+    saved.save(tmp_path / "b.keras")
+    checkpoint.check_class_names(tmp_path / "b.keras", CLASSES)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_nothing(model, tmp_path):
+    network = model(num_frames=2, image_size=16)
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        save_checkpoint(network, tmp_path / "a.keras", Position(metrics=[object()]), CLASSES)
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ import signal
 import pytest
 import worker_runs
 
+from video_zoo.training import TrainingConfig, train
 from video_zoo.training.cluster import Cluster, WorkerLostError, is_chief, meet
 
 
@@ -114,3 +115,11 @@ def test_the_others_stop_when_a_worker_is_lost(victim, sent):
         for process in processes:
             process.kill()
             process.communicate()
+
+
+def test_training_with_other_machines_wants_a_network_that_is_trusted(tiny_run, tmp_path):
+    hosts = {"worker_hosts": worker_runs.free_hosts(2), "worker_index": 0}
+    config = TrainingConfig(**tiny_run | hosts, data_dir="-", workdir=str(tmp_path / "run"))
+    with pytest.raises(ValueError, match="`trusted_network` must be True to serve"):
+        train(config)
+    assert not (tmp_path / "run").exists()

@@ -26,14 +26,14 @@ def test_defaults_are_the_papers_recipe():
         ("optimizer", "lion", "`optimizer` must be one of 'sgd', 'adam', 'adamw'"),
         ("schedule", "linear", "`schedule` must be one of 'step', 'cosine', 'constant'"),
         ("dtype", "float16", "`dtype` must be one of 'float32', 'mixed_bfloat16'"),
-        ("epochs", 0, "`epochs` must be greater than 0"),
-        ("batch_size", 0, "`batch_size` must be a positive integer"),
-        ("learning_rate", 0.0, "`learning_rate` must be greater than 0"),
-        ("warmup_steps", -1, "`warmup_steps` must be at least 0"),
-        ("backbone_learning_rate_scale", 0.0, "`backbone_learning_rate_scale` must be greater"),
+        ("epochs", 0, "`epochs` must be an integer from 1 to 1,000,000, or None"),
+        ("batch_size", 0, "`batch_size` must be an integer from 1 to 100,000"),
+        ("learning_rate", 0.0, "`learning_rate` must be from 1e-12 to 1,000,000"),
+        ("warmup_steps", -1, "`warmup_steps` must be an integer from 0 to"),
+        ("backbone_learning_rate_scale", 0.0, "`backbone_learning_rate_scale` must be from"),
         ("freeze_until", "Mixed_4f", "`freeze_until` must be None without `weights`"),
         ("new_head", True, "`new_head` must be False without `weights`"),
-        ("label_smoothing", 1.0, "`label_smoothing` must be at least 0 and less than 1"),
+        ("label_smoothing", 1.0, "`label_smoothing` must be at least 0 and below 1"),
     ],
 )
 def test_bad_settings_are_refused(argument, value, message):
@@ -74,6 +74,7 @@ def test_cosine_and_constant_schedules():
     rates = [learning_rate(0.2, "cosine", progress) for progress in (0.0, 0.5, 1.0)]
     assert rates == pytest.approx([0.2, 0.1, 0.0])
     assert learning_rate(0.2, "constant", 0.9) == 0.2
+    assert learning_rate(0.2, "cosine", 1.2) == 0.0  # the last step of some hours ends later
 
 
 def test_milestones_are_shares_of_the_duration():
@@ -103,4 +104,5 @@ def test_the_learning_rate_follows_the_batch_where_asked(batch_size, peak):
 
 def test_warm_up_is_linear():
     rates = [learning_rate(1.0, "constant", 0.0, step, 4) for step in range(6)]
+    assert learning_rate(1.0, "constant", 0.0, warmup_steps=4) == rates[0]
     assert rates == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]

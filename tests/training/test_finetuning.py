@@ -196,3 +196,23 @@ def test_weights_and_endpoints_that_do_not_fit(change, message, settings, tmp_pa
     with pytest.raises(ValueError, match=message):
         train(TrainingConfig(**settings | change, workdir=str(tmp_path / "run"), steps=1))
     assert not list(tmp_path.rglob("*.keras"))
+
+
+def test_the_network_is_as_wide_as_the_weights_where_no_width_is_given(settings, tmp_path, capsys):
+    path = pretrained(tmp_path, 3, width_multiplier=0.125, gating=True)
+    given = {name: value for name, value in settings.items() if name != "width_multiplier"}
+    given |= {"weights": str(path), "workdir": str(tmp_path / "run")}
+    model, _ = initial_model(TrainingConfig(**given), Task(5))
+    assert model.get_layer("Conv3d_2c_3x3_spatial_conv").filters == 24
+    assert model.get_layer("Conv3d_2c_3x3_gate")
+    assert f"note: {path} does not say which clips" in capsys.readouterr().err
+
+
+def test_clips_other_than_those_of_the_weights_are_told(settings, tmp_path):
+    path, clips = tmp_path / "a.keras", {"fps": 25.0, "short_side": 32, "frame_stride": 3}
+    options = {"input_shape": (8, 32, 32, 3), "width_multiplier": 0.0625}
+    save_checkpoint(models.s3d_v1(3, **options), path, Position(), list("abc"), clips)
+    given = settings | {"weights": str(path), "workdir": str(tmp_path / "run")}
+    _, note = initial_model(TrainingConfig(**given), Task(5, storage={"fps": 10.0}))
+    told = "its clips are others than theirs: frame_stride 1 in place of 3, fps 10.0 in place of 25"
+    assert told in note

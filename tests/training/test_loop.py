@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from video_zoo import data, models
+from video_zoo.data.whole_files import temporary_name
 from video_zoo.training import TrainingConfig, callbacks, latest_checkpoint, train
 from video_zoo.training.checkpoint import load_position
 from video_zoo.training.clock import Clock
@@ -79,6 +80,40 @@ def test_other_settings_in_the_same_workdir_are_refused(finished, tiny_run, moti
     config = TrainingConfig(**settings, data_dir=str(motion_shards), workdir=str(workdir), epochs=2)
     with pytest.raises(ValueError, match=r"learning_rate was 0\.001 and is 0\.5"):
         train(config)
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        ("history.csv", r"1 epochs in history\.csv \(the checkpoint is of step 8\)"),
+        ("checkpoints", r"its checkpoints \(history\.csv has 2 epochs\)"),
+        ("best.keras", r"best\.keras"),
+        ("config.json", r"config\.json"),
+    ],
+)
+def test_a_workdir_that_has_lost_a_part_is_refused(finished, tmp_path, lost, told):
+    config, whole, _ = finished
+    workdir = shutil.copytree(whole, tmp_path / "run")
+    if lost == "checkpoints":
+        for path in (workdir / lost).iterdir():
+            path.unlink()
+    else:
+        (workdir / lost).unlink()
+    before = sorted(path.name for path in workdir.rglob("*"))
+    with pytest.raises(ValueError, match=rf"`workdir` must be new.*which lacks {told}\. Copy"):
+        train(dataclasses.replace(config, workdir=str(workdir), epochs=3))
+    assert sorted(path.name for path in workdir.rglob("*")) == before
+
+
+def test_what_killed_runs_left_half_written_goes(finished, tmp_path):
+    config, whole, _ = finished
+    workdir = shutil.copytree(whole, tmp_path / "run")
+    for name in ("best.keras", "checkpoints/step_00000008.keras", "history.csv"):
+        path = workdir / name
+        path.with_name(temporary_name(path.name, 1) + path.suffix).touch()
+        path.with_name(f".{path.name}.tmp").touch()  # of earlier versions
+    train(dataclasses.replace(config, workdir=str(workdir)))
+    assert not list(workdir.rglob(".*"))
 
 
 def test_shards_of_other_classes_do_not_continue_a_run(finished, motion_shards, tmp_path):
@@ -229,12 +264,12 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
     model = keras.saving.load_model(latest_checkpoint(tmp_path))
     before = latest_checkpoint(tmp_path).read_bytes()
     content = json.loads((tmp_path / "config.json").read_text())
-    content["training"]["learning_rate"] = 1e30
+    content["training"]["learning_rate"] = 1e6
     (tmp_path / "config.json").write_text(json.dumps(content))
     with pytest.raises(
         FloatingPointError, match=r"the (loss|gradient) is .* at step .* Lower `learning_rate`"
     ) as raised:
-        train(TrainingConfig(**settings | {"learning_rate": 1e30}, epochs=5))
+        train(TrainingConfig(**settings | {"learning_rate": 1e6}, epochs=5))
     assert latest_checkpoint(tmp_path).read_bytes() == before
     # The batch that did it is the one of the step that the error names.
     with np.load(tmp_path / "bad_batch.npz") as kept:
@@ -255,7 +290,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
 
 
 def test_a_step_that_spoils_validation_ends_the_run(motion_shards, tiny_run, tmp_path):
-    settings = {"num_frames": 2, "image_size": 16, "optimizer": "sgd", "learning_rate": 1e30}
+    settings = {"num_frames": 2, "image_size": 16, "optimizer": "sgd", "learning_rate": 1e6}
     config = TrainingConfig(
         **tiny_run | settings, data_dir=str(motion_shards), workdir=str(tmp_path), steps=1
     )
@@ -269,9 +304,9 @@ def test_a_step_that_spoils_validation_ends_the_run(motion_shards, tiny_run, tmp
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "c3d"}, "`name` must be one of i3d, s3d_v1"),
+        ({"model": "c3d"}, "`model` must be one of i3d, s3d_v1"),
         ({"data_dir": "nowhere"}, "`data_dir` must be a folder of TFRecord shards"),
-        ({"train_split": "test"}, r"`split` must be one of \['train', 'val'\]"),
+        ({"train_split": "test"}, r"`train_split` must be one of \['train', 'val'\]"),
         ({"model": "s3d_v3"}, "`input_shape` must have at least 49 frames"),
         ({"batch_size": 24}, "`batch_size` must be at most the number of examples, 23"),
         ({"weights": "none.keras"}, "`weights` must be an existing file"),

@@ -11,6 +11,8 @@ from video_zoo.training.optimizer import (
     ScaledBackboneAdam,
     ScaledBackboneAdamW,
     ScaledBackboneSGD,
+    global_dtype,
+    make_optimizer,
 )
 
 
@@ -70,6 +72,20 @@ def test_the_rates_survive_a_file_and_the_classifier_has_the_full_one(tiny_run, 
     assert (optimizer.scale, optimizer.full_rate) == (0.25, classifier)
 
 
+@pytest.mark.parametrize("optimizer", [ScaledBackboneSGD, ScaledBackboneAdam, ScaledBackboneAdamW])
+def test_saved_runs_know_the_optimizer_by_this_name(optimizer):
+    name = keras.saving.get_registered_name(optimizer)
+    assert name == f"video_zoo>{optimizer.__name__}"
+
+
+def test_the_dtype_holds_within_the_block_only():
+    before = keras.config.dtype_policy().name
+    with pytest.raises(ZeroDivisionError), global_dtype("mixed_float16"):
+        assert keras.config.dtype_policy().name == "mixed_float16"
+        raise ZeroDivisionError
+    assert keras.config.dtype_policy().name == before == "float32"
+
+
 def test_a_scale_of_one_is_kerass_own_optimizer(tiny_run):
     assert type(compiled_model(tiny_config(tiny_run), Task(5)).optimizer) is keras.optimizers.Adam
 
@@ -91,3 +107,28 @@ def test_weight_decay_spares_biases_and_normalisation_also_in_a_continued_run(
             if each.optimizer._use_weight_decay(variable)
         }
         assert decayed == {"kernel"}
+
+
+def after_a_step_without_gradient(config) -> list[tuple[str, float]]:
+    """Kind and value of weights that were 1, after a step in which only the decay moves them."""
+    inputs = keras.Input((3,))
+    hidden = keras.layers.Dense(2, name="body")(inputs)
+    hidden = keras.layers.BatchNormalization()(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="Logits")(hidden))
+    optimizer = make_optimizer(config, model)
+    weights = model.trainable_weights
+    for weight in weights:
+        weight.assign(np.ones(weight.shape))
+    optimizer.apply([keras.ops.zeros(weight.shape) for weight in weights], weights)
+    return [(weight.path, float(keras.ops.max(weight))) for weight in weights]
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_every_optimizer_takes_rate_times_decay_off_the_kernels(optimizer, scale, tiny_run):
+    settings = {"optimizer": optimizer, "learning_rate": 0.5, "backbone_learning_rate_scale": scale}
+    for decay in (0.25, 0.0):
+        config = tiny_config(tiny_run, weight_decay=decay, **settings)
+        for path, value in after_a_step_without_gradient(config):
+            rate = 0.5 if path.startswith("Logits") else 0.5 * scale
+            assert value == (1 - rate * decay if path.endswith("kernel") else 1), path

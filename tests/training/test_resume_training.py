@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import time
 
 import keras
 import pytest
@@ -60,6 +61,27 @@ def test_sigterm_saves_and_has_a_code_of_its_own(motion_shards, tmp_path):
     )
     output = finish(start(motion_shards, tmp_path, f"--steps={step + 1}", "--batch_size=1"))
     assert f"continuing {tmp_path} behind step {step}" in output
+
+
+def test_sigterm_has_its_code_while_tensorflow_is_imported(motion_shards, tmp_path):
+    # Python then says of each module that it is imported.
+    process = start(motion_shards, tmp_path, "--epochs=1", PYTHONVERBOSE="1")
+    for line in process.stdout:
+        if "tensorflow" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    finish(process, code=75)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sigterm_again_and_again_has_the_same_code(motion_shards, tmp_path):
+    process = start(motion_shards, tmp_path, "--epochs=500", "--checkpoint_steps=1")
+    assert kill_behind_a_checkpoint(process, tmp_path, 0, signal.SIGTERM)
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.01)
+    assert process.returncode == 75
+    assert latest_checkpoint(tmp_path) is not None
 
 
 def test_a_damaged_checkpoint_is_passed_over(on_two_devices, motion_shards, tmp_path, capsys):

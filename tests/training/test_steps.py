@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from video_zoo.evaluation.metrics import video_metrics
 from video_zoo.training import TrainingConfig, batch_norm, callbacks, checks
-from video_zoo.training.initial import Task, compiled_model
-from video_zoo.training.steps import Steps
+from video_zoo.training.optimizer import make_optimizer
+from video_zoo.training.steps import Steps, ranks
 from video_zoo.training.strategy import build_from_one_clip
 
 CLIPS = np.random.default_rng(0).integers(0, 255, (6, 2, 16, 16, 3), np.uint8)
@@ -17,20 +18,43 @@ LABELS = np.eye(5, dtype=np.float32)[[0, 1, 2, 3, 4, 0]]
 WEIGHTS = np.array([1, 1, 2, 0, 1, 1], np.float32)
 
 
-def dataset():
-    return tf.data.Dataset.from_tensors((CLIPS, LABELS, WEIGHTS))
+def dataset(weight=1.0):
+    return tf.data.Dataset.from_tensors((CLIPS, LABELS, WEIGHTS * np.float32(weight)))
+
+
+def network(dropout_rate):
+    """All that a step has to do with, and small: most of the time is that of making the graph."""
+    inputs = x = keras.Input((2, 16, 16, 3))
+    for width in (8, 16):
+        x = keras.layers.Conv3D(width, 3, strides=(1, 2, 2), padding="same", use_bias=False)(x)
+        x = keras.layers.BatchNormalization(scale=False, momentum=0.9)(x)
+        x = keras.layers.Activation("relu")(x)
+    x = keras.layers.Dropout(dropout_rate)(keras.layers.GlobalAveragePooling3D()(x))
+    return keras.Model(inputs, keras.layers.Dense(5, name="Logits")(x))
 
 
 @pytest.fixture
 def prepared(tiny_run):
-    """A function (**settings) -> (network, its steps), with plain SGD at rate 1 and no dropout."""
+    """A function (**settings) -> (network, its steps), with plain SGD at rate 1 and no dropout.
 
-    def prepare(**settings):
+    With a ``loss_scale``, the loss is scaled as with mixed_float16.
+    """
+
+    def prepare(loss_scale=None, **settings):
         keras.utils.set_random_seed(0)
         base = {"num_frames": 2, "image_size": 16, "optimizer": "sgd", "momentum": 0.0}
         base |= {"learning_rate": 1.0, "dropout_rate": 0.0}
         config = TrainingConfig(**tiny_run | base | settings, data_dir="-", workdir="-")
-        model = compiled_model(config, Task(5))
+        model = network(config.dropout_rate)
+        optimizer = make_optimizer(config, model)
+        if loss_scale is not None:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, loss_scale)
+        model.compile(
+            optimizer,
+            keras.losses.CategoricalCrossentropy(from_logits=True),
+            weighted_metrics=[keras.metrics.CategoricalAccuracy("top1")],
+            jit_compile=config.jit_compile,
+        )
         build_from_one_clip(model, dataset())
         return model, Steps(model, config, 5)
 
@@ -104,22 +128,69 @@ def test_a_step_that_xla_compiled_is_the_same(prepared):
     assert other == pytest.approx(loss, rel=1e-5)
 
 
-def test_a_long_gradient_is_shortened_to_the_limit(prepared):
+def test_a_long_gradient_is_shortened_to_the_limit_and_a_short_one_is_not(prepared):
     model, steps = prepared(clip_norm=0.01)
-    before = values(model)
+    norms = []
+    for weight in (10.0, 0.1, 1e-3):  # of the clips, and so of their gradient
+        before = values(model)
+        model.fit(dataset(weight), shuffle=False, verbose=0)
+        norms.append(float(steps.gradient_norm))
+        expected = min(0.01, norms[-1])
+        assert norm_of_change(before, model) == pytest.approx(expected, rel=1e-2)
+    assert norms[0] > 1 > norms[1] > 0.01 > norms[2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [({}, [slice(0, 6)]), ({"accumulate_steps": 4}, map(slice, (0, 1, 3, 4), (1, 3, 4, 6)))],
+)
+def test_each_part_of_a_step_takes_the_statistics_of_its_own_clips(settings, parts, prepared):
+    model, _ = prepared(**settings)
+    layer = batch_norm.layers_of(model)[0]
+    first = keras.Model(model.inputs, layer.input)
+    seen = first.predict(CLIPS.astype(np.float32) / 127.5 - 1, verbose=0)
+    expected = np.zeros(8)
+    for part in parts:  # one after the other, and nine tenths are kept
+        expected = 0.9 * expected + 0.1 * seen[part].mean(axis=(0, 1, 2, 3))
     model.fit(dataset(), shuffle=False, verbose=0)
-    assert float(steps.gradient_norm) > 0.1
-    assert norm_of_change(before, model) == pytest.approx(0.01, rel=1e-3)
+    np.testing.assert_allclose(layer.moving_mean, expected, atol=1e-6)
 
 
-def test_validation_counts_its_confusions(prepared):
+def test_a_scaled_loss_gives_the_same_norm_and_the_same_clipped_step(prepared):
+    results = []
+    for loss_scale in (None, 1024.0):
+        model, steps = prepared(clip_norm=0.01, loss_scale=loss_scale)
+        fix_statistics(model)
+        model.fit(dataset(), shuffle=False, verbose=0)
+        results.append((values(model), float(steps.loss), float(steps.gradient_norm)))
+    (plain, *numbers), (scaled, *other_numbers) = results
+    assert_same(plain, scaled)
+    assert other_numbers == pytest.approx(numbers, rel=1e-5)
+
+
+def test_validation_tells_loss_and_accuracy_and_counts_its_confusions(prepared):
     model, steps = prepared()
-    model.evaluate(dataset(), verbose=0)
-    predicted = model.predict(CLIPS.astype(np.float32) / 127.5 - 1, verbose=0).argmax(axis=1)
+    told = model.evaluate(dataset(), verbose=0, return_dict=True)
+    logits = model.predict(CLIPS.astype(np.float32) / 127.5 - 1, verbose=0)
+    true, found = LABELS.argmax(axis=1), logits.argmax(axis=1)
+    losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(6), true]
+    assert told["loss"] == pytest.approx((losses * WEIGHTS).sum() / 6, rel=1e-4)
+    assert told["top1"] == pytest.approx(WEIGHTS[found == true].sum() / WEIGHTS.sum())
     expected = np.zeros((5, 5))
-    for true, found, weight in zip(LABELS.argmax(axis=1), predicted, WEIGHTS, strict=True):
-        expected[true, found] += weight > 0
+    np.add.at(expected, (true, found), WEIGHTS > 0)
     np.testing.assert_array_equal(steps.confusion, expected)
+
+
+def test_equal_scores_share_their_rank_in_training_as_in_evaluation():
+    """Keras's own top-5 would be 1 with a network that tells no class from another."""
+    scores = np.random.default_rng(0).integers(0, 3, (40, 8)).astype(np.float32)
+    scores[0] = 0.0
+    labels = np.arange(40) % 8
+    expected = video_metrics(scores, labels)
+    for k in (1, 5):
+        metric = keras.metrics.TopKCategoricalAccuracy(k)
+        found = metric(np.eye(8, dtype=np.float32)[labels], ranks(tf.constant(scores)))
+        assert float(found) == pytest.approx(expected[f"top{k}"])
 
 
 def test_averages_take_the_place_of_the_weights_and_go_again(prepared):

@@ -16,7 +16,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 def start_all(count, shards, workdir, *arguments):
     """All workers of a run."""
-    arguments = (*arguments, "--batch_size=6", f"--worker_hosts={free_hosts(count)}")
+    arguments = (
+        *arguments,
+        "--batch_size=6",
+        "--trusted_network",
+        f"--worker_hosts={free_hosts(count)}",
+    )
     return [start(shards, workdir, *arguments, f"--worker_index={index}") for index in range(count)]
 
 
@@ -56,7 +61,7 @@ def test_a_signal_to_one_stops_all_at_the_same_step(motion_shards, tmp_path):
     processes = []
     for index in range(2):
         config = {"cluster": workers, "task": {"type": "worker", "index": index}}
-        arguments = ("--epochs=300", "--checkpoint_steps=2", "--batch_size=6")
+        arguments = ("--epochs=300", "--checkpoint_steps=2", "--batch_size=6", "--trusted_network")
         process = start(motion_shards, tmp_path, *arguments, TF_CONFIG=json.dumps(config))
         processes.append(process)
     wait_for_step(tmp_path, 4, processes)
@@ -68,11 +73,32 @@ def test_a_signal_to_one_stops_all_at_the_same_step(motion_shards, tmp_path):
     assert step % 10 == 0 or step % 3 == 0
 
 
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_signal_to_one_that_starts_stops_all(victim, motion_shards, tmp_path):
+    arguments = (
+        "--epochs=300",
+        f"--worker_hosts={free_hosts(2)}",
+        "--batch_size=6",
+        "--trusted_network",
+    )
+    first, second = (
+        start(motion_shards, tmp_path, *arguments, f"--worker_index={index}", PYTHONUNBUFFERED="1")
+        for index in range(2)
+    )
+    for line in first.stdout:
+        if line.startswith("training s3d_v1"):  # before its first step
+            break
+    (first, second)[victim].send_signal(signal.SIGTERM)
+    for process in (first, second):
+        finish(process, code=75, timeout=60)
+    assert newest_step(tmp_path) == -1
+
+
 def test_workers_that_are_not_alike_are_refused_by_name(motion_shards, tmp_path):
     """Each with a folder of its own, and so of its own idea of how far the run is."""
-    finish(start(motion_shards, tmp_path / "0", "--batch_size=6", "--steps=2"))
+    finish(start(motion_shards, tmp_path / "0", "--batch_size=6", "--trusted_network", "--steps=2"))
     hosts = f"--worker_hosts={free_hosts(2)}"
-    common = ("--batch_size=6", "--steps=4", hosts)
+    common = ("--batch_size=6", "--trusted_network", "--steps=4", hosts)
     processes = [
         start(motion_shards, tmp_path / "0", *common, "--worker_index=0"),
         start(motion_shards, tmp_path / "1", *common, "--worker_index=1", "--max_loss=9"),

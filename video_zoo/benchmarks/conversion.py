@@ -13,36 +13,12 @@ import tempfile
 import time
 from collections.abc import Sequence
 
+from video_zoo.benchmarks.config import ConversionBenchmarkConfig
 from video_zoo.data import readers, video, workers
 from video_zoo.data.annotations import Clip, read_annotations
 
 _JPEG_QUALITY = 95
 _SECONDS_TO_START = 120
-
-
-@dataclasses.dataclass(frozen=True)
-class ConversionBenchmarkConfig:
-    """What to convert, and how often.
-
-    Args:
-        input: folder of class folders of videos.
-        workers: processes; all CPUs by default.
-        repeats: how often each of the two is measured, in turn.
-        short_side: pixels of the shorter side of the frames.
-        max_clips: at most so many videos; all by default.
-    """
-
-    input: str
-    workers: int | None = None
-    repeats: int = 3
-    short_side: int = 256
-    max_clips: int | None = None
-
-    def __post_init__(self):
-        for name in ("workers", "repeats", "short_side", "max_clips"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be 1 or more. Received: {name}={value}.")
 
 
 @dataclasses.dataclass(frozen=True)

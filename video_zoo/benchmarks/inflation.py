@@ -1,6 +1,5 @@
 """Every network of keras.applications as a video network: size, cost, exactness."""
 
-import dataclasses
 import inspect
 import json
 import pathlib
@@ -11,6 +10,7 @@ import numpy as np
 import tqdm
 
 from video_zoo import models
+from video_zoo.benchmarks.config import InflationConfig
 from video_zoo.data import whole_files
 from video_zoo.models.inflation.graph import Graph
 
@@ -22,28 +22,6 @@ _MEAN_SHARE = 0.3
 _STILL_FRAMES = 3
 # What some networks need so that their last map is not empty; the others take 32 pixels.
 _SMALLEST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
-
-
-@dataclasses.dataclass(frozen=True)
-class InflationConfig:
-    """Which image networks to inflate, and on what to measure them.
-
-    Args:
-        output: JSON file of the results, one entry per network; networks in it are not measured
-            again.
-        networks: names in keras.applications, separated by commas. Defaults to all.
-        num_frames: frames of the clip whose cost is measured.
-        image_size: its height and width in pixels.
-        small_size: the same of the still video; more for networks that need it.
-        time: whether to run a forward pass for its seconds; the largest networks take minutes.
-    """
-
-    output: str
-    networks: str | None = None
-    num_frames: int = 16
-    image_size: int = 224
-    small_size: int = 64
-    time: bool = True
 
 
 def image_networks() -> list[str]:

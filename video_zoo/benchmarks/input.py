@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 import tqdm
 
+from video_zoo.benchmarks.config import InputConfig
 from video_zoo.data import pipeline, sampling, tfrecord, transforms
 from video_zoo.data.clips import ClipConfig, parallel_calls
 from video_zoo.data.source import Split
@@ -18,39 +19,6 @@ from video_zoo.training.batches import Batches
 from video_zoo.training.initial import Task, compiled_model
 from video_zoo.training.steps import Steps
 from video_zoo.training.strategy import build_from_one_clip, make_strategy
-
-
-@dataclasses.dataclass(frozen=True)
-class InputConfig:
-    """What to read, and for which network.
-
-    Args:
-        data_dir: folder of shards.
-        split: split of it.
-        model: name of a network.
-        num_frames: frames of a clip.
-        image_size: height and width in pixels.
-        batch_size: clips per step.
-        clips: clips that each measurement of the input takes.
-        steps: steps that each measurement of the network takes; 0 measures the input only.
-        repeats: how often everything is measured, in turn.
-        width_multiplier: factor on the width of the network's layers.
-    """
-
-    data_dir: str
-    split: str = "train"
-    model: str = "s3d_v1"
-    num_frames: int = 64
-    image_size: int = 224
-    batch_size: int = 5
-    clips: int = 100
-    steps: int = 3
-    repeats: int = 5
-    width_multiplier: float = 1.0
-
-    @property
-    def clip(self) -> ClipConfig:
-        return ClipConfig(num_frames=self.num_frames, image_size=self.image_size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +82,7 @@ def measure_input(config: InputConfig) -> InputMeasurement:
         config.data_dir,
         split=config.split,
         batch_size=config.batch_size,
-        clip=config.clip,
+        clip=ClipConfig(num_frames=config.num_frames, image_size=config.image_size),
         dtype="uint8",
     )
     measures: dict[str, Callable[[], float]] = {

@@ -14,9 +14,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "augmentation_config": ["AugmentationConfig"],
-        "inspection": ["DatasetReport", "InspectionConfig", "inspect_dataset"],
+        "inspection": ["DatasetReport", "inspect_dataset"],
+        "inspection_config": ["InspectionConfig"],
         "annotations": ["Clip", "read_annotations"],
-        "conversion": ["ConversionConfig", "ConversionResult", "convert", "merge"],
+        "conversion_config": ["ConversionConfig"],
+        "conversion": ["ConversionResult", "convert", "merge"],
         "pipeline": ["evaluation_dataset", "training_dataset"],
         "clips": ["ClipConfig"],
         "synthetic": ["write_motion_videos"],

@@ -8,10 +8,13 @@ import collections
 import dataclasses
 import os
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from video_zoo.data import kinetics, layouts
-from video_zoo.data.layouts import Clip, Listing
+from video_zoo.data.class_folders import read_class_folders
+from video_zoo.data.coverage import check_splits, class_remarks, some
+from video_zoo.data.duplicates import Videos, find_copies, find_duplicates
+from video_zoo.data.layouts import Clip, FolderContents, Listing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +30,11 @@ class Annotations:
             which no labelled clip is known.
         unnamed: tuple of str. Relative paths of files in the folder that `annotations` does not
             name; nothing for class folders.
-        duplicates: tuple of `(file, problem)`. Clips that occur more than once. Only those that
-            are equal in all, label and split included, are converted once; the others stay.
+        duplicates: tuple of `(file, problem)`. Clips that occur more than once, also as another
+            path of the same file or as a file of equal content. Only those that are equal in all,
+            label and split included, are converted once; the others stay.
+        remarks: tuple of str. What may be wrong with the input and is no error, in one line each:
+            classes without a training or validation video, folders without videos, and the like.
     """
 
     clips: tuple[Clip, ...]
@@ -36,6 +42,7 @@ class Annotations:
     missing: tuple[str, ...] = ()
     unnamed: tuple[str, ...] = ()
     duplicates: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def read_annotations(
@@ -50,6 +57,7 @@ def read_annotations(
     val_per_class: int | None = None,
     val_fraction: float = 0.1,
     seed: int = 0,
+    allow_empty_splits: bool = False,
 ) -> Annotations:
     """Lists the clips of a folder of videos, with their classes and splits.
 
@@ -81,14 +89,17 @@ def read_annotations(
         val_fraction: float. Part of each class for validation where no split is given; at least
             one clip of a class that has two. Defaults to 0.1; 0 gives none.
         seed: int. Defaults to 0.
+        allow_empty_splits: bool. Whether a split may be left without a video although
+            `annotations`, an id list or a split folder asks for it. Defaults to False.
 
     Returns:
         `Annotations`.
 
     Raises:
         FileNotFoundError: if `input_dir` or a file does not exist.
-        ValueError: if nothing is found, a row or column is wrong, a number is out of range, a class
-            is not in `label_map`, or no clip has a label and there is no `label_map`.
+        ValueError: if nothing is found, or nothing for a split that is asked for, a row or column
+            is wrong, a number is out of range, a class is not in `label_map`, or no clip has a
+            label and there is no `label_map`.
     """
     input_dir = os.path.abspath(os.fspath(input_dir))
     _check_numbers(
@@ -97,40 +108,86 @@ def read_annotations(
         train_per_class=(0, train_per_class),
         val_per_class=(0, val_per_class),
     )
-    _check_input(input_dir, label_map, num_classes)
+    check_input(input_dir, label_map, num_classes)
+    contents = layouts.scan(input_dir)
     if annotations is None:
-        listing, unnamed = layouts.read_class_folders(input_dir), []
+        listing = read_class_folders(input_dir, contents)
     else:
-        videos = layouts.list_videos(input_dir)
-        listing = _read_lists(input_dir, videos, os.fspath(annotations))
-        unnamed = [path.replace(os.sep, "/") for path in videos if path not in listing.named]
+        listing = _read_lists(input_dir, contents.videos, os.fspath(annotations))
     id_lists = {"train": train_ids, "val": val_ids}
     id_lists = {split: path for split, path in id_lists.items() if path is not None}
     if id_lists:
-        listing = kinetics.choose_ids(listing, id_lists)
+        listing = kinetics.choose_ids(listing, id_lists, allow_empty_splits)
     labels = _labels(listing, label_map, num_classes, seed)
     chosen = {"", *labels}
     clips = sorted((clip for clip in listing.clips if clip.label in chosen), key=_sort_key)
-    clips, duplicates = kinetics.find_duplicates(clips, input_dir)
-    clips = _assign_splits(clips, train_per_class, val_per_class, val_fraction, seed)
+    absent = [each for each in listing.absent if num_classes is None or each.label in chosen]
+    if not id_lists and not allow_empty_splits:
+        check_splits(clips, absent, listing.empty_splits, input_dir)
+    # A list may name files elsewhere, or hidden ones, as well.
+    videos = Videos(_path(input_dir, name) for name in {*contents.videos, *listing.named})
+    videos.name(clips)
+    clips, duplicates = find_duplicates(clips, videos, input_dir)
+    unwanted = _unwanted_splits(clips, id_lists, train_per_class, val_per_class, val_fraction)
+    clips = _assign_splits(clips, videos, train_per_class, val_per_class, val_fraction, seed)
     if not clips:
         raise ValueError(
             "`train_per_class` and `val_per_class` must leave some clips. "
             f"Received: train_per_class={train_per_class}, val_per_class={val_per_class}."
         )
-    absent = (each for each in listing.absent if num_classes is None or each.label in chosen)
+    duplicates += listing.duplicates + find_copies(clips, videos, input_dir)
     return Annotations(
         clips=tuple(sorted(clips, key=_sort_key)),
         labels=tuple(labels),
         missing=tuple(sorted({each.name for each in absent})),
-        unnamed=tuple(unnamed),
-        duplicates=tuple(sorted(listing.duplicates + duplicates)),
+        unnamed=() if annotations is None else _unnamed(input_dir, contents, listing, videos),
+        duplicates=tuple(sorted(duplicates)),
+        remarks=(*_folder_remarks(contents), *listing.remarks, *class_remarks(clips, unwanted)),
     )
 
 
-def _check_input(
+def _unnamed(
+    input_dir: str, contents: FolderContents, listing: Listing, videos: Videos
+) -> tuple[str, ...]:
+    """The files that the lists do not name, by any of their paths."""
+    named = {videos.first(_path(input_dir, name)) for name in listing.named}
+    return tuple(
+        name.replace(os.sep, "/")
+        for name in contents.videos
+        if videos.first(_path(input_dir, name)) not in named
+    )
+
+
+def _path(input_dir: str, name: str) -> str:
+    return os.path.normpath(os.path.join(input_dir, name))
+
+
+def _folder_remarks(contents: FolderContents) -> Iterator[str]:
+    if contents.unreadable:
+        yield f"folders that cannot be read are left out: {some(contents.unreadable)}"
+
+
+def _unwanted_splits(
+    clips: Sequence[Clip],
+    id_lists: Collection[str],
+    train_per_class: int | None,
+    val_per_class: int | None,
+    val_fraction: float,
+) -> set[str]:
+    """The splits that the arguments leave out on purpose."""
+    given = any(clip.split for clip in clips)
+    unwanted = {"train", "val"} - set(id_lists) if id_lists else set()
+    if train_per_class == 0:
+        unwanted.add("train")
+    if val_per_class == 0 or (val_per_class is None and val_fraction == 0 and not given):
+        unwanted.add("val")
+    return unwanted
+
+
+def check_input(
     input_dir: str, label_map: str | os.PathLike | None, num_classes: int | None
 ) -> None:
+    """Raises unless `input_dir` is a folder, and the two others go together."""
     if not os.path.isdir(input_dir):
         raise FileNotFoundError(
             f"`input_dir` must be a folder of videos. Received: input_dir={input_dir!r}, "
@@ -149,6 +206,7 @@ def _read_lists(input_dir: str, videos: Sequence[str], annotations: str) -> List
     listing, files = Listing(), kinetics.files_by_name(videos)
     for path in [annotations] if os.path.isfile(annotations) else several:
         rows = layouts.read_rows(path)
+        layouts.check_delimiter(input_dir, path, rows)
         if rows and "youtube_id" in [name.strip().lower() for name in rows[0][1]]:
             listing.extend(kinetics.read_csv(input_dir, files, path, rows))
         else:
@@ -201,7 +259,7 @@ def _read_label_map(path: str) -> list[str]:
         )
     try:
         with open(path, encoding="utf-8-sig") as file:
-            names = [line.strip() for line in file.read().rstrip().splitlines()]
+            names = [layouts.class_name(line) for line in file.read().rstrip().splitlines()]
     except UnicodeDecodeError:
         names = []
     if not names or "" in names or len(set(names)) < len(names):
@@ -240,6 +298,7 @@ def _check_numbers(val_fraction: float, **least_and_value: tuple[int, int | None
 
 def _assign_splits(
     clips: list[Clip],
+    videos: Videos,
     train_per_class: int | None,
     val_per_class: int | None,
     val_fraction: float,
@@ -263,7 +322,7 @@ def _assign_splits(
         # Its own generator: a class is divided alike whatever other classes there are.
         random.Random(f"{seed}/{label}").shuffle(members)
         if not given:
-            members = _divide(members, val_per_class, val_fraction, split_of_video)
+            members = _divide(members, videos, val_per_class, val_fraction, split_of_video)
         taken = collections.Counter()
         for clip in members:
             limit = limits.get(clip.split)
@@ -275,6 +334,7 @@ def _assign_splits(
 
 def _divide(
     members: list[Clip],
+    videos: Videos,
     val_per_class: int | None,
     val_fraction: float,
     split_of_video: dict[str, str],
@@ -286,7 +346,7 @@ def _divide(
         wanted = max(least, round(val_fraction * len(members)))
     by_video = collections.defaultdict(list)
     for clip in members:
-        by_video[clip.clip_id].append(clip)
+        by_video[videos.id(clip)].append(clip)
     divided, num_val = [], 0
     for video, clips in by_video.items():
         split = split_of_video.setdefault(video, "val" if num_val < wanted else "train")

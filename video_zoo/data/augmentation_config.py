@@ -1,7 +1,8 @@
 """What training clips are put through, as settings. Loads no framework, for the tools' flags."""
 
 import dataclasses
-import math
+
+from video_zoo import errors
 
 # The first Keras that has the layers of an option, and one of them to look for.
 _NEEDED = {
@@ -45,35 +46,17 @@ class AugmentationConfig:
     max_frame_stride: int | None = None
 
     def __post_init__(self) -> None:
-        self._check_range("min_area", 0 < self.min_area <= self.max_area, "in (0, `max_area`]")
-        self._check_range("max_area", self.max_area <= 1, "at most 1")
-        self._check_range(
-            "min_aspect", 0 < self.min_aspect <= self.max_aspect, "in (0, `max_aspect`]"
-        )
-        self._check_range("max_aspect", self.max_aspect < math.inf, "finite")
-        self._check_range("scale_jitter", 1 <= self.scale_jitter < math.inf, "at least 1")
-        self._check_range("color_jitter", 0 <= self.color_jitter <= 1, "in [0, 1]")
-        count = self.rand_augment
-        self._check_range(
-            "rand_augment", isinstance(count, int) and count >= 0, "an integer of at least 0"
-        )
-        magnitude = self.rand_augment_magnitude
-        self._check_range("rand_augment_magnitude", 0 <= magnitude <= 10, "in [0, 10]")
-        self._check_range("mixup_alpha", 0 <= self.mixup_alpha < math.inf, "at least 0")
-        self._check_range("cutmix_alpha", 0 <= self.cutmix_alpha <= 1, "in [0, 1]")
-        stride = self.max_frame_stride
-        positive = stride is None or (isinstance(stride, int) and stride >= 1)
-        self._check_range("max_frame_stride", positive, "a positive integer, or None")
+        errors.check_settings(self)
+        for least, most in (("min_area", "max_area"), ("min_aspect", "max_aspect")):
+            if getattr(self, least) > getattr(self, most):
+                raise errors.refusal(
+                    least, f"at most `{most}`, {getattr(self, most)}", getattr(self, least)
+                )
         if self.random_resized_crop and self.scale_jitter > 1:
             raise ValueError(
                 "`scale_jitter` must be 1 with `random_resized_crop`, which draws a scale itself. "
                 f"Received: scale_jitter={self.scale_jitter}. Choose one of the two."
             )
-
-    def _check_range(self, argument: str, inside: bool, allowed: str) -> None:
-        if not inside:
-            received = f"{argument}={getattr(self, argument)!r}"
-            raise ValueError(f"`{argument}` must be {allowed}. Received: {received}")
 
     @property
     def mixes(self) -> bool:

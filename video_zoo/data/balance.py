@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from . import tfrecord
+from . import bad_records, tfrecord
 from .source import Split
 
 
@@ -37,10 +37,12 @@ def resampler(source: Split) -> Callable:
 
     def resample(records: tf.data.Dataset, seed: tf.Tensor) -> tf.data.Dataset:
         def copies(number: tf.Tensor, record) -> tf.data.Dataset:
-            label = tfrecord.parse_label(record[2], source.class_names)
+            parsed, label = bad_records.attempt(
+                lambda found: tfrecord.parse_label(found, source.class_names), record[2]
+            )
             own = tf.random.experimental.stateless_fold_in(seed, number)
-            # A label outside of the label map stays, to be refused by name where it is parsed.
-            known = tf.logical_and(label >= 0, label < source.num_classes)
+            # What cannot be used stays, to be refused by name where it is parsed.
+            known = parsed & (label >= 0) & (label < source.num_classes)
             weight = tf.where(known, tf.gather(weights, tf.where(known, label, 0)), 1.0)
             number = tf.floor(weight + tf.random.stateless_uniform([], own))
             return tf.data.Dataset.from_tensors(record).repeat(tf.cast(number, tf.int64))

@@ -9,9 +9,13 @@ import os
 
 import tensorflow as tf
 
-from . import sampling, transforms
+from video_zoo import errors
+
+from . import bad_records, sampling, transforms
 
 DTYPES = ("float32", "uint8")
+# Shard and record of frames that come from no shard.
+NO_PLACE = ("", -1)
 
 
 def parallel_calls() -> int:
@@ -39,35 +43,17 @@ class ClipConfig:
     frame_order: str = "sequential"
 
     def __post_init__(self) -> None:
-        for argument in ("num_frames", "frame_stride", "image_size"):
-            check_positive(argument, getattr(self, argument))
-        check_choice("frame_order", self.frame_order, sampling.FRAME_ORDERS)
-
-
-def check_positive(argument: str, value: int) -> None:
-    """Raises ValueError unless ``value`` is an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"`{argument}` must be a positive integer. Received: {argument}={value!r}")
-
-
-def check_choice(argument: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raises ValueError unless ``value`` is one of ``allowed``."""
-    if value not in allowed:
-        raise ValueError(
-            f"`{argument}` must be one of {', '.join(map(repr, allowed))}. "
-            f"Received: {argument}={value!r}"
-        )
-
-
-def check_views(num_clips: int, num_crops: int) -> None:
-    """Raises ValueError unless a video can be seen in ``num_clips`` x ``num_crops`` views."""
-    check_positive("num_clips", num_clips)
-    if num_crops not in (1, 3):
-        raise ValueError(f"`num_crops` must be 1 or 3. Received: num_crops={num_crops!r}")
+        errors.check_settings(self)
 
 
 def views(
-    frames: tf.Tensor, clip: ClipConfig, num_clips: int, num_crops: int, seed: tf.Tensor, about=()
+    frames: tf.Tensor,
+    clip: ClipConfig,
+    num_clips: int,
+    num_crops: int,
+    seed: tf.Tensor,
+    place: tuple = NO_PLACE,
+    about=(),
 ) -> tf.data.Dataset:
     """The views of one video: evenly spaced clips x crops.
 
@@ -77,6 +63,7 @@ def views(
         num_clips: clips, spread evenly in time.
         num_crops: 1 (centre) or 3 (along the long side).
         seed: int64 [2], for ``frame_order="shuffled"``.
+        place: shard and record that the video comes from. Defaults to none.
         about: tensor or nest of tensors that goes with each view.
 
     Returns:
@@ -96,16 +83,18 @@ def views(
             tf.tile(boxes, [num_clips, 1]),
         )
     )
-    return chosen.map(lambda encoded, box: (encoded, box, False, about))
+    place = tf.convert_to_tensor(place[0]), tf.cast(place[1], tf.int64)
+    return chosen.map(lambda encoded, box: (encoded, box, False, place, about))
 
 
 def decode_clips(selected: tf.data.Dataset, clip: ClipConfig, channels: int) -> tf.data.Dataset:
     """Decodes the frames of clips, one by one and side by side.
 
     Args:
-        selected: dataset of (frames, box, flip, about): string [num_frames], JPEGs of one size;
-            int32 [4], top, left, height, width in pixels; bool, whether to mirror; a tensor or nest
-            of tensors that stays with the clip.
+        selected: dataset of (frames, box, flip, place, about): string [num_frames], JPEGs of one
+            size; int32 [4], top, left, height, width in pixels; bool, whether to mirror; (string,
+            int64), shard and record, for the error of a frame that is no whole JPEG; a tensor or
+            nest of tensors that stays with the clip.
         clip: what a clip is.
         channels: 3, or 2 for flow.
 
@@ -114,16 +103,25 @@ def decode_clips(selected: tf.data.Dataset, clip: ClipConfig, channels: int) -> 
         for clip, ``num_frames`` of them follow one another.
     """
 
-    def frames_of_clip(frames: tf.Tensor, box: tf.Tensor, flip: tf.Tensor, about):
+    def frames_of_clip(frames: tf.Tensor, box: tf.Tensor, flip: tf.Tensor, place, about):
         def repeated(value: tf.Tensor) -> tf.Tensor:
             return tf.repeat(value[tf.newaxis], clip.num_frames, axis=0)
 
         frames = tf.ensure_shape(frames, [clip.num_frames])
-        rest = tf.nest.map_structure(repeated, (box, flip, about))
+        rest = tf.nest.map_structure(repeated, (box, flip, place, about))
         return tf.data.Dataset.from_tensor_slices((frames, *rest))
 
-    def decode(frame: tf.Tensor, box: tf.Tensor, flip: tf.Tensor, about):
-        pixels = transforms.decode_frame(frame, box, clip.image_size, channels)
+    def decode(frame: tf.Tensor, box: tf.Tensor, flip: tf.Tensor, place, about):
+        def decoded() -> tf.Tensor:
+            return transforms.decode_frame(frame, box, clip.image_size, channels)
+
+        def carefully() -> tf.Tensor:
+            usable, pixels = bad_records.attempt(lambda _box: decoded(), box)
+            with tf.control_dependencies([bad_records.check_usable(usable, *place)]):
+                return tf.identity(pixels)
+
+        # To expect an error of each frame would take half as long as decoding it.
+        pixels = tf.cond(transforms.looks_whole(frame), decoded, carefully)
         return tf.cond(flip, lambda: transforms.mirror(pixels), lambda: pixels), about
 
     frames = selected.flat_map(frames_of_clip)

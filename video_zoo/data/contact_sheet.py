@@ -125,7 +125,10 @@ def _copy_sample(
             label = report.class_names[label] if label >= 0 else "(no label)"
             sources.append(_Source(label, filename, float(example["frame_rate"])))
             sequence = tf.train.SequenceExample.FromString(record)
-            sequence.context.feature[tfrecord.LABEL_INDEX].int64_list.value[:] = [row]
+            context = sequence.context.feature
+            context[tfrecord.LABEL_INDEX].int64_list.value[:] = [row]
+            for key in (tfrecord.LABEL_TEXT, tfrecord.LABEL_STRING):
+                context[key].bytes_list.value[:] = [str(row).encode()]
             file.write(sequence.SerializeToString())
     manifests.write_label_map(folder, [str(row) for row in range(len(sources))])
     size = os.path.getsize(path)

@@ -6,14 +6,18 @@ workers decode and encode the clips, the parent alone writes. Each finished shar
 """
 
 import contextlib
+import dataclasses
 import itertools
 import os
+import sys
 from collections.abc import Sequence
 
 import tensorflow as tf
 import tqdm
 
+from video_zoo import errors
 from video_zoo.data import beam_conversion, filesystems, manifests, shards, tfrecord, workers
+from video_zoo.data.conversion_config import ConversionConfig, parse_range
 from video_zoo.data.finish import (
     ConversionResult,
     finish,
@@ -22,15 +26,8 @@ from video_zoo.data.finish import (
     partial_result,
     plan_of_finished,
 )
-from video_zoo.data.plan import (
-    ConversionConfig,
-    Plan,
-    Shard,
-    check_max_skipped,
-    check_unchanged,
-    make_plan,
-    parse_range,
-)
+from video_zoo.data.ownership import sole_owner
+from video_zoo.data.plan import Plan, Shard, check_unchanged, make_plan
 from video_zoo.data.shards import ShardJob, ShardRecord
 
 __all__ = ["ConversionConfig", "ConversionResult", "convert", "merge"]
@@ -60,29 +57,53 @@ def convert(config: ConversionConfig, *, progress: bool = True) -> ConversionRes
     Raises:
         FileNotFoundError: if the input does not exist.
         ValueError: if the input cannot be read, or the output folder holds another conversion,
-            finished or not.
+            finished or not, or another process is at work there.
         OSError: if the output folder cannot be written.
         ImportError: if OpenCV cannot be loaded, or lacks the flow that is asked for, or if Apache
             Beam is asked for and cannot be loaded.
     """
     if config.runner:
         beam_conversion.load_beam()
+    _checked_folder(config.output_dir)
+    plan, planned, annotations = make_plan(config)  # first: it makes no folder
+    if progress:
+        for note in annotations.remarks:  # now, and not after hours
+            tqdm.tqdm.write(f"note: {note}", file=sys.stderr)
+    result = _make(plan, planned, config, progress)
+    return dataclasses.replace(result, remarks=annotations.remarks)
+
+
+def _make(
+    plan: Plan, planned: Sequence[Shard], config: ConversionConfig, progress: bool
+) -> ConversionResult:
+    """Makes what is not finished of the plan, perhaps nothing."""
     output_dir = os.fspath(config.output_dir)
-    filesystems.check(output_dir, "output_dir")
-    manifest = None if config.overwrite else manifests.load_manifest(output_dir)
-    plan, planned, _ = make_plan(config)  # first: it makes no folder
-    if manifest is not None:
-        check_unchanged(plan_of_finished(output_dir, manifest), plan, output_dir)
-        shards.forget(output_dir)  # there only if the last run was killed at its last step
-        return finished_result(output_dir, manifest, config.max_skipped)
+    finished = _result_if_finished(config, plan)
+    if finished is not None:
+        return finished
     shards.check_writable(output_dir)
     chosen = _choose(planned, config.shard_range)
-    plan = _begin(output_dir, plan, config)
-    records = _execute(plan, chosen, config, progress)
-    if config.shard_range is None:
-        return finish(output_dir, plan, records, config.max_skipped)
-    records |= shards.load_records(output_dir, plan.shards, plan.fingerprint)
-    return partial_result(output_dir, plan, chosen, records, config.max_skipped)
+    with sole_owner(output_dir, "output_dir", shared=config.shard_range is not None):
+        finished = _result_if_finished(config, plan)  # by another process, just now
+        if finished is not None:
+            return finished
+        plan = _begin(output_dir, plan, config)
+        records = _execute(plan, chosen, config, progress)
+        if config.shard_range is None:
+            return finish(output_dir, plan, records, config.max_skipped)
+        records |= shards.load_records(output_dir, plan.shards, plan.fingerprint)
+        return partial_result(output_dir, plan, chosen, records, config.max_skipped)
+
+
+def _result_if_finished(config: ConversionConfig, plan: Plan) -> ConversionResult | None:
+    """The result of a conversion that is finished already; None if there is work to do."""
+    output_dir = os.fspath(config.output_dir)
+    manifest = None if config.overwrite else manifests.load_manifest(output_dir)
+    if manifest is None:
+        return None
+    check_unchanged(plan_of_finished(output_dir, manifest), plan, output_dir)
+    shards.forget(output_dir)  # there only if the last run was killed at its last step
+    return finished_result(output_dir, manifest, config.max_skipped)
 
 
 def merge(output_dir: str | os.PathLike, max_skipped: float = 0.05) -> ConversionResult:
@@ -97,10 +118,10 @@ def merge(output_dir: str | os.PathLike, max_skipped: float = 0.05) -> Conversio
 
     Raises:
         FileNotFoundError: if shards are missing, or there is no conversion to finish.
+        ValueError: if another process is at work there.
     """
-    check_max_skipped(max_skipped)
-    output_dir = os.fspath(output_dir)
-    filesystems.check(output_dir, "output_dir")
+    errors.check("max_skipped", max_skipped)
+    output_dir = _checked_folder(output_dir)
     manifest = manifests.load_manifest(output_dir)
     if manifest is not None:
         shards.forget(output_dir)
@@ -112,8 +133,17 @@ def merge(output_dir: str | os.PathLike, max_skipped: float = 0.05) -> Conversio
             f"{output_dir!r}, which has none. Make them with shard_range, and copy their hidden "
             "folder .conversion as well."
         )
-    records = shards.load_records(output_dir, plan.shards, plan.fingerprint)
-    return finish(output_dir, plan, records, max_skipped)
+    with sole_owner(output_dir, "output_dir"):
+        records = shards.load_records(output_dir, plan.shards, plan.fingerprint)
+        return finish(output_dir, plan, records, max_skipped)
+
+
+def _checked_folder(output_dir: str | os.PathLike | None) -> str:
+    """The folder for the shards as a string; ValueError if it cannot be one."""
+    if output_dir is None:
+        raise errors.refusal("output_dir", "the folder for the shards", output_dir)
+    filesystems.check(output_dir, "output_dir")
+    return os.fspath(output_dir)
 
 
 def _choose(planned: Sequence[Shard], shard_range: str | None) -> Sequence[Shard]:

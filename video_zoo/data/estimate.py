@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import tqdm
 
+from video_zoo import errors
 from video_zoo.data import workers
 from video_zoo.data.annotations import Clip
-from video_zoo.data.plan import ConversionConfig, make_plan, relative_name
+from video_zoo.data.conversion_config import ConversionConfig
+from video_zoo.data.plan import make_plan, relative_name
 from video_zoo.data.shards import encode_labelled
 
 # TFRecord: a length and two checksums around every example.
@@ -36,6 +38,7 @@ class ConversionEstimate:
         missing: tuple of str. Annotated videos that are not in the folder.
         unnamed: tuple of str. Files in the folder that the annotations do not name.
         duplicates: tuple of `(file, problem)`.
+        remarks: tuple of str. What may be wrong with the input, in one line each.
     """
 
     num_clips: Mapping[str, int]
@@ -49,6 +52,7 @@ class ConversionEstimate:
     missing: tuple[str, ...]
     unnamed: tuple[str, ...]
     duplicates: tuple[tuple[str, str], ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def unusable_share(self) -> float:
@@ -75,8 +79,7 @@ class ConversionEstimate:
         bad = f"{len(self.unusable)} of them unusable ({self.unusable_share:.0%})"
         yield f"sample: {self.num_samples} clips, {bad}"
         reasons = collections.Counter(reason for _, reason in self.unusable)
-        for reason, count in reasons.most_common(_NAMES_SHOWN):
-            yield f"  {count} x {reason}"
+        yield from _first([f"{count} x {reason}" for reason, count in reasons.most_common()])
         if len(self.unusable) < self.num_samples:
             whole = f"{_in_bytes(self.bytes_of_all)} if every clip is usable"
             yield f"expected size: {_in_bytes(self.bytes)} ({whole})"
@@ -84,6 +87,7 @@ class ConversionEstimate:
         yield from _listed("named, but not in the folder", self.missing)
         yield from _listed("in the folder, but not named", self.unnamed)
         yield from _listed("duplicates", [": ".join(row) for row in self.duplicates])
+        yield from (f"note: {note}" for note in self.remarks)
 
 
 def estimate(
@@ -107,8 +111,7 @@ def estimate(
         ValueError: if the input cannot be read, or `num_samples` is below 1.
         ImportError: if OpenCV cannot be loaded.
     """
-    if num_samples < 1:
-        raise ValueError(f"`num_samples` must be 1 or more. Received: num_samples={num_samples}.")
+    errors.check("num_samples", num_samples)
     plan, planned, annotations = make_plan(config)
     sample = _sample(annotations.clips, num_samples, config.seed)
     cpus = os.cpu_count() or 1
@@ -137,6 +140,7 @@ def estimate(
         missing=plan.missing,
         unnamed=tuple(annotations.unnamed),
         duplicates=plan.duplicates,
+        remarks=annotations.remarks,
     )
 
 
@@ -173,6 +177,10 @@ def _in_hours(hours: float) -> str:
 
 def _listed(title: str, names: Sequence[str]) -> Iterator[str]:
     yield f"{title}: {len(names)}"
-    yield from (f"  {name}" for name in names[:_NAMES_SHOWN])
-    if len(names) > _NAMES_SHOWN:
-        yield "  ..."
+    yield from _first(names)
+
+
+def _first(lines: Sequence[str]) -> Iterator[str]:
+    yield from (f"  {line}" for line in lines[:_NAMES_SHOWN])
+    if len(lines) > _NAMES_SHOWN:
+        yield f"  ... and {len(lines) - _NAMES_SHOWN} more"

@@ -1,13 +1,16 @@
-"""Says why a file is not a video, from its first bytes. Standard library only."""
+"""Says why a file is not a video, from its own bytes. Standard library only."""
 
 import os
+from collections.abc import Iterator
+from typing import BinaryIO
 
+ENCRYPTED = "encrypted: it cannot be decoded without its key"
 _HEAD_BYTES = 4096
-_MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"}
-
-# Codecs for which FFmpeg's own decoder, the only one in OpenCV's packages, needs a GPU (AV1), or is
-# younger than many of those packages (VVC).
-_NEWER_CODECS = {"av01", "vvc1"}
+# What a part of a stream begins with, or has in place of an index.
+_SEGMENT_BOXES = {b"styp", b"sidx", b"moof"}
+_MP4_BOXES = {*b"ftyp moov mdat free skip wide pnot".split(), *_SEGMENT_BOXES}
+# Boxes of the index that hold boxes alone.
+_NESTED_BOXES = {b"trak", b"mdia", b"minf", b"stbl"}
 
 
 def why_not_video(path: str) -> str | None:
@@ -41,70 +44,71 @@ def _is_text(head: bytes) -> bool:
     return all(character.isprintable() or character in "\t\r\n\f\ufeff" for character in text)
 
 
-def why_not_opened(path: str, has_av: bool) -> str:
-    """The reason why no decoder opens the file, as far as its container tells.
+def why_no_frame(path: str, otherwise: str) -> str:
+    """The reason why a decoder finds no frame, as far as the file itself tells.
 
     Args:
         path: str.
-        has_av: bool. Whether PyAV was there to try it, too.
+        otherwise: str. The reason where the file tells none.
     """
     with open(path, "rb") as file:
-        head = file.read(8)
+        head = file.read(_HEAD_BYTES)
         if head[4:8] in _MP4_BOXES:
-            moov = _find_moov(file)
-            if moov is None:
-                return "cannot be opened: no moov atom (cut short, or never finished)"
-            if b"vide" not in moov:
-                return "no video stream (audio only?)"
-            codec = _codec(moov)
-            hint = "" if has_av else _install_hint(codec)
-            return f"cannot be opened: damaged, or no decoder for codec {codec}{hint}"
-    return "cannot be opened: damaged, without a video stream, or no decoder for its codec"
+            return _why_no_frame_of_mp4(file) or otherwise
+    if head[8:12] == b"WEBP" and b"ANIM" in head:
+        return "an animated WebP, which this FFmpeg does not decode: convert it to a video"
+    return otherwise
 
 
-def why_no_frame(codec: str, has_av: bool) -> str:
-    """The reason why no frame decodes of a file that opens.
-
-    Args:
-        codec: str. Its four characters.
-        has_av: bool. Whether PyAV was there to try it, too.
-    """
-    hint = "" if has_av else _install_hint(codec)
-    if hint:
-        return f"no decoder for codec {codec} in this OpenCV{hint}"
-    return f"no frame decodes (codec {codec}): encrypted or damaged"
-
-
-def _install_hint(codec: str) -> str:
-    """What to do about a codec that PyAV decodes and OpenCV may not."""
-    if codec.lower() not in _NEWER_CODECS:
-        return ""
-    return (
-        ": install `video_zoo[av]`, or re-encode the file with `ffmpeg -i IN -c:v libx264 OUT.mp4`"
-    )
-
-
-def _codec(moov: bytes) -> str:
-    """The four-character code of the first video track; "?" if the index is too damaged."""
-    # The sample description: name, version and flags, number of entries, size of the first, code.
-    video_track = moov[moov.index(b"vide") :]
-    code = video_track.partition(b"stsd")[2][12:16].decode("ascii", "replace")
-    return code.strip() if code.isprintable() and code.strip() else "?"
-
-
-def _find_moov(file) -> bytes | None:
-    """The contents of an MP4 or MOV file's index, or None if it has none."""
+def _why_no_frame_of_mp4(file: BinaryIO) -> str | None:
     size = os.fstat(file.fileno()).st_size
-    offset = 0
-    while offset + 8 <= size:
-        file.seek(offset)
-        header = file.read(16)
-        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
-        if kind == b"moov":
-            return file.read(length)
-        if length == 1:
-            length = int.from_bytes(header[8:16], "big")
-        if length < 8:  # 0 means "to the end of the file"; 1 to 7 are damage
-            return None
-        offset += length
+    boxes = list(_boxes(file, 0, size))
+    kinds = {kind for kind, _, _ in boxes}
+    index = next((box for box in boxes if box[0] == b"moov"), None)
+    if index is None and kinds & _SEGMENT_BOXES:
+        return "a part of a stream without its beginning: the initialisation segment is missing"
+    if index is None:
+        return "cannot be opened: no moov atom (cut short, or never finished)"
+    _, begin, end = index
+    if end > size:
+        return "cut short: the file ends inside its index (moov)"
+    if not _is_sound(file, begin, end):
+        return "cannot be opened: its index (moov) is damaged"
+    file.seek(begin)
+    content = file.read(end - begin)
+    if b"encv" in content:
+        return ENCRYPTED
+    if b"mvex" in content and b"moof" not in kinds:
+        return "an initialisation segment alone: the frames are in other files"
+    if boxes[-1][2] > size:
+        return "cut short: the file ends before its first frame does"
     return None
+
+
+def _is_sound(file: BinaryIO, begin: int, end: int) -> bool:
+    """Whether the boxes there fill their place, and so do the boxes in them."""
+    place = begin
+    for kind, inner, place in _boxes(file, begin, end):
+        if place > end or (kind in _NESTED_BOXES and not _is_sound(file, inner, place)):
+            return False
+    # QuickTime closes some lists with a zero of four bytes.
+    return place in (end, end - 4)
+
+
+def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Boxes of an MP4 or MOV file in a row, as (kind, where its content begins, where it ends).
+
+    The last may end beyond `end`. A length that cannot be ends them.
+    """
+    while begin + 8 <= end:
+        file.seek(begin)
+        header = file.read(16)
+        length, kind, content = int.from_bytes(header[:4], "big"), header[4:8], begin + 8
+        if length == 1:
+            length, content = int.from_bytes(header[8:16], "big"), begin + 16
+        elif length == 0 and kind.strip(b"\0"):  # to the end of the file
+            length = end - begin
+        if length < content - begin:
+            return
+        yield kind, content, begin + length
+        begin += length

@@ -10,16 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 import tensorflow as tf
 
 from video_zoo.data import manifests, shards, tfrecord, whole_files
+from video_zoo.data.coverage import some
 from video_zoo.data.plan import Plan, Shard
 from video_zoo.data.shards import ShardRecord
 
 SKIPPED_NAME = "skipped.csv"
+NOTES_NAME = "notes.csv"
 MISSING_NAME = "missing.csv"
 DUPLICATES_NAME = "duplicates.csv"
 _OWN_NAMES = (
     manifests.MANIFEST_NAME,
     manifests.LABEL_MAP_NAME,
     SKIPPED_NAME,
+    NOTES_NAME,
     MISSING_NAME,
     DUPLICATES_NAME,
 )
@@ -35,18 +38,24 @@ class ConversionResult:
         manifest: `Manifest`, as written; None after a part of a conversion, `shard_range`.
         output_dir: str.
         skipped: tuple of `(file, reason)`, as written to `skipped.csv`; after a part, its own.
+        notes: tuple of `(file, note)`, as written to `notes.csv`: what is missing of clips that
+            were converted; after a part, its own.
         duplicates: tuple of `(file, problem)`, as written to `duplicates.csv`.
         problem: str. Why the dataset should not be used as it is (too many clips skipped, or a
             split without any), in one line; None if all is well.
         unfinished: tuple of str. The shards that are still to be made, after a part.
+        remarks: tuple of str. What may be wrong with the input, in one line each; none after
+            :func:`video_zoo.data.conversion.merge`, which does not see it.
     """
 
     manifest: manifests.Manifest | None
     output_dir: str
     skipped: tuple[tuple[str, str], ...]
+    notes: tuple[tuple[str, str], ...]
     duplicates: tuple[tuple[str, str], ...]
     problem: str | None
     unfinished: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """What was made, and what is left, in some lines."""
@@ -61,16 +70,15 @@ class ConversionResult:
                 f"skipped: {len(self.skipped)}, missing: {self.manifest.num_missing}, "
                 f"duplicates: {len(self.duplicates)}"
             )
+            if self.notes:
+                lines.append(f"not whole: {len(self.notes)}, {NOTES_NAME} says what is missing")
         elif self.unfinished:
-            lines.append(f"{len(self.unfinished)} shards are left: {_some(self.unfinished)}")
+            lines.append(
+                f"{len(self.unfinished)} shards are left: {some(self.unfinished, _NAMES_SHOWN)}"
+            )
         else:
             lines.append("no shard is left: --merge writes the manifest")
         return "\n".join([*lines, f"written to {self.output_dir}"])
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return f"{', '.join(names[:_NAMES_SHOWN])}{more}"
 
 
 def own_files(output_dir: str, temporary: bool = False) -> list[str]:
@@ -79,8 +87,8 @@ def own_files(output_dir: str, temporary: bool = False) -> list[str]:
     # An object store has no empty folders.
     there = tf.io.gfile.listdir(output_dir) if tf.io.gfile.isdir(output_dir) else []
     for name in there:
-        unfinished = name.startswith(".") and name.endswith(".tmp")
-        final = name.removeprefix(".").removesuffix(".tmp") if unfinished else name
+        unfinished = whole_files.final_name(name)
+        final = unfinished or name
         ours = tfrecord.is_shard_name(final) or final in _OWN_NAMES
         if ours and (unfinished or not temporary):
             found.append(name)
@@ -95,13 +103,15 @@ def finish(
     if missing:
         raise FileNotFoundError(
             f"`output_dir` must hold all {len(plan.shards)} shards of the conversion, and their "
-            f"records. Received: output_dir={output_dir!r}, which lacks {_some(missing)}. "
+            f"records. Received: output_dir={output_dir!r}, which lacks "
+            f"{some(missing, _NAMES_SHOWN)}. "
             "Make them with the same settings, or copy them there."
         )
     in_order = [records[name] for name in plan.shards]
-    skipped = sorted(row for record in in_order for row in record.skipped)
+    skipped = _sorted_rows(in_order, "skipped")
     manifests.write_label_map(output_dir, plan.labels)
     _write_csv(output_dir, SKIPPED_NAME, ("file", "reason"), skipped)
+    _write_csv(output_dir, NOTES_NAME, ("file", "note"), _sorted_rows(in_order, "notes"))
     _write_csv(output_dir, MISSING_NAME, ("file",), [(name,) for name in plan.missing])
     _write_csv(output_dir, DUPLICATES_NAME, ("file", "problem"), plan.duplicates)
     by_split = collections.defaultdict(list)
@@ -120,6 +130,16 @@ def finish(
     manifest.write(output_dir)
     shards.forget(output_dir)
     return finished_result(output_dir, manifest, max_skipped)
+
+
+def _sorted_rows(records: Iterable[ShardRecord], name: str) -> list[tuple[str, str]]:
+    """The rows of all records' lists of this name."""
+    return sorted(row for record in records for row in getattr(record, name))
+
+
+def read_notes(output_dir: str) -> tuple[tuple[str, str], ...]:
+    """`(file, what is missing of it)` of clips that are not whole; older datasets have no list."""
+    return _read_csv(output_dir, NOTES_NAME)
 
 
 def _summarize(records: Sequence[ShardRecord], labels: Sequence[str]) -> manifests.SplitSummary:
@@ -146,6 +166,7 @@ def finished_result(
         manifest=manifest,
         output_dir=output_dir,
         skipped=_read_csv(output_dir, SKIPPED_NAME),
+        notes=read_notes(output_dir),
         duplicates=_read_csv(output_dir, DUPLICATES_NAME),
         problem=_problem(output_dir, manifest, max_skipped),
     )
@@ -159,11 +180,13 @@ def partial_result(
     max_skipped: float,
 ) -> ConversionResult:
     """The result of a range of shards: what was skipped in it, and what is left of the plan."""
-    skipped = sorted(row for shard in chosen for row in records[shard.name].skipped)
+    made = [records[shard.name] for shard in chosen]
+    skipped = _sorted_rows(made, "skipped")
     return ConversionResult(
         manifest=None,
         output_dir=output_dir,
         skipped=tuple(skipped),
+        notes=tuple(_sorted_rows(made, "notes")),
         duplicates=plan.duplicates,
         problem=_too_many(len(skipped), sum(len(s.clips) for s in chosen), max_skipped),
         unfinished=tuple(name for name in plan.shards if name not in records),
@@ -196,7 +219,7 @@ def plan_of_finished(output_dir: str, manifest: manifests.Manifest) -> Plan:
         versions=manifest.versions,
         labels=tuple(manifests.load_label_map(output_dir)),
         missing=tuple(name for (name,) in _read_csv(output_dir, MISSING_NAME)),
-        duplicates=None if clips is None else _read_csv(output_dir, DUPLICATES_NAME),
+        duplicates=_read_csv(output_dir, DUPLICATES_NAME),
         clips=clips,
         shards=tuple(s.name for split in manifest.splits.values() for s in split.shards),
     )

@@ -9,52 +9,11 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from . import filesystems, flow, manifests, tfrecord, transforms
+from . import bad_records, filesystems, finish, flow, manifests, records, tfrecord, transforms
 from .augmentation_config import AugmentationConfig
+from .inspection_config import InspectionConfig
 
-
-@dataclasses.dataclass(frozen=True)
-class InspectionConfig:
-    """What to check, and what to show.
-
-    Args:
-        data_dir: folder of shards.
-        split: this split alone.
-        max_records: check at most so many records of each shard.
-        contact_sheet: PNG file to write, which shows sampled clips as a network would see them.
-        sheet_split: split that the contact sheet samples; the first that is checked by default.
-        num_clips: clips on the contact sheet; fewer with ``augment``, whose page fits a screen.
-        columns: frames of a clip that the contact sheet shows, evenly spaced in the clip.
-        num_frames: frames of a clip.
-        frame_stride: step between the frames of a clip, in stored frames.
-        image_size: height and width of a clip in pixels.
-        random_flip: whether clips are mirrored at random.
-        augment: show clips augmented as well, by each option alone unless options are given.
-        seed: of the sample and of all that is random in a clip.
-    """
-
-    data_dir: str
-    split: str | None = None
-    max_records: int | None = None
-    contact_sheet: str | None = None
-    sheet_split: str | None = None
-    num_clips: int = 6
-    columns: int = 8
-    num_frames: int = 64
-    frame_stride: int = 1
-    image_size: int = 224
-    random_flip: bool = True
-    augment: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        positive = ("num_clips", "columns", "num_frames", "frame_stride", "image_size")
-        for argument in positive if self.max_records is None else (*positive, "max_records"):
-            value = getattr(self, argument)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"`{argument}` must be a positive integer. Received: {argument}={value!r}"
-                )
+_NOTES_SHOWN = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +72,7 @@ class DatasetReport:
         modality: what the frames are: "rgb", or optical flow.
         splits: split name -> :class:`SplitReport`.
         problems: all that were found, in order of the shards.
+        notes: (file, what is missing of it) of clips that were not whole when they were converted.
         contact_sheet: the PNG file, if one was written.
     """
 
@@ -121,11 +81,15 @@ class DatasetReport:
     modality: str
     splits: dict[str, SplitReport] = dataclasses.field(default_factory=dict)
     problems: list[Problem] = dataclasses.field(default_factory=list)
+    notes: tuple[tuple[str, str], ...] = ()
     contact_sheet: str | None = None
 
     def summary(self) -> str:
         """The statistics and the problems, as lines of text."""
         lines = [line for name, split in self.splits.items() for line in _describe(name, split)]
+        lines += [f"not whole: {file}: {note}" for file, note in self.notes[:_NOTES_SHOWN]]
+        if len(self.notes) > _NOTES_SHOWN:
+            lines += [f"not whole: {len(self.notes)} in all, see {finish.NOTES_NAME}"]
         lines += [f"problem: {problem}" for problem in self.problems]
         count = len(self.problems)
         lines += [f"{count} problem{'s' * (count != 1)} found" if count else "no problems found"]
@@ -159,7 +123,7 @@ def inspect_dataset(
 ) -> DatasetReport:
     """Reads every record of a shard folder, decodes every frame, and compares with the manifest.
 
-    A damaged shard is read up to the damage, and the others go on.
+    A damaged record is one problem, and the others are read all the same.
 
     Args:
         config: what to check, and what to show.
@@ -178,7 +142,8 @@ def inspect_dataset(
     class_names = manifests.load_label_map(config.data_dir)
     manifest = manifests.load_manifest(config.data_dir)
     modality = flow.RGB if manifest is None else manifest.modality
-    report = DatasetReport(config.data_dir, class_names, modality)
+    notes = finish.read_notes(config.data_dir)
+    report = DatasetReport(config.data_dir, class_names, modality, notes=notes)
     if config.contact_sheet is not None:
         from . import contact_sheet  # matplotlib is slow to load
 
@@ -259,66 +224,41 @@ def _inspect_split(
 def _describer(class_names: tuple[str, ...]) -> Callable:
     """A function record -> what it holds, which fails, when run, if a frame does not decode."""
 
-    def decoded_shape(frame: tf.Tensor) -> tf.Tensor:
-        height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(frame))
-        box = tf.stack([0, 0, height, width])
-        return tf.shape(transforms.decode_box(frame, box))[:2]
-
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])  # traced once for all shards
     def describe(record: tf.Tensor) -> dict[str, tf.Tensor]:
         example = tfrecord.parse_example(record, class_names)
-        absent = tf.io.FixedLenFeature([], tf.string, default_value="")
-        texts, _ = tf.io.parse_single_sequence_example(
-            record, {tfrecord.LABEL_TEXT: absent, tfrecord.LABEL_STRING: absent}
-        )
         frames = example.pop("frames")
         spec = tf.TensorSpec([2], tf.int32)
-        shapes = tf.map_fn(decoded_shape, frames, fn_output_signature=spec)
-        largest, smallest = tf.reduce_max(shapes, axis=0), tf.reduce_min(shapes, axis=0)
-        names = tf.stack([texts[tfrecord.LABEL_TEXT], texts[tfrecord.LABEL_STRING]])
-        about = {"texts": names, "num_frames": tf.size(frames)}
-        return {**example, **about, "largest": largest, "smallest": smallest}
+        sizes = tf.map_fn(transforms.decoded_size, frames, fn_output_signature=spec)
+        largest, smallest = tf.reduce_max(sizes, axis=0), tf.reduce_min(sizes, axis=0)
+        return {**example, "num_frames": tf.size(frames), "largest": largest, "smallest": smallest}
 
-    return describe
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])  # traced once for all shards
+    def described(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        usable, found = bad_records.attempt(describe, record)
+        return usable, tf.where(usable, "", record), found
+
+    return described
 
 
 def _records(
     shard: str, max_records: int | None, describe: Callable
 ) -> Iterator[tuple[int, dict | str]]:
     """The records of a shard with their index; the reason in place of one that is damaged."""
-    limit = -1 if max_records is None else max_records
-    dataset = tf.data.TFRecordDataset(shard).take(limit)
-    dataset = dataset.map(describe, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    iterator = dataset.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
-    index = 0
-    while True:
-        try:
-            yield index, next(iterator)
-        except StopIteration:
-            return
-        except tf.errors.InvalidArgumentError:
-            yield index, _why_unusable(shard, index)
-        except tf.errors.DataLossError:
-            yield index, "the shard is damaged here; what follows in it was not checked"
-            return
-        except tf.errors.OpError as error:
-            yield index, f"the shard cannot be read: {error.message}"
-            return
-        index += 1
-
-
-def _why_unusable(shard: str, index: int) -> str:
-    (record,) = tf.data.TFRecordDataset(shard).skip(index).take(1)
     try:
-        frames = tfrecord.parse_example(record)["frames"]
-    except tf.errors.InvalidArgumentError:
-        return f"no SequenceExample with a list {tfrecord.ENCODED!r} of frames"
-    for number, frame in enumerate(frames):
-        try:
-            transforms.decode_box(frame, [0, 0, *tf.io.extract_jpeg_shape(frame)[:2]])
-        except tf.errors.InvalidArgumentError:
-            return f"frame {number} of {len(frames)} is no JPEG that decodes"
-    return "cannot be decoded"
+        offsets, whole = records.record_bounds(shard)
+    except tf.errors.OpError as error:
+        yield 0, f"the shard cannot be read: {error.message}"
+        return
+    found = records.read_places(tf.constant(shard), tf.constant(offsets[:max_records]))
+    found = found.map(
+        lambda index, record: (index, *describe(record)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    for index, usable, record, about in found.prefetch(tf.data.AUTOTUNE).as_numpy_iterator():
+        yield int(index), about if usable else records.reason_of(record, None)
+    if not whole and (max_records is None or max_records > len(offsets)):
+        yield len(offsets), "the shard is damaged, or cut off, from here on"
 
 
 def _add(report: DatasetReport, name: str, record: dict) -> list[str]:
@@ -347,17 +287,13 @@ def _by(height: int, width: int) -> str:
 def _count_label(report: DatasetReport, name: str, record: dict) -> list[str]:
     split, class_names = report.splits[name], report.class_names
     label = int(record["label"])
-    texts = {text.decode("utf-8", "replace") for text in record["texts"].tolist() if text}
+    texts = [text.decode("utf-8", "replace") for text in record["texts"].tolist() if text]
     if label == tfrecord.UNLABELLED and not texts and name == "test":
         split.num_unlabelled += 1  # the test sets of Kinetics come without labels
         return []
-    if not 0 <= label < len(class_names):
-        named = f" ({', '.join(sorted(texts))})" * bool(texts)
-        return [f"label {label}{named} outside the label map of {len(class_names)} classes"]
-    split.classes[class_names[label]] += 1
-    expected = class_names[label]
-    wrong = sorted(texts - {expected})
-    return [f"label {label} is {expected!r} in the label map, its text is {t!r}" for t in wrong]
+    if 0 <= label < len(class_names):
+        split.classes[class_names[label]] += 1
+    return bad_records.why_label(label, texts, class_names)
 
 
 def _compare_shard(

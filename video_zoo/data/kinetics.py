@@ -1,24 +1,22 @@
-"""Kinetics as it comes: its CSV files, lists of video ids, and clips that occur twice."""
+"""Kinetics as it comes: its CSV files, and lists of video ids."""
 
 import collections
 import dataclasses
-import itertools
 import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from video_zoo.data.layouts import (
     Absent,
     Clip,
     Listing,
     Row,
+    class_name,
     is_replacement,
     stem,
 )
 
 _COLUMNS = {"label", "youtube_id", "time_start", "time_end", "split", "is_cc"}
 _NECESSARY_COLUMNS = {"youtube_id", "time_start", "time_end"}
-_TIMES = re.compile(r"(\d{6})_(\d{6})", re.ASCII)
 
 
 def files_by_name(videos: Iterable[str]) -> dict[str, list[str]]:
@@ -59,7 +57,8 @@ def read_csv(
     listing = Listing()
     for number, values in rows[1:]:
         row = Row.of(path, header, number, values)
-        video_id, label, split = row.fields["youtube_id"], row.fields.get("label", ""), row.split()
+        video_id, split = row.fields["youtube_id"], row.split()
+        label = class_name(row.fields.get("label", ""))
         start, end = row.span("time_start", "time_end")
         if not video_id or start is None or end is None:
             raise row.bad("lacks a value")
@@ -72,7 +71,7 @@ def read_csv(
         whole, uncut = files.get(trimmed, []), files.get(video_id, [])
         listing.named.update(whole, uncut)
         if not whole and not uncut:
-            listing.absent.append(Absent(trimmed, label, video_id))
+            listing.absent.append(Absent(trimmed, label, video_id, split))
             continue
         # What is trimmed already is never cut again.
         video, span = (whole[0], (None, None)) if whole else (uncut[0], (start, end))
@@ -80,7 +79,9 @@ def read_csv(
     return listing
 
 
-def choose_ids(listing: Listing, ids_of_split: dict[str, str | os.PathLike]) -> Listing:
+def choose_ids(
+    listing: Listing, ids_of_split: dict[str, str | os.PathLike], allow_empty: bool = False
+) -> Listing:
     """Keeps the labelled clips of listed ids, each in the split of its list whatever it had.
 
     An id in two lists gives a clip in each. Ids that no labelled entry has become absent.
@@ -88,6 +89,7 @@ def choose_ids(listing: Listing, ids_of_split: dict[str, str | os.PathLike]) -> 
     Args:
         listing: `Listing`.
         ids_of_split: split -> file with one video id a line.
+        allow_empty: bool. Whether one of two lists may leave no clip. Defaults to False.
 
     Returns:
         `Listing`.
@@ -103,11 +105,15 @@ def choose_ids(listing: Listing, ids_of_split: dict[str, str | os.PathLike]) -> 
         for clip in listing.clips
         if clip.label and clip.clip_id in ids
     ]
-    if not chosen:
-        received = ", ".join(f"{split}_ids={path!s}" for split, path in ids_of_split.items())
+    filled = {clip.split for clip in chosen}
+    for split in () if allow_empty and chosen else lists.keys() - filled:
+        there = next((clip.clip_id for clip in listing.clips if clip.label), None)
         raise ValueError(
-            "`train_ids` and `val_ids` must list ids of videos in `input_dir`. Received: "
-            f"{received}, and none of their ids is there. One video id a line is expected."
+            f"`{split}_ids` must list ids of videos in `input_dir`, one a line. Received: "
+            f"{split}_ids={os.fspath(ids_of_split[split])!r}, with {len(lists[split])} ids such as "
+            f"{min(lists[split])!r}, and none of their ids is there"
+            f"{f', where {there!r} is one' if there else ''}. Write them in that form, take the "
+            f"list of these videos, or leave it out."
         )
     listed = set().union(*lists.values())
     absent = [each for each in listing.absent if each.label and each.clip_id in listed]
@@ -134,68 +140,3 @@ def _read_ids(argument: str, path: str | os.PathLike) -> set[str]:
             f"Received: {argument}={path!r}, which has none."
         )
     return ids
-
-
-def find_duplicates(
-    clips: Sequence[Clip], input_dir: str
-) -> tuple[list[Clip], list[tuple[str, str]]]:
-    """Clips that occur more than once, by video and times.
-
-    The same clip again, in the same split and with the same label, is dropped. Nothing else is: a
-    clip with two labels or in two splits, and a video in two splits at other times, stay.
-
-    Args:
-        clips: `Clip`s, in the order in which the first of equals is kept.
-        input_dir: str. Folder that reported files are relative to.
-
-    Returns:
-        the clips that remain, and a sorted list of `(file, problem)`.
-    """
-    kept, problems = {}, set()
-    for clip in clips:
-        key = (_moment(clip), clip.split, clip.label)
-        first = kept.setdefault(key, clip)
-        if first is not clip:
-            other = f"the same clip as {_name(first, input_dir)}"
-            problem = "listed more than once" if first.path == clip.path else other
-            problems.add((_name(clip, input_dir), f"{problem}; converted once"))
-    by_video = collections.defaultdict(lambda: collections.defaultdict(list))
-    for (moment, _, _), clip in kept.items():
-        by_video[clip.clip_id][moment].append(clip)
-    for video, by_moment in by_video.items():
-        for same in by_moment.values():
-            if len(same) > 1:
-                problem = _conflict(same)
-                problems |= {(_name(clip, input_dir), problem) for clip in same}
-        if len(by_moment) > 1:
-            split_sets = [{clip.split for clip in same} for same in by_moment.values()]
-            splits = sorted(set().union(*split_sets))
-            # Unless each clip is in all of them, which has been said of each.
-            if any(len(each) < len(splits) for each in split_sets):
-                problem = f"clips of video {video} are in {len(splits)} splits: {', '.join(splits)}"
-                members = itertools.chain.from_iterable(by_moment.values())
-                problems |= {(_name(clip, input_dir), problem) for clip in members}
-    return list(kept.values()), sorted(problems)
-
-
-def _conflict(same: list[Clip]) -> str:
-    """What differs between entries of one clip."""
-    values = {"labels": {clip.label for clip in same}, "splits": {clip.split for clip in same}}
-    found = [
-        f"{len(each)} {what}: {', '.join(sorted(value or 'none' for value in each))}"
-        for what, each in values.items()
-        if len(each) > 1
-    ]
-    return f"the same clip has {' and '.join(found)}"
-
-
-def _moment(clip: Clip) -> tuple[str, float | None, float | None]:
-    """Video, start and end of a clip; a trimmed file tells its times by its name."""
-    times = _TIMES.fullmatch(stem(clip.path).removeprefix(f"{clip.clip_id}_"))
-    if times and clip.start is None and clip.end is None:
-        return clip.clip_id, int(times[1]), int(times[2])
-    return clip.clip_id, clip.start, clip.end
-
-
-def _name(clip: Clip, input_dir: str) -> str:
-    return os.path.relpath(clip.path, input_dir).replace(os.sep, "/")

@@ -1,22 +1,24 @@
-"""The layouts of a folder of videos: class folders, and plain lists beside the folder.
+"""What all layouts of a folder of videos share, and plain lists beside the folder.
 
-What plain lists and Kinetics CSV files share is here too: which files are videos, what a row is.
+That is: which files are videos, what a clip is, what a row of a list is.
 """
 
 import csv
 import dataclasses
 import os
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Hashable, Mapping, Sequence
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validate", "validation"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-# Of Kinetics-400's archives, which repair some corrupted files. A class may have a name that only
-# begins like them.
-_REPLACEMENTS = ("replacement", "replacement_for_corrupted_k400")
+# Of Kinetics-400's archives, which repair some corrupted files: REPLACEMENT lies beside the split
+# folders and holds the other. A class may be called "replacement".
+REPLACEMENT = "replacement"
+_OF_CORRUPTED = "replacement_for_corrupted_k400"
 # Files that lie beside videos. Anything else in a class folder counts as a video, so that a broken
 # download is reported with its reason and not passed over in silence.
 _SIDECAR_SUFFIXES = (
@@ -25,6 +27,7 @@ _SIDECAR_SUFFIXES = (
     *(".jpg", ".jpeg", ".png", ".webp", ".wav", ".mp3", ".m4a", ".zip", ".tar", ".gz", ".py"),
     ".tfrecord",
 )
+_OTHER_DELIMITERS = (";", "\t", "|")
 _LIST_COLUMNS = ("path", "label", "start", "end", "split")
 # From the right: an id has 11 characters, which may be "-" and "_" as well.
 _KINETICS_NAME = re.compile(r"([\w-]{11})_\d{6}_\d{6}", re.ASCII)
@@ -54,11 +57,12 @@ class Clip:
 
 @dataclasses.dataclass(frozen=True)
 class Absent:
-    """A listed video that is not in the folder: `name` as it is reported, `label`, `clip_id`."""
+    """A listed video that is not in the folder: `name` as it is reported; the rest as of `Clip`."""
 
     name: str
     label: str
     clip_id: str
+    split: str = ""
 
 
 @dataclasses.dataclass
@@ -70,12 +74,16 @@ class Listing:
         absent: list of `Absent`.
         named: set of str. Relative paths of the files that are listed, chosen or not.
         duplicates: list of `(file, problem)`. What the layout itself has to report.
+        remarks: list of str. What is odd about the folder, in one line each.
+        empty_splits: list of str. Splits that have a folder and no video in it.
     """
 
     clips: list[Clip] = dataclasses.field(default_factory=list)
     absent: list[Absent] = dataclasses.field(default_factory=list)
     named: set[str] = dataclasses.field(default_factory=set)
     duplicates: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    remarks: list[str] = dataclasses.field(default_factory=list)
+    empty_splits: list[str] = dataclasses.field(default_factory=list)
 
     def extend(self, other: "Listing") -> None:
         self.clips += other.clips
@@ -84,15 +92,75 @@ class Listing:
         self.duplicates += other.duplicates
 
 
-def list_videos(input_dir: str) -> list[str]:
-    """Relative paths of all files that may be videos, sorted. Hidden files (`._x`) are left out."""
-    found = []
-    for folder, folders, files in os.walk(input_dir, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in files:
-            if not name.startswith(".") and not name.lower().endswith(_SIDECAR_SUFFIXES):
-                found.append(os.path.relpath(os.path.join(folder, name), input_dir))
-    return sorted(found)
+@dataclasses.dataclass
+class FolderContents:
+    """What a folder holds, by relative paths.
+
+    Attributes:
+        videos: list of str. All files that may be videos, sorted; all paths of one file are there.
+        folders: list of str. All folders, sorted.
+        unreadable: list of str. Folders of which the system does not tell what they hold.
+    """
+
+    videos: list[str] = dataclasses.field(default_factory=list)
+    folders: list[str] = dataclasses.field(default_factory=list)
+    unreadable: list[str] = dataclasses.field(default_factory=list)
+
+
+def scan(input_dir: str) -> FolderContents:
+    """Looks through a folder at any depth.
+
+    Hidden files and folders (`._x`) are left out. Links are followed, but not to a folder that they
+    lie in.
+    """
+    found = FolderContents()
+
+    def relative(*names: str) -> str:
+        return os.path.relpath(os.path.join(*names), input_dir)
+
+    def on_error(error: OSError) -> None:
+        found.unreadable.append(relative(error.filename))
+
+    trails = {input_dir: {file_identity(input_dir)}}  # a folder -> all that it lies in, and itself
+    for folder, folders, files in os.walk(input_dir, followlinks=True, onerror=on_error):
+        trail, shown, folders[:] = trails.pop(folder), sorted(folders), []
+        for name in (name for name in shown if not name.startswith(".")):
+            path = os.path.join(folder, name)
+            identity = file_identity(path)
+            if identity not in trail:
+                folders.append(name)
+                trails[path] = trail | {identity}
+        found.folders += (relative(folder, name) for name in folders)
+        found.videos += (relative(folder, name) for name in files if _may_be_a_video(name))
+    found.videos.sort()
+    found.folders.sort()
+    return found
+
+
+def list_videos(input_dir: str | os.PathLike) -> list[str]:
+    """Relative paths of all files that may be videos, as of :func:`scan`."""
+    return scan(os.fspath(input_dir)).videos
+
+
+def _may_be_a_video(name: str) -> bool:
+    return not name.startswith(".") and not name.lower().endswith(_SIDECAR_SUFFIXES)
+
+
+def file_identity(path: str) -> Hashable:
+    """Equal for all paths of one file or folder; the path where the file system tells none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path
+    return (status.st_dev, status.st_ino) if status.st_ino else path
+
+
+def class_name(text: str) -> str:
+    """A class's name as it is kept: without spaces around it, in Unicode's composed form (NFC).
+
+    Names that look equal may differ in form: macOS decomposes the names of folders.
+    """
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def stem(path: str) -> str:
@@ -100,82 +168,21 @@ def stem(path: str) -> str:
     return os.path.splitext(os.path.basename(path))[0]
 
 
+def kinetics_id(path: str) -> str | None:
+    """The video's id in the name `ID_000010_000020.*` of a trimmed file; None for other names."""
+    match = _KINETICS_NAME.fullmatch(stem(path))
+    return match[1] if match else None
+
+
 def is_replacement(relative: str) -> bool:
-    """Whether the file lies in a folder of replacements for corrupted files."""
-    return not set(_REPLACEMENTS).isdisjoint(os.path.dirname(relative).split(os.sep))
+    """Whether the file is one of Kinetics-400's for corrupted ones: by its folder and its name."""
+    folders = os.path.dirname(relative).split(os.sep)
+    return lies_in_replacements(folders) and kinetics_id(relative) is not None
 
 
-def _check_no_split_is_a_class(input_dir: str, files: Sequence[Sequence[str]]) -> None:
-    """Refuses split folders beside a folder that is none: all of them would become classes.
-
-    A class may be called "test", so only folders of the same names inside of both give it away.
-    """
-    inside = {parts[0]: set() for parts in files}
-    for top, *rest in files:
-        inside[top].update(rest[:-1][:1])
-    splits = [name for name in inside if name.lower() in SPLIT_NAMES]
-    others = [name for name in inside if name.lower() not in SPLIT_NAMES]
-    pairs = [
-        (split, other) for split in splits for other in others if inside[split] & inside[other]
-    ]
-    if pairs:
-        split, other = pairs[0]
-        raise ValueError(
-            "`input_dir` must hold class folders, or split folders alone with class folders in "
-            f"each, named {', '.join(SPLIT_NAMES)}. Received: input_dir={input_dir!r}, where "
-            f"{split!r} looks like a split and {other!r} has the same folders. Rename or move "
-            f"{other!r}, or give a list as `annotations`."
-        )
-
-
-def read_class_folders(input_dir: str) -> Listing:
-    """Reads `CLASS/.../VIDEO` or `SPLIT/CLASS/.../VIDEO`.
-
-    In Kinetics-400's folder `replacement` beside the others lie files that stand in for those of
-    the same name.
-
-    Args:
-        input_dir: str.
-
-    Returns:
-        `Listing`. The id of a file `ID_000010_000020.*` is the video's, of another one its path.
-
-    Raises:
-        ValueError: if there are no class folders.
-    """
-    files = [path.split(os.sep) for path in list_videos(input_dir) if os.sep in path]
-    replacements = {parts[-1]: parts for parts in files if parts[0] in _REPLACEMENTS}
-    others = [parts for parts in files if parts[0] not in _REPLACEMENTS]
-    # `train/CLASS/FILE`, but only where every folder is a split: a class may be called "test".
-    given = bool(others) and all(parts[0].lower() in SPLIT_NAMES for parts in others)
-    if not given:
-        _check_no_split_is_a_class(input_dir, others)
-    if given or replacements.keys() & {parts[-1] for parts in others}:
-        files = others
-    else:
-        replacements = {}  # a class of that name
-    if given and any(len(parts) < 3 for parts in files):
-        raise ValueError(
-            "`input_dir` must hold class folders inside its split folders. "
-            f"Received: input_dir={input_dir!r}, with videos directly in a split folder. "
-            "Pass the CSV of their classes as `annotations`."
-        )
-    listing = Listing()
-    for parts in files:
-        split, label = (SPLIT_NAMES[parts[0].lower()], parts[1]) if given else ("", parts[0])
-        name = _KINETICS_NAME.fullmatch(stem(parts[-1]))
-        clip_id = name[1] if name else "/".join(parts)
-        path = os.path.join(input_dir, *replacements.get(parts[-1], parts))
-        listing.clips.append(Clip(path, label.strip(), split, clip_id=clip_id))
-    if not listing.clips:
-        raise ValueError(
-            "`input_dir` must hold one folder of videos for each class. "
-            f"Received: input_dir={input_dir!r}, which has none. "
-            "Pass `annotations` for a folder without class folders."
-        )
-    for name in sorted(replacements.keys() - {parts[-1] for parts in files}):
-        listing.duplicates.append(("/".join(replacements[name]), "replaces no video of that name"))
-    return listing
+def lies_in_replacements(folders: Sequence[str]) -> bool:
+    """Whether a path leads through the place of Kinetics-400's replacements."""
+    return folders[0] == REPLACEMENT or _OF_CORRUPTED in folders
 
 
 def read_rows(path: str) -> list[tuple[int, list[str]]]:
@@ -198,6 +205,21 @@ def read_rows(path: str) -> list[tuple[int, list[str]]]:
             f"`annotations` must be a CSV file in UTF-8 ({error}). Received: annotations={path!r}. "
             "Save it as UTF-8."
         ) from error
+
+
+def check_delimiter(input_dir: str, path: str, rows: list[tuple[int, list[str]]]) -> None:
+    """ValueError if other signs than commas stand between the columns of a list.
+
+    Commas may be in it all the same, in numbers; so its first column is looked at, which holds a
+    path or an id. The arguments are those of :func:`read_list`.
+    """
+    first = rows[0][1][0] if rows else ""
+    found = next((sign for sign in _OTHER_DELIMITERS if sign in first), None)
+    if found and not os.path.exists(os.path.join(input_dir, first)):
+        raise ValueError(
+            "`annotations` must have commas between its columns. Received: "
+            f"annotations={path!r}, with {found!r} between them. Save it with commas."
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -276,7 +298,7 @@ def read_list(input_dir: str, path: str, rows: list[tuple[int, list[str]]]) -> L
     listing = Listing()
     for number, values in rows:
         row = Row.of(path, header, number, values)
-        listed, label = row.fields["path"], row.fields["label"]
+        listed, label = row.fields["path"], class_name(row.fields["label"])
         if not listed or not label:
             raise row.bad("lacks a value")
         span, split = row.span("start", "end"), row.split()
@@ -286,7 +308,7 @@ def read_list(input_dir: str, path: str, rows: list[tuple[int, list[str]]]) -> L
             listing.clips.append(Clip(video, label, split, *span, clip_id))
             listing.named.add(os.path.relpath(video, input_dir))
         else:
-            listing.absent.append(Absent(listed, label, clip_id))
+            listing.absent.append(Absent(listed, label, clip_id, split))
     return listing
 
 

@@ -96,7 +96,7 @@ class Manifest:
 
     Attributes:
         settings: dict. Everything that shapes the files: fps, short_side, modality, seed, ...
-        versions: dict. Versions of video_zoo, python, tensorflow, opencv and numpy.
+        versions: dict. Versions of video_zoo, python, tensorflow, opencv, av and numpy.
         splits: dict. Split name -> `SplitSummary`.
         num_clips: int. Clips that were to be converted.
         num_skipped: int. Clips that could not be used; listed in `skipped.csv`.

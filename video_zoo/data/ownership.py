@@ -1,9 +1,12 @@
-"""One process at a time works in a folder."""
+"""One process at a time works in a folder, or several on parts of it."""
 
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import Iterator
+
+from video_zoo.data import filesystems
 
 try:
     import fcntl
@@ -14,35 +17,40 @@ LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def sole_owner(folder: str | os.PathLike, argument: str) -> Iterator[None]:
-    """Holds a local ``folder`` for this process while the block runs.
+def sole_owner(folder: str | os.PathLike, argument: str, shared: bool = False) -> Iterator[None]:
+    """Holds a ``folder`` for this process while the block runs.
 
     The kernel keeps the lock and frees it when the process ends, however it ends; so a lock never
     outlives its owner. Network file systems that pass locks on hold it between machines too. Where
-    there are no locks, nothing is held.
+    there are none, nothing is held, and a line on stderr says so. In an object store nothing is
+    held either.
 
     Args:
         folder: an existing folder.
         argument: the user's name of it, for the message.
+        shared: whether other processes may hold it in the same way, each for a part of the work.
 
     Raises:
         ValueError: another process holds it; the message says which.
     """
+    if filesystems.scheme_of(folder):
+        yield
+        return
     path = os.path.join(os.fspath(folder), LOCK)
     with contextlib.ExitStack() as stack:
-        descriptor = _lock(path, argument, folder)
+        descriptor = _lock(path, argument, folder, shared)
         if descriptor is not None:
             stack.callback(os.close, descriptor)  # frees the lock
-            stack.callback(_remove, path)
+            stack.callback(_remove, path, descriptor)
         yield
 
 
-def _lock(path: str, argument: str, folder: str | os.PathLike) -> int | None:
+def _lock(path: str, argument: str, folder: str | os.PathLike, shared: bool) -> int | None:
     """The descriptor that holds the lock, or None where the file system has none."""
     while fcntl is not None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.read(descriptor, 1000).decode(errors="replace") or "another process"
             os.close(descriptor)
@@ -53,7 +61,8 @@ def _lock(path: str, argument: str, folder: str | os.PathLike) -> int | None:
             ) from None
         except OSError:
             os.close(descriptor)
-            return None
+            _unlink(path)
+            break
         # The owner before may have removed the file after it was opened here.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), os.stat(path)):
@@ -61,9 +70,21 @@ def _lock(path: str, argument: str, folder: str | os.PathLike) -> int | None:
                 os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
                 return descriptor
         os.close(descriptor)
+    print(
+        f"warning: the file system of {folder} has no locks: start no second process there.",
+        file=sys.stderr,
+        flush=True,
+    )
     return None
 
 
-def _remove(path: str) -> None:
+def _remove(path: str, descriptor: int) -> None:
+    """Removes the lock's file, unless others share it."""
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _unlink(path)
+
+
+def _unlink(path: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)

@@ -11,15 +11,14 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from video_zoo import errors
+
 from . import augmentation as augment
-from . import records, sampling, service, transforms
+from . import records, sampling, service
 from .augmentation_config import AugmentationConfig
 from .clips import (
     DTYPES,
     ClipConfig,
-    check_choice,
-    check_positive,
-    check_views,
     decode_clips,
     gather_clips,
     in_dtype,
@@ -38,17 +37,18 @@ _NO_AUGMENTATION = AugmentationConfig()
 
 
 def _training_selection(
-    frames: tf.Tensor,
+    example: dict[str, tf.Tensor],
     clip: ClipConfig,
     augmentation: AugmentationConfig,
     random_flip: bool,
     seeds: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Frames, crop box and flip of a training clip: one draw of each for all its frames."""
+    frames = example["frames"]
     stride = augment.frame_stride(augmentation, clip.frame_stride, seeds[4])
     indices = sampling.random_clip(tf.shape(frames)[0], clip.num_frames, stride, seeds[0])
     indices = sampling.order_frames(indices, clip.frame_order, seeds[1])
-    box = augment.crop_box(augmentation, *transforms.frame_size(frames[0]), seeds[2])
+    box = augment.crop_box(augmentation, *tf.unstack(example["size"]), seeds[2])
     flip = tf.random.stateless_uniform([], seeds[3]) < 0.5 if random_flip else tf.constant(False)
     return tf.gather(frames, indices), box, flip
 
@@ -126,11 +126,12 @@ def training_dataset(
     Raises:
         ValueError: an argument is out of range; there are fewer examples than ``batch_size``.
         FileNotFoundError: the folder, or a shard of it, is missing.
-        tf.errors.InvalidArgumentError: while iterating, a record is damaged or its label is outside
-            the label map; the message names the shard and the record.
+        tf.errors.InvalidArgumentError: while iterating, no clip can be made of a record; within
+            :func:`video_zoo.data.records.named_errors` it is a ValueError with shard, record and
+            reason.
     """
-    check_positive("batch_size", batch_size)
-    check_choice("dtype", dtype, DTYPES)
+    errors.check("batch_size", batch_size)
+    errors.check_choice("dtype", dtype, DTYPES)
     service.check(data_service, skipped)
     check_worker(worker, batch_size, data_service)
     source = Split.open(data_dir, split)
@@ -147,8 +148,8 @@ def training_dataset(
     def select(clip_seed: tf.Tensor, record):
         seeds = tf.random.split(clip_seed, 6)
         example = parse(*record)
-        selected = _training_selection(example["frames"], clip, augmentation, random_flip, seeds)
-        return *selected, {"label": example["label"], "seed": seeds[5]}
+        selected = _training_selection(example, clip, augmentation, random_flip, seeds)
+        return *selected, record[:2], {"label": example["label"], "seed": seeds[5]}
 
     selected = numbered.map(select, num_parallel_calls=parallel_calls(), deterministic=True)
     frames = decode_clips(selected, clip, source.channels)
@@ -228,9 +229,10 @@ def evaluation_dataset(
         ValueError, FileNotFoundError, tf.errors.InvalidArgumentError: as
             :func:`training_dataset`.
     """
-    check_positive("batch_size", batch_size)
-    check_choice("dtype", dtype, DTYPES)
-    check_views(num_clips, num_crops)
+    errors.check("batch_size", batch_size)
+    errors.check_choice("dtype", dtype, DTYPES)
+    errors.check("num_clips", num_clips)
+    errors.check("num_crops", num_crops)
     service.check(data_service, skipped)
     check_worker(worker, batch_size, data_service)
     if worker[1] > 1 and not weights:
@@ -249,7 +251,8 @@ def evaluation_dataset(
             video = first_video + index
             about = {"video": video, "filename": example["filename"], "label": example["label"]}
             video_seed = fold_seed(seed, video)
-            return views(example["frames"], clip, num_clips, num_crops, video_seed, about)
+            place = shard, index
+            return views(example["frames"], clip, num_clips, num_crops, video_seed, place, about)
 
         return read(shard, size).flat_map(views_of_record)
 

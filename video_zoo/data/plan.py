@@ -12,7 +12,6 @@ import math
 import os
 import platform
 import random
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -21,110 +20,11 @@ import tensorflow as tf
 import video_zoo
 from video_zoo.data import tfrecord, video
 from video_zoo.data.annotations import Annotations, Clip, read_annotations
+from video_zoo.data.conversion_config import ConversionConfig
 
 _CLIPS_PER_SHARD = 50
-_FLOATS = {"fps", "min_fraction", "flow_bound", "val_fraction"}
 # Versions that the manifest tells for information, as they change no picture.
 _HARMLESS_VERSIONS = {"python", "tensorflow", "numpy"}
-
-
-@dataclasses.dataclass(frozen=True)
-class ConversionConfig:
-    """What to convert, and how.
-
-    Attributes:
-        input_dir: str. Folder of the videos.
-        output_dir: str. Folder for the shards; made if it does not exist. May be remote.
-        annotations: str. CSV file, or several with commas between; None for class folders. See
-            :func:`video_zoo.data.annotations.read_annotations`.
-        encoding: `EncodingConfig`: frame rate, size and quality of the stored frames, and whether
-            they are pictures or optical flow.
-        num_shards: int. Shards of the largest split that is `"train"` where there is one; the other
-            splits get shards of about the same size. Defaults to None: one for every 50 clips.
-        workers: int. Worker processes. Defaults to None: as many as there are CPUs.
-        label_map, train_ids, val_ids, num_classes, train_per_class, val_per_class, val_fraction,
-            seed: see `read_annotations`. The seed also shuffles the clips over the shards.
-        max_skipped: float. Part of the clips that may be unusable before `ConversionResult.problem`
-            tells of it, from 0 to 1. Defaults to 0.05.
-        clip_timeout: float. Seconds that one clip may take before its decoder counts as crashed.
-            Defaults to 600.
-        shard_range: str. `"0:64"` makes only the first 64 shards of the plan, all splits in a row;
-            the end may lie beyond the last. Defaults to None: all, and then the manifest.
-        runner: str. Apache Beam runner that makes the shards, such as `"DirectRunner"`. Defaults to
-            None: worker processes of this one.
-        beam_options: str. Options of the runner, as on a command line. Defaults to none.
-        overwrite: bool. Whether to start anew, whatever `output_dir` holds. Defaults to False:
-            an unfinished conversion is continued, and a finished one stands.
-
-    Raises:
-        ValueError: if a value is out of range.
-    """
-
-    input_dir: str
-    output_dir: str
-    annotations: str | None = None
-    encoding: video.EncodingConfig = dataclasses.field(default_factory=video.EncodingConfig)
-    num_shards: int | None = None
-    workers: int | None = None
-    label_map: str | None = None
-    train_ids: str | None = None
-    val_ids: str | None = None
-    num_classes: int | None = None
-    train_per_class: int | None = None
-    val_per_class: int | None = None
-    val_fraction: float = 0.1
-    seed: int = 0
-    max_skipped: float = 0.05
-    clip_timeout: float = 600.0
-    shard_range: str | None = None
-    runner: str | None = None
-    beam_options: str = ""
-    overwrite: bool = False
-
-    def __post_init__(self):
-        for name in ("num_shards", "workers"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be 1 or more. Received: {name}={value}.")
-        check_max_skipped(self.max_skipped)
-        if not 0 < self.clip_timeout < math.inf:
-            raise ValueError(
-                "`clip_timeout` must be above 0 seconds. "
-                f"Received: clip_timeout={self.clip_timeout}."
-            )
-        if self.shard_range is not None:
-            parse_range(self.shard_range)
-            if self.overwrite:
-                raise ValueError(
-                    "`overwrite` must not go with `shard_range`: it would remove the shards of "
-                    f"other ranges. Received: shard_range={self.shard_range!r}, overwrite=True. "
-                    "Empty the folder first."
-                )
-        if self.beam_options and not self.runner:
-            raise ValueError(
-                "`beam_options` must go with `runner`. "
-                f"Received: beam_options={self.beam_options!r}, runner=None."
-            )
-
-
-def check_max_skipped(max_skipped: float) -> None:
-    """ValueError unless `max_skipped` is a fraction."""
-    if not 0 <= max_skipped <= 1:
-        raise ValueError(
-            f"`max_skipped` must be a fraction from 0 to 1. Received: max_skipped={max_skipped}."
-        )
-
-
-def parse_range(text: str) -> tuple[int, int]:
-    """``(0, 64)`` of ``"0:64"``; ValueError if it is not a range that holds something."""
-    match = re.fullmatch(r"(\d+):(\d+)", text)
-    first, end = map(int, match.groups()) if match else (0, 0)
-    if first >= end:
-        raise ValueError(
-            "`shard_range` must be FIRST:END, with the first shard from 0 and END behind the last. "
-            f"Received: shard_range={text!r}. Write 0:64 for the first 64 shards."
-        )
-    return first, end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,19 +45,19 @@ class Plan:
         versions: dict. Versions of the decoders and of what else had a part in it.
         labels: tuple of str. Class names by label index.
         missing: tuple of str. Annotated videos that are not there.
-        duplicates: tuple of `(file, problem)`.
+        duplicates: tuple of `(file, problem)`. A report: what they change is in `clips`.
         clips: dict. Split -> `{"num_clips": int, "sha256": str}`, which stand for its list of
             clips.
         shards: tuple of str. Their file names, split by split.
 
-    `duplicates` and `clips` are None in what the files of an older dataset tell.
+    `clips` is None in what the files of an older dataset tell.
     """
 
     settings: Mapping[str, object]
     versions: Mapping[str, str]
     labels: tuple[str, ...]
     missing: tuple[str, ...]
-    duplicates: tuple[tuple[str, str], ...] | None
+    duplicates: tuple[tuple[str, str], ...]
     clips: Mapping[str, Mapping[str, object]] | None
     shards: tuple[str, ...]
 
@@ -216,6 +116,7 @@ def make_plan(config: ConversionConfig) -> tuple[Plan, list[Shard], Annotations]
         val_per_class=config.val_per_class,
         val_fraction=config.val_fraction,
         seed=config.seed,
+        allow_empty_splits=config.allow_empty_splits,
     )
     shards = plan_shards(annotations, config.num_shards, config.seed)
     plan = Plan(
@@ -276,12 +177,7 @@ def _settings(config: ConversionConfig) -> dict[str, object]:
         "val_fraction",
         "seed",
     )
-    values = dataclasses.asdict(config.encoding) | {name: getattr(config, name) for name in names}
-    # 25 and 25.0 are one setting, and must not become two texts.
-    return {
-        name: float(value) if name in _FLOATS and value is not None else value
-        for name, value in values.items()
-    }
+    return dataclasses.asdict(config.encoding) | {name: getattr(config, name) for name in names}
 
 
 def _clip_lists(clips: Sequence[Clip], input_dir: str) -> dict[str, dict[str, object]]:
@@ -323,12 +219,9 @@ def _differences(old: Plan, new: Plan) -> Iterator[str]:
         for split, was, now in _changed(old.clips, new.clips):
             numbers = [0 if clips is None else clips["num_clips"] for clips in (was, now)]
             yield f"the list of {split!r} clips changed ({numbers[0]} clips, and now {numbers[1]})"
-    for name, was, now in (
-        ("missing videos", old.missing, new.missing),
-        ("duplicates", old.duplicates, new.duplicates),
-    ):
-        if was is not None and was != now:
-            yield f"the list of {name} changed ({len(was)} entries, and now {len(now)})"
+    if old.missing != new.missing:
+        numbers = f"{len(old.missing)} entries, and now {len(new.missing)}"
+        yield f"the list of missing videos changed ({numbers})"
 
 
 def _changed(old: Mapping, new: Mapping) -> Iterator[tuple[str, object, object]]:

@@ -1,6 +1,6 @@
-"""Decoders of video files behind one protocol: OpenCV first, PyAV for what OpenCV cannot decode.
+"""Decodes video files with PyAV: FFmpeg's demuxers, decoders and filters.
 
-The only module that imports OpenCV or PyAV, and it does so when a file is opened.
+The only module that imports PyAV or OpenCV, and it does so when a file is opened.
 """
 
 import importlib.metadata
@@ -8,43 +8,21 @@ import itertools
 import os
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Protocol
 
 import numpy as np
 
-from video_zoo.data import file_check
+from video_zoo.data import display, file_check
 
-# As many packets may fail in a row before a file counts as ended, as OpenCV allows.
-_MAX_FAILED_PACKETS = 64
+# Many files declare a frame or two more than they have.
+FRAMES_OF_SLACK = 2
 
 
 class UnusableVideo(Exception):  # noqa: N818 - it is an answer, not a fault
     """A video that cannot be converted; ``str`` of it is the reason, in one line."""
 
 
-class Reader(Protocol):
-    """An open video. Iterating, which is possible once, yields ``(clock, frame)`` in order of time.
-
-    ``clock`` is the presentation time in seconds as the file has it: its origin is anywhere, and a
-    damaged file may have any value. ``frame`` is uint8 [height, width, 3], BGR and upright.
-
-    Attributes:
-        num_frames: float. Frames that the file declares; 0 or less where it does not.
-        rate: float. Frames per second that it declares; 0 or less where it does not.
-        codec: str. Name of the codec.
-    """
-
-    num_frames: float
-    rate: float
-    codec: str
-
-    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]: ...
-
-    def close(self) -> None: ...
-
-
-def open_video(path: str) -> Reader:
-    """Opens a video with the first decoder that gives a frame of it. Close the reader after use.
+def open_video(path: str) -> "Reader":
+    """Opens a video. Close the reader after use.
 
     Args:
         path: str. An absolute path.
@@ -53,74 +31,63 @@ def open_video(path: str) -> Reader:
         `Reader`, with one frame at least.
 
     Raises:
-        UnusableVideo: if no decoder gives a frame.
-        ImportError: if OpenCV cannot be loaded.
+        UnusableVideo: if no frame decodes.
+        ImportError: if PyAV cannot be loaded.
     """
-    cv2 = load_opencv()
+    av = load_av()
     reason = file_check.why_not_video(path)
     if reason:
         raise UnusableVideo(reason)
-    codec = None
-    capture = _open_capture(cv2, path)
-    if capture.isOpened():
-        reader = OpenCVReader(cv2, capture)
-        if not reader.empty:
-            return reader
-        codec = reader.codec
-        reader.close()
-    av = load_av()
-    reader = _open_with_av(av, path) if av is not None else None
-    if reader is not None:
-        return reader
-    if codec is None:
-        raise UnusableVideo(file_check.why_not_opened(path, has_av=av is not None))
-    raise UnusableVideo(file_check.why_no_frame(codec, has_av=av is not None))
+    try:
+        # Names and comments of a file may be in any encoding.
+        container = av.open(path, metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        damaged = "cannot be opened: damaged, or of a kind that FFmpeg does not know"
+        raise UnusableVideo(file_check.why_no_frame(path, damaged)) from error
+    try:
+        reader = Reader(av, container, _video_stream(path, container))
+        if reader.empty:
+            raise UnusableVideo(file_check.why_no_frame(path, reader.why_empty()))
+    except BaseException:
+        container.close()
+        raise
+    return reader
 
 
-class OpenCVReader:
-    """A `Reader` of an opened ``cv2.VideoCapture``.
+def _video_stream(path: str, container):
+    """The stream that a player would show.
 
-    Attributes:
-        empty: bool. Whether no frame decodes.
+    Raises:
+        UnusableVideo: if there is none, or no decoder for it.
     """
-
-    def __init__(self, cv2: ModuleType, capture):
-        self._cv2 = cv2
-        self._capture = capture
-        self.num_frames = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.rate = capture.get(cv2.CAP_PROP_FPS)
-        code = (int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF).to_bytes(4, "little")
-        text = code.decode("ascii", "replace")
-        self.codec = text.strip() if text.isprintable() else "0x" + code[::-1].hex()
-        self._first = self._read()
-        self.empty = self._first is None
-        if self._first is not None and hasattr(cv2, "CAP_PROP_PTS"):
-            # Matroska declares the time of the end and no number of frames, which OpenCV derives
-            # from it: in a stream that starts late, what lies before the start was never there.
-            # This property counts from 0, in frames; the clock counts from the stream's start.
-            before = capture.get(cv2.CAP_PROP_PTS) - self._first[0] * self.rate
-            if 0 < before < self.num_frames:
-                self.num_frames -= before
-
-    def _read(self) -> tuple[float, np.ndarray] | None:
-        decoded, frame = self._capture.read()
-        # This property holds the time of the frame just read, and only after a read.
-        return (self._capture.get(self._cv2.CAP_PROP_POS_MSEC) / 1000, frame) if decoded else None
-
-    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
-        timed, self._first = self._first, None
-        while timed is not None:
-            yield timed
-            timed = self._read()
-
-    def close(self) -> None:
-        self._capture.release()
+    pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
+    if not pictures:
+        kinds = {stream.type for stream in container.streams} or {"nothing"}
+        reason = f"no video stream ({' and '.join(sorted(kinds))} only)"
+        raise UnusableVideo(file_check.why_no_frame(path, reason))
+    best = container.streams.best("video")
+    stream = pictures[0] if best is None or _is_cover(best) else best
+    if stream.codec_context is None:
+        raise UnusableVideo(file_check.why_no_frame(path, "no decoder for its codec in this PyAV"))
+    return stream
 
 
-class PyAVReader:
-    """A `Reader` of a video stream of an opened PyAV container.
+def _is_cover(stream) -> bool:
+    return bool(stream.disposition & stream.disposition.attached_pic)
+
+
+class Reader:
+    """An open video. Iterating, which is possible once, yields ``(clock, frame)`` in order of time.
+
+    ``clock`` is the presentation time in seconds as the file has it: its origin is anywhere, and a
+    damaged file may have any value. ``frame`` is uint8 [height, width, 3], BGR, and what a player
+    shows. Close it after use.
 
     Attributes:
+        rate: float. Frames per second that it declares; 0 where it does not.
+        seconds: float. Duration that it declares; 0 where it does not.
+        codec: str. Name of the codec.
+        num_damaged: int. Packets and frames so far that were damaged.
         empty: bool. Whether no frame decodes.
     """
 
@@ -128,96 +95,125 @@ class PyAVReader:
         self._av = av
         self._container = container
         self._stream = stream
+        # PyAV has times made up where there are none, which are wrong in many AVI files.
+        container.flags &= ~av.container.core.Flags.gen_pts.value
         # The conversion runs one process per CPU: more threads would only get in the way.
-        self._stream.codec_context.thread_count = 1
-        self._reformatter = av.video.reformatter.VideoReformatter()
-        self.rate = float(self._stream.guessed_rate or 0)
-        self.num_frames = float(self._stream.frames or self._seconds() * self.rate)
-        self.codec = self._stream.codec_context.codec.canonical_name
-        self._frames = self._decode()
+        stream.codec_context.thread_count = 1
+        self.codec = stream.codec_context.codec.canonical_name
+        self.rate = float(stream.guessed_rate or 0)
+        self.seconds = self._declared_seconds()
+        self.num_damaged = 0
+        self._num_packets = self._num_discarded = 0
+        self._end = 0.0  # of the last packet, by the file's clock
+        self._frames = self._pictures()
         first = next(self._frames, None)
         self.empty = first is None
         if first is not None:
             self._frames = itertools.chain([first], self._frames)
 
-    def _seconds(self) -> float:
-        """Declared duration; 0 where there is none."""
-        if self._stream.duration:
-            return float(self._stream.duration * self._stream.time_base)
-        before = float((self._stream.start_time or 0) * self._stream.time_base)
-        return max(0.0, (self._container.duration or 0) / self._av.time_base - before)
+    def _declared_seconds(self) -> float:
+        stream = self._stream
+        if stream.frames and self.rate:
+            return stream.frames / self.rate  # a duration may be estimated from the file's size
+        if stream.duration:
+            end = float(stream.duration * stream.time_base)
+        else:
+            end = (self._container.duration or 0) / self._av.time_base
+        # Where frames are not counted, the duration of a stream that starts late is its end.
+        return max(0.0, end - float((stream.start_time or 0) * stream.time_base))
+
+    def why_empty(self) -> str:
+        """The reason why no frame decodes, after the file has been read."""
+        if self._num_packets:
+            return f"no frame decodes (codec {self.codec}): damaged, or encrypted"
+        return (
+            f"no frame decodes (codec {self.codec}): the file holds none, or its index is damaged"
+        )
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         return self._frames
 
-    def _decode(self) -> Iterator[tuple[float, np.ndarray]]:
-        failed = 0
-        packets = self._container.demux(self._stream)
-        while failed < _MAX_FAILED_PACKETS:
+    def _pictures(self) -> Iterator[tuple[float, np.ndarray]]:
+        shown = display.Display(self._av, self._stream)
+        try:
+            for frame in self._decoded():
+                self.num_damaged += frame.is_corrupt
+                if frame.pts is None:
+                    frame.pts = frame.dts  # AVI has no other times
+                for picture in shown.show(frame):
+                    yield _clock(picture), picture.to_ndarray()
+            for picture in shown.end():
+                yield _clock(picture), picture.to_ndarray()
+        except self._av.error.FFmpegError as error:
+            problem = " ".join(str(error).split())
+            raise UnusableVideo(f"FFmpeg cannot show a frame: {problem}") from error
+
+    def _decoded(self) -> Iterator:
+        """All frames that decode; a damaged packet costs its own."""
+        for packet in self._packets():
             try:
-                packet = next(packets)
-                frames = packet.decode()
-            except StopIteration:
-                return
+                yield from self._stream.codec_context.decode(packet)
             except self._av.error.FFmpegError:
-                failed += 1  # one damaged packet: what follows may decode
-                continue
-            failed = 0 if frames else failed
-            for frame in frames:
-                yield self._clock(frame), self._upright(frame)
+                self.num_damaged += 1
 
-    def _clock(self, frame) -> float:
-        ticks = frame.dts if frame.pts is None else frame.pts
-        return float(ticks * frame.time_base) if ticks is not None else 0.0
+    def _packets(self) -> Iterator:
+        """The stream's packets, and None at the end, for what the decoder still holds."""
+        try:
+            # Packets of all streams tell how far the file goes.
+            for packet in self._container.demux():
+                if packet.pts is not None:
+                    end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                    self._end = max(self._end, float(end))
+                if packet.stream_index == self._stream.index and not _is_end(packet):
+                    if packet.has_sidedata("encryption_info"):
+                        # It may decode all the same, to noise.
+                        raise UnusableVideo(file_check.ENCRYPTED)
+                    self._num_packets += 1
+                    self._num_discarded += packet.is_discard
+                    self.num_damaged += packet.is_corrupt
+                    yield packet
+        except self._av.error.FFmpegError:
+            self.num_damaged += 1
+        yield None
 
-    def _upright(self, frame) -> np.ndarray:
-        picture = self._reformatter.reformat(frame, format="bgr24", threads=1).to_ndarray()
-        quarter_turns = round(frame.rotation / 90) % 4  # counterclockwise, for both
-        return np.ascontiguousarray(np.rot90(picture, quarter_turns))
+    @property
+    def num_frames(self) -> int:
+        """Frames that the file declares, without those outside an edit; 0 where it tells none."""
+        return max(0, self._stream.frames - self._num_discarded)
+
+    @property
+    def reached_end(self) -> bool:
+        """Whether what was read so far is undamaged and goes on to the end that is declared."""
+        declared = (self._container.duration or 0) / self._av.time_base
+        return not self.num_damaged and self._end + FRAMES_OF_SLACK / (self.rate or 25) >= declared
 
     def close(self) -> None:
         self._container.close()
 
 
-def _open_with_av(av: ModuleType, path: str) -> PyAVReader | None:
-    """A reader that has a frame; None if PyAV finds none either."""
-    try:
-        # Names and comments of a file may be in any encoding.
-        container = av.open(path, metadata_errors="replace")
-    except (av.error.FFmpegError, ValueError):
-        return None
-    try:
-        stream = container.streams.best("video")
-        usable = stream is not None and stream.codec_context is not None
-        reader = PyAVReader(av, container, stream) if usable else None
-    except BaseException:
-        container.close()
-        raise
-    if reader is None or reader.empty:
-        container.close()
-        return None
-    return reader
+def _is_end(packet) -> bool:
+    """Whether it is one of the packets that PyAV puts at the end, whatever their stream."""
+    return packet.dts is None and packet.size == 0
 
 
-def _open_capture(cv2: ModuleType, path: str):
-    options = []
-    if hasattr(cv2, "CAP_PROP_N_THREADS"):
-        # The conversion runs one process per CPU: more decoder threads would only get in the way.
-        options = [cv2.CAP_PROP_N_THREADS, 1]
-    # FFmpeg by name: OpenCV's other readers take the digits of a file name for a picture series.
-    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG, options)
-    if capture.isOpened():
-        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    return capture
+def _clock(picture) -> float:
+    return 0.0 if picture.pts is None else float(picture.pts * picture.time_base)
 
 
-def load_av() -> ModuleType | None:
-    """The module ``av``; None where the extra ``[av]`` is not installed."""
+def load_av() -> ModuleType:
+    """The module ``av``.
+
+    Raises:
+        ImportError: if it cannot be loaded; the one-line message tells the remedy.
+    """
     try:
         import av
-        import av.video.reformatter
-    except (ImportError, OSError):
-        return None
+    except (ImportError, OSError) as error:
+        problem = " ".join(str(error).split())
+        raise ImportError(
+            f"PyAV, which decodes videos, cannot be loaded ({problem}). Install it: "
+            '`pip install "av>=17.1,<19"`.'
+        ) from error
     return av
 
 

@@ -6,8 +6,6 @@ frames of the video. A video shorter than that is looped.
 
 import tensorflow as tf
 
-FRAME_ORDERS = ("sequential", "shuffled")
-
 
 def _last_start(length: tf.Tensor, num_frames: int, frame_stride: int) -> tf.Tensor:
     span = (num_frames - 1) * frame_stride + 1

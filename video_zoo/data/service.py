@@ -4,15 +4,14 @@ One dispatcher knows the workers; each worker makes clips of the shards that it 
 shard is given to one worker only. All of them must see the shards under the same path.
 """
 
-import re
 import socket
 import threading
 
 import tensorflow as tf
 
 from . import filesystems, records
+from .service_config import ServiceConfig, check_address
 
-_ADDRESS = re.compile(r"grpc://(?P<host>[^/\s:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d+)")
 _SECONDS_TO_CONNECT = 10
 
 
@@ -31,21 +30,15 @@ def check(data_service: str | None, skipped: records.SkippedRecords | None) -> N
             f"of bad records. Received: on_bad_record='skip' with data_service={data_service!r}. "
             "Find the records with tools/inspect_dataset.py."
         )
-    check_address("data_service", data_service)
+    _check_running("data_service", data_service)
 
 
-def check_address(argument: str, address: str | None) -> None:
-    """As :func:`check`, of the address alone."""
-    match = _ADDRESS.fullmatch(address or "")
-    if not match:
-        raise ValueError(
-            f"`{argument}` must be the address of a dispatcher, grpc://HOST:PORT. Received: "
-            f"{argument}={address!r}. Start one with tools/data_service.py."
-        )
+def _check_running(argument: str, address: str | None) -> None:
+    match = check_address(argument, address)
     try:
         host = match["host"].strip("[]")
         socket.create_connection((host, int(match["port"])), _SECONDS_TO_CONNECT).close()
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise ConnectionError(
             f"`{argument}` must be the address of a running dispatcher. Received: "
             f"{argument}={address!r} ({error}). Start one with tools/data_service.py."
@@ -63,29 +56,21 @@ def distribute(dataset: tf.data.Dataset, data_service: str) -> tf.data.Dataset:
     )
 
 
-def check_trust(trusted_network: bool) -> None:
-    """Refuses to serve unless the user has said that everyone on the network may be trusted.
-
-    TensorFlow's service binds to every interface of the machine, and offers no other choice.
-
-    Raises:
-        ValueError: it has not been said.
-    """
-    if not trusted_network:
-        raise ValueError(
-            "`trusted_network` must be True to serve: TensorFlow's service listens on all "
-            "interfaces of this machine, without passwords, and whoever reaches its port can make "
-            "it read and write files. Received: trusted_network=False. Where a firewall or a "
-            "private network keeps others out, pass --trusted_network."
-        )
-
-
 def _wait(server: object) -> None:
     """Until a signal comes; the server's own `join` would not see Ctrl-C."""
     try:
         threading.Event().wait()
     finally:
         server._stop()
+
+
+def serve(config: ServiceConfig) -> None:
+    """Runs the process that ``config`` describes, until it is ended."""
+    trusted = config.trusted_network
+    if config.role == "dispatcher":
+        serve_dispatcher(config.port, config.work_dir, trusted_network=trusted)
+    else:
+        serve_worker(config.dispatcher, config.port, config.address, trusted_network=trusted)
 
 
 def serve_dispatcher(
@@ -97,12 +82,12 @@ def serve_dispatcher(
         port: to listen on; 0 chooses a free one, which is printed.
         work_dir: folder for its journal, local or remote, with which a dispatcher that is started
             again goes on where the one before was. Defaults to None: it starts anew.
-        trusted_network: must be True; see :func:`check_trust`.
+        trusted_network: must be True: whoever reaches the port may do what the process may.
 
     Raises:
         ValueError: an argument is wrong.
     """
-    check_trust(trusted_network)
+    ServiceConfig("dispatcher", port, work_dir, trusted_network=trusted_network)
     if work_dir is not None:
         filesystems.check(work_dir, "work_dir")
     config = tf.data.experimental.service.DispatcherConfig(
@@ -123,14 +108,14 @@ def serve_worker(
         port: to listen on; 0 chooses a free one.
         address: ``HOST:PORT`` at which trainers reach this worker. Defaults to
             ``localhost:PORT``, which fits one machine only.
-        trusted_network: must be True; see :func:`check_trust`.
+        trusted_network: must be True: whoever reaches the port may do what the process may.
 
     Raises:
         ValueError: an argument is wrong.
         ConnectionError: no dispatcher listens there.
     """
-    check_trust(trusted_network)
-    check_address("dispatcher", dispatcher)
+    ServiceConfig("worker", port, None, dispatcher, address, trusted_network)
+    _check_running("dispatcher", dispatcher)
     config = tf.data.experimental.service.WorkerConfig(
         dispatcher_address=dispatcher.removeprefix("grpc://"), port=port, worker_address=address
     )

@@ -34,6 +34,7 @@ class ShardRecord:
         num_frames, bytes: int.
         classes: dict. Class name -> examples; `""` stands for clips without a label.
         skipped: list of `(file, reason)`.
+        notes: list of `(file, note)`: what is missing of clips that went into it.
     """
 
     split: str
@@ -44,6 +45,7 @@ class ShardRecord:
     bytes: int = 0
     classes: dict[str, int] = dataclasses.field(default_factory=dict)
     skipped: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    notes: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
     @property
     def num_examples(self) -> int:
@@ -114,6 +116,8 @@ class ShardJob:
             record.skipped.append((name, outcome))
             return
         file.write(encode_labelled(clip, outcome, name, self.labels))
+        if outcome.note:
+            record.notes.append((name, outcome.note))
         record.num_frames += len(outcome.frames)
         record.classes[clip.label] = record.classes.get(clip.label, 0) + 1
 
@@ -160,7 +164,8 @@ def _load_record(output_dir: str, name: str, plan: str) -> ShardRecord | None:
     """The shard's record; None if the shard is not finished."""
     try:
         fields = json.loads(read_text(_record_path(output_dir, name)))
-        fields["skipped"] = [(file, reason) for file, reason in fields["skipped"]]
+        for name_of_list in ("skipped", "notes"):
+            fields[name_of_list] = [(file, text) for file, text in fields[name_of_list]]
         record = ShardRecord(**fields)
         size = tf.io.gfile.stat(os.path.join(output_dir, name)).length
     except (tf.errors.NotFoundError, ValueError, TypeError, KeyError):

@@ -40,17 +40,18 @@ class Split:
         return sum(self.sizes)
 
     @classmethod
-    def open(cls, data_dir: str | os.PathLike, split: str) -> "Split":
+    def open(cls, data_dir: str | os.PathLike, split: str, argument: str = "split") -> "Split":
         """Finds the shards of ``split``, all of them, and how many examples each must hold.
 
         Without a manifest (shards from elsewhere) they are counted, which reads them once.
+        ``argument`` is what the split was given as, for the messages.
 
         Raises:
             FileNotFoundError: the folder, or a shard of it, is missing.
             ValueError: the folder's file system cannot be read here, or the folder does not hold
                 one whole set of shards.
         """
-        shards = tfrecord.list_shards(data_dir, split)
+        shards = tfrecord.list_shards(data_dir, split, argument)
         manifest = manifests.load_manifest(data_dir)
         class_names = manifests.load_label_map(data_dir)
         counts = num_bytes = None
@@ -63,7 +64,7 @@ class Split:
                 counts = tuple(classes.get(name, 0) for name in class_names)
         if sum(sizes) == 0:
             raise ValueError(
-                f"`split` must have examples. Received: split={split!r} of "
+                f"`{argument}` must have examples. Received: {argument}={split!r} of "
                 f"data_dir={os.fspath(data_dir)!r}, whose shards are all empty."
             )
         channels = flow.channels(flow.RGB if manifest is None else manifest.modality)
@@ -113,7 +114,7 @@ def _count_records(shard: str) -> int:
 
 @functools.cache
 def _count_labels(shard: str, class_names: tuple[str, ...]) -> np.ndarray:
-    labels = tf.data.TFRecordDataset(shard).ignore_errors()
-    labels = labels.map(lambda record: tfrecord.parse_label(record, class_names))
+    labels = tf.data.TFRecordDataset(shard)
+    labels = labels.map(lambda record: tfrecord.parse_label(record, class_names)).ignore_errors()
     counts = collections.Counter(int(label) for label in labels)
     return np.array([counts[index] for index in range(len(class_names))])

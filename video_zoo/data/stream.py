@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from . import balance, records
+from . import bad_records, balance, records
 from .source import Split
 
 # Encoded examples, not decoded frames, wait in the shuffle buffer: this bounds its memory.
@@ -65,12 +65,15 @@ def worker_share(
     return elements.filter(lambda position, _element: position % batch_size // share == index)
 
 
-def reader(source: Split, skipped: records.SkippedRecords | None) -> Callable:
+def reader(
+    source: Split, skipped: records.SkippedRecords | None, unlabelled: bool = False
+) -> Callable:
     """A function (shard, size) -> its records."""
     if skipped is None:
         return lambda shard, size: records.read_shard(shard, tf.cast(size, tf.int64))
-    verify = records.verifier(source.class_names)
-    return lambda shard, size: skipped.read_shard(shard, tf.cast(size, tf.int64), verify)
+    return lambda shard, size: skipped.read_shard(
+        shard, tf.cast(size, tf.int64), source.class_names, unlabelled
+    )
 
 
 def _shuffled_records(
@@ -149,10 +152,10 @@ class TrainingStream:
 
 def _too_few(source: Split) -> tf.data.Dataset:
     """Where an epoch gets here, more than half of its records are bad."""
-    message = ["more than half of the records cannot be used, beginning with shard"]
+    words = "more than half of the records cannot be used, beginning with shard"
 
     def fail(shard: tf.Tensor):
-        with tf.control_dependencies([tf.debugging.Assert(False, [*message, shard])]):
+        with tf.control_dependencies([bad_records.check(False, words, shard)]):
             return tf.identity(shard), tf.constant(0, tf.int64), tf.constant("")
 
     return tf.data.Dataset.from_tensors(source.shards[0]).map(fail)

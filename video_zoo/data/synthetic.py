@@ -11,7 +11,7 @@ import pathlib
 import numpy as np
 import tqdm
 
-from . import readers
+from . import readers, whole_files
 
 CLASSES = ("down", "growing", "left", "right", "up")
 # (horizontal, vertical) of the drift, in the picture's axes: y points down.
@@ -69,18 +69,15 @@ def write_video(path: str | os.PathLike, frames: np.ndarray, fps: float) -> None
     """
     cv2 = readers.load_opencv()
     path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
     height, width = frames.shape[1:3]
-    writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*"mp4v"), fps, (width, height))
-    if not writer.isOpened():
-        raise OSError(f"OpenCV cannot write a video to {path}: is the folder writable?")
-    try:
+    codec = cv2.VideoWriter_fourcc(*"mp4v")
+    with whole_files.atomic_write(path, path.suffix) as temporary:
+        writer = cv2.VideoWriter(temporary, codec, fps, (width, height))
+        if not writer.isOpened():
+            raise OSError(f"OpenCV cannot write a video to {path}: is the folder writable?")
         for frame in frames:
             writer.write(np.ascontiguousarray(frame[..., ::-1]))  # OpenCV expects BGR
         writer.release()
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_motion_videos(

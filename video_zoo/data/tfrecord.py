@@ -125,7 +125,8 @@ def parse_example(
         dict of tensors: `"frames"` (string `[num_frames]`, encoded JPEGs) and the scalars `"label"`
         (int64, -1 for an example without a label), `"filename"` (string, `""` when absent),
         `"height"` and `"width"` (int64, pixels, 0 when absent) and `"frame_rate"` (float32, frames
-        per second, 0 when absent).
+        per second, 0 when absent); and `"texts"` (string `[2]`, its class name under either key,
+        `""` when absent).
 
     Raises:
         tf.errors.InvalidArgumentError: when run, if the example is not a ``SequenceExample`` or
@@ -133,18 +134,13 @@ def parse_example(
     """
     context, feature_lists = tf.io.parse_single_sequence_example(
         serialized,
-        context_features={
-            **_LABEL_FEATURES,
-            FILENAME: tf.io.FixedLenFeature([], tf.string, default_value=""),
-            HEIGHT: tf.io.FixedLenFeature([], tf.int64, default_value=0),
-            WIDTH: tf.io.FixedLenFeature([], tf.int64, default_value=0),
-            FRAME_RATE: tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
-        },
+        context_features=CONTEXT_FEATURES,
         sequence_features={ENCODED: tf.io.FixedLenSequenceFeature([], tf.string)},
     )
     return {
         "frames": feature_lists[ENCODED],
         "label": _label(context, class_names),
+        "texts": tf.stack([context[LABEL_TEXT], context[LABEL_STRING]]),
         "filename": context[FILENAME],
         "height": context[HEIGHT],
         "width": context[WIDTH],
@@ -162,6 +158,14 @@ _LABEL_FEATURES = {
     LABEL_INDEX: tf.io.FixedLenFeature([], tf.int64, default_value=UNLABELLED),
     LABEL_TEXT: tf.io.FixedLenFeature([], tf.string, default_value=""),
     LABEL_STRING: tf.io.FixedLenFeature([], tf.string, default_value=""),
+}
+# All of the context that is read.
+CONTEXT_FEATURES = {
+    **_LABEL_FEATURES,
+    FILENAME: tf.io.FixedLenFeature([], tf.string, default_value=""),
+    HEIGHT: tf.io.FixedLenFeature([], tf.int64, default_value=0),
+    WIDTH: tf.io.FixedLenFeature([], tf.int64, default_value=0),
+    FRAME_RATE: tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
 }
 
 
@@ -191,13 +195,14 @@ def is_shard_name(name: str) -> bool:
     return _SHARD_NAME.fullmatch(name) is not None
 
 
-def list_shards(data_dir: str | os.PathLike, split: str) -> list[str]:
+def list_shards(data_dir: str | os.PathLike, split: str, argument: str = "split") -> list[str]:
     """Lists the shards of one split, and checks that none is missing.
 
     Args:
         data_dir: str. Folder of shards, local or on any file system that TensorFlow reads. Their
             names may end in `.tfrecord` or not. A web server must have the manifest too.
         split: str. Such as `"train"` or `"val"`.
+        argument: str. What the split was given as, for the messages. Defaults to `"split"`.
 
     Returns:
         list of str: the shards' paths (absolute when local), sorted by index.
@@ -220,9 +225,9 @@ def list_shards(data_dir: str | os.PathLike, split: str) -> list[str]:
             found[int(match["count"])].setdefault(int(match["index"]), []).append(name)
     if not found:
         wanted = "`data_dir` must hold shards named like 'train-00000-of-00008.tfrecord'"
-        wanted = f"`split` must be one of {sorted(splits)}" if splits else wanted
+        wanted = f"`{argument}` must be one of {sorted(splits)}" if splits else wanted
         raise ValueError(
-            f"{wanted}. Received: data_dir={data_dir!r}, split={split!r}. "
+            f"{wanted}. Received: data_dir={data_dir!r}, {argument}={split!r}. "
             "Choose another, or convert videos with tools/make_tfrecords.py."
         )
     return [os.path.join(data_dir, name) for name in _complete_set(found, data_dir, split)]

@@ -5,12 +5,35 @@ import tensorflow as tf
 # I3D stores videos with a short side of 256 pixels and crops 224 (Carreira & Zisserman 2017): the
 # crop takes this share of the short side, whatever sizes are stored and wanted.
 CROP_FRACTION = 224 / 256
+JPEG_BEGINS, JPEG_ENDS = b"\xff\xd8\xff", b"\xff\xd9"
+# TensorFlow decodes no picture of 2**29 bytes and more.
+MAX_PIXELS = 2**29 // 3
 
 
 def frame_size(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Height and width (int32 scalars, pixels) of an encoded JPEG."""
     shape = tf.io.extract_jpeg_shape(encoded)
     return shape[0], shape[1]
+
+
+def looks_whole(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether bytes (string scalar) begin and end as a JPEG does (bool scalar); never fails."""
+    end = tf.maximum(tf.strings.length(encoded) - len(JPEG_ENDS), 0)
+    begins = tf.strings.substr(encoded, 0, len(JPEG_BEGINS)) == JPEG_BEGINS
+    return tf.logical_and(begins, tf.strings.substr(encoded, end, len(JPEG_ENDS)) == JPEG_ENDS)
+
+
+def decoded_size(encoded: tf.Tensor) -> tf.Tensor:
+    """Height and width (int32 [2], pixels) of a JPEG; fails, when run, if it does not decode.
+
+    All of its data are read, and a picture of an eighth of the size is made of them.
+    """
+    size = tf.io.extract_jpeg_shape(encoded)[:2]
+    room = tf.reduce_prod(tf.cast(size, tf.int64)) <= MAX_PIXELS
+    with tf.control_dependencies([tf.debugging.Assert(room, ["too large"])]):
+        small = tf.io.decode_jpeg(encoded, channels=3, ratio=8)
+    with tf.control_dependencies([small]):
+        return tf.identity(size)
 
 
 def _crop_side(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:

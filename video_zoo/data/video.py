@@ -10,14 +10,19 @@ import math
 import os
 from collections.abc import Iterator
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
+from video_zoo import errors
 from video_zoo.data import flow, readers
 from video_zoo.data.readers import UnusableVideo
 from video_zoo.data.resampling import TIME_SLACK, TimedFrames, on_display
 
 _JPEG_MAX_SIDE = 65500
+# An example is one message of protobuf, which ends at 2 GiB. The rest is for all but the frames.
+_MAX_BYTES = 2**31 - 2**20
+_BYTES_AROUND_FRAME = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +38,8 @@ class EncodingConfig:
         min_frames: int. A video that gives fewer frames is unusable. Defaults to 1.
         min_fraction: float. A video of which less than this part of the declared (or asked for)
             duration decodes is unusable. From 0 to 1. Defaults to 0.5.
+        max_clip_seconds: float. A longer clip ends after so many seconds. Defaults to None: all
+            of it, up to the 2 GB that one example can hold.
         modality: str. `"rgb"`, or the optical flow from each frame to the next, as
             :mod:`video_zoo.data.flow` tells: `"flow_dis"`, or `"flow_tvl1"`, which takes some
             sixty times as long. Defaults to `"rgb"`.
@@ -47,24 +54,12 @@ class EncodingConfig:
     jpeg_quality: int = 95
     min_frames: int = 1
     min_fraction: float = 0.5
+    max_clip_seconds: float | None = None
     modality: str = flow.RGB
     flow_bound: float = 20.0
 
     def __post_init__(self):
-        fps_fits = self.fps is None or 0 < self.fps <= 1000
-        for name, allowed, fits in (
-            ("fps", "above 0 and at most 1000, or None to keep every frame", fps_fits),
-            ("short_side", "from 1 to 8192 pixels", 1 <= self.short_side <= 8192),
-            ("jpeg_quality", "from 1 to 100", 1 <= self.jpeg_quality <= 100),
-            ("min_frames", "1 or more", self.min_frames >= 1),
-            ("min_fraction", "from 0 to 1", 0 <= self.min_fraction <= 1),
-            ("modality", f"one of {', '.join(flow.MODALITIES)}", self.modality in flow.MODALITIES),
-            ("flow_bound", "above 0 pixels", 0 < self.flow_bound < math.inf),
-        ):
-            if not fits:
-                raise ValueError(
-                    f"`{name}` must be {allowed}. Received: {name}={getattr(self, name)}."
-                )
+        errors.check_settings(self, modality=flow.MODALITIES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +74,7 @@ class EncodedClip:
         frame_rate: float. Frames per second.
         start_us: int. Time of the first frame, in microseconds.
         end_us: int. Time at which the last frame ends, in microseconds.
+        note: str. What is missing of the clip; "" where it is whole.
     """
 
     frames: list[bytes]
@@ -88,10 +84,11 @@ class EncodedClip:
     frame_rate: float
     start_us: int
     end_us: int
+    note: str = ""
 
 
 def decoder_versions(modality: str = flow.RGB) -> dict[str, str]:
-    """Versions of what decodes videos here, as `{"opencv": ...}` and, if installed, `"av"`.
+    """Versions of what decodes videos here and resizes them, as `{"opencv": ..., "av": ...}`.
 
     Args:
         modality: str. One of `flow.MODALITIES`. Defaults to `"rgb"`.
@@ -100,12 +97,12 @@ def decoder_versions(modality: str = flow.RGB) -> dict[str, str]:
         dict of package to version.
 
     Raises:
-        ImportError: if OpenCV cannot be loaded, or lacks the flow `modality`.
+        ImportError: if OpenCV or PyAV cannot be loaded, or OpenCV lacks the flow `modality`.
     """
     cv2, av = readers.load_opencv(), readers.load_av()
     if modality != flow.RGB:
         flow.estimator(cv2, modality)
-    return {"opencv": cv2.__version__} | ({"av": av.__version__} if av is not None else {})
+    return {"opencv": cv2.__version__, "av": av.__version__}
 
 
 def use_one_thread() -> None:
@@ -124,7 +121,8 @@ def encode_clip(
     The result's frame `k` is the one on display at time `start + k / fps`: the last whose
     presentation time is not later. Times count from the video's first frame, and the last frame
     stays on display for one frame interval. The video is decoded in order and never sought in,
-    because seeking is not exact. Frames are upright: rotation metadata is applied.
+    because seeking is not exact. Frames are what a player shows: upright, deinterlaced, of square
+    pixels, and tone mapped where they are HDR.
 
     Args:
         path: str. The video file.
@@ -137,7 +135,7 @@ def encode_clip(
 
     Raises:
         UnusableVideo: if the file is not a video that can be used; its text is the reason.
-        ImportError: if OpenCV cannot be loaded.
+        ImportError: if OpenCV or PyAV cannot be loaded.
         ValueError: if `start` or `end` is out of range.
     """
     config = EncodingConfig() if config is None else config
@@ -148,11 +146,12 @@ def encode_clip(
             f"Received: start={start}, end={end}."
         )
     cv2 = readers.load_opencv()
+    span = _Span.of(config, start, end)
     try:
         with contextlib.closing(readers.open_video(path)) as reader:
             video = TimedFrames(reader, reader.rate)
-            jpegs, times, size = _encode_frames(cv2, video, config, start or 0.0, end)
-            _check_complete(reader, video, config, start, end)
+            jpegs, times, size = _encode_frames(cv2, video, config, span)
+            note = _what_is_missing(reader, video, config, span)
     except cv2.error as error:
         raise UnusableVideo(f"OpenCV failed: {' '.join(str(error).split())}") from error
     if config.modality != flow.RGB and not jpegs:
@@ -170,24 +169,55 @@ def encode_clip(
         frame_rate=rate,
         start_us=round(1e6 * times[0]),
         end_us=round(1e6 * (times[-1] + 1 / rate)),
+        note=note,
     )
 
 
+class _Span(NamedTuple):
+    """Which part of a video a clip is, in seconds from the first frame.
+
+    Attributes:
+        start: float.
+        asked: float. Where it should end; None is the video's end.
+        end: float. Where it ends at the latest; `max_clip_seconds` may ask for less. None as above.
+    """
+
+    start: float
+    asked: float | None
+    end: float | None
+
+    @classmethod
+    def of(cls, config: EncodingConfig, start: float | None, end: float | None) -> "_Span":
+        start = start or 0.0
+        if config.max_clip_seconds is None:
+            return cls(start, end, end)
+        latest = start + config.max_clip_seconds
+        return cls(start, end, latest if end is None else min(latest, end))
+
+
 def _encode_frames(
-    cv2: ModuleType, video: TimedFrames, config: EncodingConfig, start: float, end: float | None
+    cv2: ModuleType, video: TimedFrames, config: EncodingConfig, span: _Span
 ) -> tuple[list[bytes], list[float], tuple[int, int]]:
     """Gives the JPEGs, their times in seconds and their (width, height)."""
-    frames = _at_one_size(cv2, on_display(video, config.fps, start, end), config.short_side)
+    shown = on_display(video, config.fps, span.start, span.end)
+    frames = _at_one_size(cv2, shown, config.short_side)
     options = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
     if config.modality != flow.RGB:
         frames = flow.flow_pictures(cv2, frames, config.modality, config.flow_bound)
         # The two displacements must not be blurred, as colours may be.
         options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    jpegs, times, size, previous = [], [], (0, 0), None
+    jpegs, times, size, previous, room = [], [], (0, 0), None, _MAX_BYTES
     for seconds, frame in frames:
         if frame is not previous:
             jpeg = _to_jpeg(cv2, frame, options)
             size, previous = frame.shape[1::-1], frame
+        room -= len(jpeg) + _BYTES_AROUND_FRAME
+        if room < 0:
+            raise UnusableVideo(
+                f"too long: its frames fill the 2 GB that an example can hold in {seconds:.0f} s. "
+                "Set `max_clip_seconds`, a lower `fps` or `short_side`, or list parts of it by "
+                "start and end"
+            )
         jpegs.append(jpeg)
         times.append(seconds)
     return jpegs, times, size
@@ -235,28 +265,51 @@ def _to_jpeg(cv2: ModuleType, frame: np.ndarray, options: list[int]) -> bytes:
     return jpeg.tobytes()
 
 
-def _check_complete(
-    reader: readers.Reader,
-    video: TimedFrames,
-    config: EncodingConfig,
-    start: float | None,
-    end: float | None,
-) -> None:
-    """Raises `UnusableVideo` if too little of the video, or of the part asked for, decoded."""
-    start = start or 0.0
-    if start >= video.end:
+def _what_is_missing(
+    reader: readers.Reader, video: TimedFrames, config: EncodingConfig, span: _Span
+) -> str:
+    """Tells what is missing of the clip; "" if it is whole.
+
+    Raises:
+        UnusableVideo: if too little of the video, or of the part asked for, decoded.
+    """
+    if span.start >= video.end:
         raise UnusableVideo(
-            f"the clip starts at {start:g} s, but the video ends at {video.end:.2f} s"
+            f"the clip starts at {span.start:g} s, but the video ends at {video.end:.2f} s"
         )
-    if end is not None:
-        wanted = end - start
-    elif reader.num_frames > 0 and reader.rate > 0:
-        wanted = reader.num_frames / reader.rate - start
-        if video.count >= config.min_fraction * reader.num_frames:
-            return  # only the times or the rate are wrong
+    notes = []
+    if reader.num_damaged:
+        notes.append(f"packets or frames that are damaged: {reader.num_damaged}")
+    if span.end != span.asked and video.end > span.end:
+        notes.append(f"only the first {config.max_clip_seconds:g} s, as `max_clip_seconds` asks")
+        return "; ".join(notes)
+    notes += _shortness(reader, video, config, span)
+    return "; ".join(notes)
+
+
+def _shortness(
+    reader: readers.Reader, video: TimedFrames, config: EncodingConfig, span: _Span
+) -> Iterator[str]:
+    """Tells if the clip ends early. UnusableVideo if it does so by far."""
+    kind = "declared" if span.asked is None else "asked for"
+    wanted = (reader.seconds if span.asked is None else span.asked) - span.start
+    decoded = min(video.end, math.inf if span.asked is None else span.asked) - span.start
+    slack = readers.FRAMES_OF_SLACK
+    if span.asked is not None:
+        is_whole, enough = decoded + slack * video.interval >= wanted, False
+    elif reader.num_frames:
+        # Many files declare a wrong duration: then their frames are counted.
+        is_whole = video.count + slack >= reader.num_frames
+        enough = video.count >= config.min_fraction * reader.num_frames
     else:
-        return  # nothing is declared: what decodes is all there is to know
-    decoded = min(video.end, math.inf if end is None else end) - start
-    if decoded + TIME_SLACK < config.min_fraction * wanted:
-        kind = "asked for" if end is not None else "declared"
+        # The duration may be that of another stream.
+        is_whole = reader.reached_end or decoded + slack * video.interval >= wanted
+        enough = is_whole
+    if not enough and decoded + TIME_SLACK < config.min_fraction * wanted:
         raise UnusableVideo(f"cut short: {decoded:.2f} s of the {wanted:.2f} s {kind} decode")
+    if is_whole:
+        return
+    if kind == "declared" and reader.num_frames:
+        yield f"{video.count} of the {reader.num_frames} frames {kind} decode"
+    else:
+        yield f"{decoded:.2f} s of the {wanted:.2f} s {kind} decode"

@@ -29,6 +29,7 @@ _CLIPS_IN_FLIGHT_PER_WORKER = 4
 # middle of a result, it would leave the parent waiting for the rest.
 _outside_encoding = threading.Lock()
 _SECONDS_TO_SEND = 5.0
+_CRASHED = "the decoder crashed, or the system ended it for want of memory"
 
 
 class Result(NamedTuple):
@@ -56,8 +57,8 @@ def encode_clips(
     Only a bounded number of clips is in flight, whatever their number. When a worker dies (a
     segmentation fault, the kernel's out-of-memory killer, a decoder that takes longer than
     `timeout`), the clips that were in flight are tried again one by one, and the one that kills its
-    worker again gets a reason that begins with "the decoder crashed". Closing the generator ends
-    the workers at once.
+    worker again gets the reason: "the decoder crashed", or "took more than ... s". Closing the
+    generator ends the workers at once.
 
     Args:
         clips: iterable of `Clip`.
@@ -75,27 +76,37 @@ def encode_clips(
     remaining = iter(clips)
     in_flight = workers * _CLIPS_IN_FLIGHT_PER_WORKER
     encode = functools.partial(_encode, encoding=encoding, timeout=timeout)
-    while suspects := (yield from _encode_until_crash(remaining, encode, workers, in_flight)):
+    while crash := (yield from _encode_until_crash(remaining, encode, workers, in_flight)):
         # Any of them may be the culprit: only with nothing else in flight is it known.
-        again = iter(suspects)
-        while culprits := (yield from _encode_until_crash(again, encode, 1, 1)):
-            yield Result(culprits[0], _crashed(timeout), 0.0)
+        again = iter(crash.in_flight)
+        while crash := (yield from _encode_until_crash(again, encode, 1, 1)):
+            (culprit,) = crash.in_flight
+            slow = crash.seconds >= timeout
+            yield Result(culprit, _took_long(timeout) if slow else _CRASHED, 0.0)
+
+
+class _Crash(NamedTuple):
+    """A worker died: the clips then in flight, and the seconds since the oldest was handed out."""
+
+    in_flight: list[Clip]
+    seconds: float
 
 
 def _encode_until_crash(
     remaining: Iterator[Clip], encode: Callable[[Clip], Result], workers: int, max_in_flight: int
-) -> Generator[Result, None, list[Clip]]:
-    """Yields results until a worker dies or no clip remains; returns the clips then in flight."""
+) -> Generator[Result, None, _Crash | None]:
+    """Yields results until a worker dies or no clip remains; returns the crash, if it was one."""
     in_flight: collections.deque = collections.deque()
     with _pool(workers) as pool:
         while True:
             for clip in itertools.islice(remaining, max_in_flight - len(in_flight)):
-                in_flight.append((clip, _submit(pool, encode, clip)))
+                in_flight.append((clip, time.monotonic(), _submit(pool, encode, clip)))
             if not in_flight:
-                return []
-            _, future = in_flight[0]
+                return None
+            _, started, future = in_flight[0]
             if isinstance(future.exception(), BrokenProcessPool):
-                return [clip for clip, _ in in_flight]
+                seconds = time.monotonic() - started
+                return _Crash([clip for clip, _, _ in in_flight], seconds)
             in_flight.popleft()
             yield future.result()
 
@@ -192,11 +203,11 @@ def _encode(clip: Clip, encoding: video.EncodingConfig, timeout: float) -> Resul
         _outside_encoding.acquire()
     seconds = time.monotonic() - started
     # Where the alarm came late, or not at all, the clip is refused all the same.
-    return Result(clip, _crashed(timeout) if seconds > timeout else outcome, seconds)
+    return Result(clip, _took_long(timeout) if seconds > timeout else outcome, seconds)
 
 
-def _crashed(timeout: float) -> str:
-    return f"the decoder crashed, or took more than {timeout:g} s"
+def _took_long(timeout: float) -> str:
+    return f"took more than {timeout:g} s, which `clip_timeout` allows"
 
 
 @contextlib.contextmanager

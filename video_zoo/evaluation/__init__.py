@@ -9,13 +9,19 @@ load_keras_first()
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "evaluate": ["EvaluationConfig", "evaluate"],
+        "config": [
+            "EvaluationConfig",
+            "ExtractionConfig",
+            "PredictionConfig",
+            "TwoStreamConfig",
+        ],
+        "evaluate": ["evaluate"],
         "feature_files": ["VideoFeatures", "read_features"],
-        "features": ["ExtractionConfig", "ExtractionResult", "extract_features"],
+        "features": ["ExtractionResult", "extract_features"],
         "metrics": ["video_metrics"],
         "predict": ["Prediction", "predict"],
         "plots": ["save_confusion_matrix", "save_curves"],
-        "two_stream": ["TwoStreamConfig", "evaluate_two_stream"],
+        "two_stream": ["evaluate_two_stream"],
         "views": ["VideoScores", "score_videos"],
     },
 )

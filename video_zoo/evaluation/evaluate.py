@@ -4,69 +4,19 @@ import csv
 import dataclasses
 import json
 import pathlib
+from collections.abc import Sequence
 
 import tensorflow as tf
 from absl import logging
 
 from video_zoo.data import flow, manifests, pipeline, whole_files
-from video_zoo.data.clips import check_choice
-from video_zoo.data.records import ON_BAD_RECORD, SkippedRecords
+from video_zoo.data.records import SkippedRecords
+from video_zoo.data.source import Split
 
 from . import metrics, plots
+from .config import EvaluationConfig
 from .run import TrainedNetwork, load_network
 from .views import VideoScores, score_videos
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationConfig:
-    """What to evaluate on what.
-
-    Args:
-        workdir: folder of a run; its ``best.keras`` is taken.
-        checkpoint: a ``.keras`` file instead of that.
-        model: name of a network instead, with ``weights``.
-        weights: published name, or file; docs/weights.md lists them.
-        data_dir: folder of shards. Defaults to the run's own.
-        split: split of it.
-        num_clips: clips per video, evenly spaced in time.
-        num_crops: 1 (centre) or 3 (along the long side) of each.
-        frame_order: "sequential", or "shuffled" to see what the network owes to motion.
-        batch_size: views per step.
-        output_dir: where to write. Defaults to ``eval/SPLIT`` in the run's folder (beside the
-            checkpoint where there is no run), ``eval/SPLIT_shuffled`` for shuffled frames. Must be
-            given with ``weights``.
-        on_bad_record: "error", or "skip" to leave such videos out; ``metrics.json`` lists them.
-        data_service: grpc://HOST:PORT of a tf.data service that makes the clips.
-        seed: of the shuffling.
-    """
-
-    workdir: str | None = None
-    checkpoint: str | None = None
-    model: str | None = None
-    weights: str | None = None
-    data_dir: str | None = None
-    split: str = "val"
-    num_clips: int = 1
-    num_crops: int = 1
-    frame_order: str = "sequential"
-    batch_size: int = 5
-    output_dir: str | None = None
-    on_bad_record: str = "error"
-    data_service: str | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice("on_bad_record", self.on_bad_record, ON_BAD_RECORD)
-
-    def folder(self) -> pathlib.Path:
-        """Where the results go."""
-        if self.output_dir is not None:
-            return pathlib.Path(self.output_dir)
-        if self.workdir is None and self.checkpoint is None:
-            raise ValueError("`output_dir` must be given with `weights`. Received: none")
-        base = self.workdir if self.workdir is not None else pathlib.Path(self.checkpoint).parent
-        suffix = "" if self.frame_order == "sequential" else f"_{self.frame_order}"
-        return pathlib.Path(base, "eval", self.split + suffix)
 
 
 def evaluate(config: EvaluationConfig) -> dict:
@@ -83,8 +33,7 @@ def evaluate(config: EvaluationConfig) -> dict:
             have different classes.
         FileNotFoundError: the run, the file or the shards are missing.
     """
-    if config.weights is not None:
-        config.folder()  # fails before the network is fetched, if it does
+    config.check_files()
     network = load_network(
         config.workdir,
         config.checkpoint,
@@ -93,8 +42,6 @@ def evaluate(config: EvaluationConfig) -> dict:
         frame_order=config.frame_order,
     )
     data_dir = config.data_dir or network.training.get("data_dir")
-    if data_dir is None:
-        raise ValueError("`data_dir` must be given where there is no `workdir`. Received: none")
     class_names = check_data(network, data_dir)
     skipped = SkippedRecords() if config.on_bad_record == "skip" else None
     dataset = pipeline.evaluation_dataset(
@@ -116,17 +63,26 @@ def evaluate(config: EvaluationConfig) -> dict:
         "checkpoint": network.checkpoint,
         "data_dir": str(data_dir),
     }
-    views = Views(dataset, config.num_clips, config.num_crops, skipped)
+    source = Split.open(data_dir, config.split)
+    views = Views(dataset, config.num_clips, config.num_crops, [source], skipped)
     return score_and_write(network, views, class_names, config.folder(), about)
 
 
 @dataclasses.dataclass(frozen=True)
 class Views:
-    """All views of a split, as :func:`video_zoo.data.evaluation_dataset` gives them."""
+    """All views of a split, as :func:`video_zoo.data.evaluation_dataset` gives them.
+
+    Args:
+        dataset: of the views.
+        num_clips, num_crops: of each video.
+        sources: the splits that are read.
+        skipped: bad records that were passed over.
+    """
 
     dataset: tf.data.Dataset
     num_clips: int
     num_crops: int
+    sources: Sequence[Split]
     skipped: SkippedRecords | None = None
 
 
@@ -146,7 +102,7 @@ def score_and_write(
         What ``metrics.json`` holds.
     """
     folder.mkdir(parents=True, exist_ok=True)  # fails before the work, if it does
-    result = score_videos(network, views.dataset, views.num_clips * views.num_crops)
+    result = score_videos(network, views.dataset, views.num_clips * views.num_crops, views.sources)
     numbers = metrics.video_metrics(result.scores, result.labels)
     numbers["per_class"] = dict(zip(class_names, numbers["per_class"], strict=True))
     numbers |= {
@@ -168,6 +124,7 @@ def check_data(network: TrainedNetwork, data_dir: str) -> list[str]:
     Raises:
         ValueError: they have other classes or channels.
     """
+    network.check_classifier()
     class_names = _class_names(network, data_dir)
     _check_storage(network, data_dir)
     return class_names

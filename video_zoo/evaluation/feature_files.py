@@ -15,7 +15,6 @@ import tensorflow as tf
 
 from video_zoo.data import tfrecord, whole_files
 
-FORMATS = ("npz", "tfrecord")
 # Feature lists, one value per view; and, in the context, the shape of an endpoint's features in
 # one view. The first two are MediaSequence's keys.
 FLOATS = "{endpoint}/feature/floats"

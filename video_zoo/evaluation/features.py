@@ -8,73 +8,23 @@ import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
 
-from video_zoo.data import flow, sampling, tfrecord, video, whole_files
-from video_zoo.data.clips import check_positive, check_views
+from video_zoo.data import flow, records, sampling, video, whole_files
+from video_zoo.data.clips import NO_PLACE
 from video_zoo.data.source import Split
 from video_zoo.models.transfer import feature_extractor
 
-from .feature_files import FORMATS, VideoFeatures, read_features, write_features
+from .config import ExtractionConfig
+from .feature_files import VideoFeatures, read_features, write_features
 from .inputs import list_inputs
 from .run import TrainedNetwork, load_network
 from .views import clips_of_video, encoding_of
 
 SETTINGS = "features.json"
-POOLINGS = ("avg", "max", "none")
-
-
-@dataclasses.dataclass(frozen=True)
-class ExtractionConfig:
-    """Which features of which videos.
-
-    Args:
-        endpoints: names of endpoints or layers, separated by commas.
-        output_dir: folder of the features.
-        workdir: folder of a run; its ``best.keras`` is taken.
-        checkpoint: a ``.keras`` file instead of that.
-        model: name of a network instead of both, with ``weights``.
-        weights: published name or file of weights of ``model``.
-        data_dir: folder of shards, in place of video files.
-        split: split of it.
-        pooling: "avg" or "max" over time and space, or "none" for whole feature maps.
-        num_clips: clips per video, evenly spaced in time.
-        num_crops: 1 (centre) or 3 (along the long side) of each.
-        batch_size: views per step.
-        format: "npz" or "tfrecord".
-    """
-
-    endpoints: str | Sequence[str]
-    output_dir: str
-    workdir: str | None = None
-    checkpoint: str | None = None
-    model: str | None = None
-    weights: str | None = None
-    data_dir: str | None = None
-    split: str = "val"
-    pooling: str = "avg"
-    num_clips: int = 1
-    num_crops: int = 1
-    batch_size: int = 5
-    format: str = "npz"
-
-    def __post_init__(self) -> None:
-        for argument, allowed in (("pooling", POOLINGS), ("format", FORMATS)):
-            if getattr(self, argument) not in allowed:
-                raise ValueError(
-                    f"`{argument}` must be one of {', '.join(map(repr, allowed))}. "
-                    f"Received: {argument}={getattr(self, argument)!r}"
-                )
-        check_views(self.num_clips, self.num_crops)
-        check_positive("batch_size", self.batch_size)
-
-    @property
-    def names(self) -> list[str]:
-        """The endpoints, one by one."""
-        names = self.endpoints.split(",") if isinstance(self.endpoints, str) else self.endpoints
-        return [name.strip() for name in names]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +52,7 @@ class _Video:
     filename: str
     read: Callable[[], tuple[Sequence[bytes], float]]
     label: int | None = None
+    place: tuple[str, int] = NO_PLACE  # shard and record
 
 
 def extract_features(
@@ -118,8 +69,8 @@ def extract_features(
         inputs: video files, and folders that are searched for them; none with ``data_dir``.
 
     Raises:
-        ValueError: a setting is out of range, ``output_dir`` holds features of other settings, or
-            the shards are damaged.
+        ValueError: a setting is out of range, ``output_dir`` holds features of other settings, the
+            shards are damaged, or a feature is NaN or infinite.
         FileNotFoundError: an input, the network or the shards are missing.
     """
     if bool(inputs) == (config.data_dir is not None):
@@ -127,6 +78,7 @@ def extract_features(
             "one of `inputs` and `data_dir` must be given. Received: "
             f"inputs={[os.fspath(each) for each in inputs]}, data_dir={config.data_dir!r}"
         )
+    config.check_files()
     source = Split.open(config.data_dir, config.split) if config.data_dir else None
     files = _find_files(inputs)
     if inputs:
@@ -148,28 +100,41 @@ def extract_features(
     videos = _videos_of_files(files, encoding) if source is None else _videos_of_shards(source)
     count = len(files) if source is None else source.num_examples
     result = ExtractionResult(folder, [], [], {})
-    for each in tqdm.tqdm(videos, total=count, desc="extracting", unit="video"):
-        path = folder / f"{each.name}.{config.format}"
-        if path.exists():
-            _check_same_video(path, each)
-            result.kept.append(path)
-            continue
-        try:
-            frames, rate = each.read()
-        except video.UnusableVideo as error:
-            result.problems[each.filename] = str(error)
-            continue
-        features = _features(frames, network, extractor, config)
-        start = _starts(len(frames), network, config)
-        write_features(path, VideoFeatures(features, start, each.filename, rate, each.label))
-        result.written.append(path)
+    with records.named_errors(*([] if source is None else [source])):
+        for each in tqdm.tqdm(videos, total=count, desc="extracting", unit="video"):
+            _extract(each, network, extractor, config, result)
     return result
 
 
+def _extract(
+    each: _Video,
+    network: TrainedNetwork,
+    extractor: keras.Model,
+    config: ExtractionConfig,
+    result: ExtractionResult,
+) -> None:
+    """Writes the features of one video, unless they are there."""
+    path = result.output_dir / f"{each.name}.{config.format}"
+    if path.exists():
+        _check_same_video(path, each)
+        result.kept.append(path)
+        return
+    try:
+        frames, rate = each.read()
+    except video.UnusableVideo as error:
+        result.problems[each.filename] = str(error)
+        return
+    clips = clips_of_video(frames, network, config.num_clips, config.num_crops, each.place)
+    features = _features(clips, extractor, config)
+    _check_finite(features, each.filename)
+    start = _starts(len(frames), network, config)
+    write_features(path, VideoFeatures(features, start, each.filename, rate, each.label))
+    result.written.append(path)
+
+
 def _features(
-    frames: Sequence[bytes], network: TrainedNetwork, extractor, config: ExtractionConfig
+    clips: tf.data.Dataset, extractor: keras.Model, config: ExtractionConfig
 ) -> dict[str, np.ndarray]:
-    clips = clips_of_video(frames, network, config.num_clips, config.num_crops)
     batches = [
         extractor.predict_on_batch(batch)
         for batch in clips.batch(config.batch_size).prefetch(1).as_numpy_iterator()
@@ -178,6 +143,18 @@ def _features(
         name: np.concatenate([np.asarray(batch[name], np.float32) for batch in batches])
         for name in batches[0]
     }
+
+
+def _check_finite(features: dict[str, np.ndarray], filename: str) -> None:
+    """Raises ValueError if a feature of the video ``filename`` is NaN or infinite."""
+    for endpoint, values in features.items():
+        if not (finite := np.isfinite(values)).all():
+            raise ValueError(
+                f"the features of a video must be finite, and those of {filename!r} at {endpoint} "
+                f"are not. Received: {values.size - finite.sum()} values of {values.size} that are "
+                "NaN or infinite. The network's weights are finite, so its values are too large "
+                "for their type: take another checkpoint, or float32."
+            )
 
 
 def _starts(length: int, network: TrainedNetwork, config: ExtractionConfig) -> np.ndarray:
@@ -221,37 +198,23 @@ def _videos_of_files(
 
 def _videos_of_shards(source: Split) -> Iterator[_Video]:
     seen = collections.Counter()
-    for shard, size in zip(source.shards, source.sizes, strict=True):
-        for record in _records(shard, size):
-            example = tfrecord.parse_example(record)
-            filename = example["filename"].numpy().decode("utf-8", "surrogateescape")
-            # Names of shards from elsewhere may lead out of the folder, or be missing or repeated.
-            parts = [part for part in pathlib.PurePath(filename).parts if part.strip("./\\")]
-            name = os.path.join(*parts) if parts else "video"
-            number = seen[name]
-            seen[name] += 1
+    parse = records.parser(source.class_names, unlabelled=True)
+    found = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
+    found = found.flat_map(lambda shard, size: records.read_shard(shard, tf.cast(size, tf.int64)))
+    for shard, index, example in found.map(lambda *record: (*record[:2], parse(*record))):
+        filename = example["filename"].numpy().decode("utf-8", "surrogateescape")
+        # Names of shards from elsewhere may lead out of the folder, or be missing or repeated.
+        parts = [part for part in pathlib.PurePath(filename).parts if part.strip("./\\")]
+        name = os.path.join(*parts) if parts else "video"
+        number = seen[name]
+        seen[name] += 1
 
-            def read(example: dict = example) -> tuple[Sequence[bytes], float]:
-                return example["frames"].numpy().tolist(), float(example["frame_rate"])
+        def read(example: dict = example) -> tuple[Sequence[bytes], float]:
+            return example["frames"].numpy().tolist(), float(example["frame_rate"])
 
-            name = f"{name}-{number}" if number else name
-            yield _Video(name, filename, read, int(example["label"]))
-
-
-def _records(shard: str, size: int) -> Iterator[tf.Tensor]:
-    """The records of a shard, or an error that names it if one is damaged or missing."""
-    count = 0
-    try:
-        for record in tf.data.TFRecordDataset(shard):
-            yield record
-            count += 1
-    except tf.errors.DataLossError:
-        pass  # told below, as for a file that is cut between two records
-    if count < size:
-        raise ValueError(
-            f"shard {shard} is damaged at record {count} of {size}. Copy the shard again, or "
-            "convert the videos again."
-        )
+        name = f"{name}-{number}" if number else name
+        place = os.fsdecode(shard.numpy()), int(index)
+        yield _Video(name, filename, read, int(example["label"]), place)
 
 
 def _settings(

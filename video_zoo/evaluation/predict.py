@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from video_zoo.data import flow, video
-from video_zoo.data.clips import check_positive, check_views
 
+from .config import PredictionConfig
 from .inputs import list_inputs
 from .run import TrainedNetwork, check_scores, load_network
 from .views import clips_of_video, encoding_of
@@ -67,11 +67,12 @@ def predict(
     """
     if isinstance(filenames, str | os.PathLike):
         filenames = [filenames]
+    config = PredictionConfig(workdir, checkpoint, model, weights, num_clips, num_crops, top)
+    config.check_files()
     files = [file for _, file in list_inputs(filenames, "filenames")]
-    check_views(num_clips, num_crops)
-    check_positive("top", top)
     video.decoder_versions()  # fails before the network is loaded, if it does
     network = load_network(workdir, checkpoint, model=model, weights=weights)
+    network.check_classifier()
     encoding = encoding_of(network)
     network.check_channels(flow.channels(encoding.modality), "`filenames` must be videos")
     video.decoder_versions(encoding.modality)

@@ -4,17 +4,23 @@ import dataclasses
 import json
 import os
 import pathlib
+import sys
 from collections.abc import Mapping
 
 import keras
 import numpy as np
 
-from video_zoo import models
+from video_zoo import known_names, models
 from video_zoo.backend import leave_gpus_to_keras
 from video_zoo.data.pipeline import ClipConfig
-from video_zoo.models.weights import WeightsInfo, check_finite, find, weights_info
+from video_zoo.models import network_files
+from video_zoo.models.weights import WeightsInfo, check_finite, info_of_file, weights_info
 
-CONFIG, BEST = "config.json", "best.keras"
+from .config import BEST, CONFIG, check_run
+
+# What decides how a network's videos are stored, and how its clips are sampled from them.
+STORAGE = ("fps", "short_side", "modality", "flow_bound", "jpeg_quality")
+_SAMPLING = ("num_frames", "frame_stride", "image_size")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +60,21 @@ class TrainedNetwork:
                 f"{channels} channels. Take a network or weights of the same kind."
             )
 
+    def check_classifier(self) -> None:
+        """Raises ValueError unless the network gives a score per class, and names fit them."""
+        shape = self.model.output_shape
+        if len(shape) != 2:
+            raise ValueError(
+                "a classifier must be given, whose output is (batch, classes). Received: "
+                f"{self.checkpoint!r}, whose output is {shape}. Take a network with its classifier."
+            )
+        if self.class_names is not None and len(self.class_names) != self.num_classes:
+            raise ValueError(
+                f"the network must have a name for each of its {self.num_classes} classes. "
+                f"Received: {self.checkpoint!r} with {len(self.class_names)} names: its file and "
+                "the `workdir` are of two runs, or damaged."
+            )
+
     def probabilities(self, clips: np.ndarray) -> np.ndarray:
         """Class probabilities, float32 [batch, num_classes], of clips in [-1, 1]."""
         if keras.backend.backend() != "tensorflow":  # others take no tensors of TensorFlow
@@ -87,6 +108,10 @@ def load_network(
 ) -> TrainedNetwork:
     """Loads ``best.keras`` of a run, any ``.keras`` file, or a builder with published weights.
 
+    The file says which clips its network takes, and what its classes are. Where it does not (it is
+    of an earlier version, or of Keras alone) the run's ``config.json`` does; where that is missing
+    too, a line on stderr says what is assumed.
+
     Args:
         workdir: folder of a run of :func:`video_zoo.training.train`.
         checkpoint: a ``.keras`` file. With ``workdir`` too, the run's settings belong to it.
@@ -96,44 +121,64 @@ def load_network(
         frame_order: order of the frames of a clip.
 
     Raises:
-        ValueError: none of these, or both kinds, are given, the file is no Keras model, or it takes
-            clips of any size and nothing says which.
+        ValueError: none of these, or both kinds, are given, the file is damaged, or holds no
+            network of clips.
         FileNotFoundError: there is no such run or file.
         OSError: published weights cannot be fetched.
     """
     leave_gpus_to_keras()
-    given = workdir is not None or checkpoint is not None
-    if (model is None) != (weights is None) or given == (model is not None):
-        raise ValueError(
-            "one of `workdir` and `checkpoint` must be given, or both `model` and `weights`. "
-            f"Received: workdir={_told(workdir)}, checkpoint={_told(checkpoint)}, "
-            f"model={_told(model)}, weights={_told(weights)}"
-        )
+    known_names.check_source(workdir, checkpoint, model, weights)
     if model is not None:
         return _published(model, weights, frame_order)
     run = {} if workdir is None else _read_config(pathlib.Path(workdir))
+    argument = "workdir" if checkpoint is None else "checkpoint"
     path = pathlib.Path(checkpoint) if checkpoint is not None else pathlib.Path(workdir, BEST)
     if not path.is_file():
-        argument = "workdir" if checkpoint is None else "checkpoint"
         raise FileNotFoundError(
             f"`{argument}` must lead to a saved network. Received: {argument} with {str(path)!r}, "
             "which does not exist. A run writes its first one at the end of its first epoch."
         )
-    network = _load(path)
-    training = run.get("training", {})
-    frames, height, _, _ = network.input_shape[1:]
-    frames, size = frames or training.get("num_frames"), height or training.get("image_size")
-    if frames is None or size is None:
-        raise ValueError(
-            "`workdir` must be given for a network of variable input size: its run says which "
-            f"clips to feed. Received: checkpoint={str(path)!r}"
-        )
-    clip = ClipConfig(frames, training.get("frame_stride", 1), size, frame_order)
-    if workdir is None and path.suffix == ".keras":  # other files tell nothing
-        info = find(None, path).info
-        return TrainedNetwork(network, str(path), clip, info.class_names, training, _data(info))
+    network = _load(str(path), argument)
+    about = _about(str(path), argument, run)
+    frames, height = network.input_shape[1:3]
+    taken = about.convention
+    clip = ClipConfig(frames or taken.num_frames, taken.frame_stride, height or taken.image_size)
+    clip = dataclasses.replace(clip, frame_order=frame_order)
     return TrainedNetwork(
-        network, str(path), clip, run.get("class_names"), training, run.get("data") or {}
+        network, str(path), clip, about.class_names, run.get("training", {}), _data(about)
+    )
+
+
+def _about(path: str, argument: str, run: Mapping) -> WeightsInfo:
+    """What a network's file tells of its clips; its run, where the file is of before it told.
+
+    Says on stderr what is assumed where neither tells.
+    """
+    about = info_of_file(path, argument)
+    if about.assumed and run:
+        about = _with_run(about, run)
+    if about.assumed:
+        print(
+            f"note: {path} does not say which clips its network was trained on: assumed are "
+            f"{about.about_assumed()}",
+            file=sys.stderr,
+            flush=True,
+        )
+    return about
+
+
+def _with_run(about: WeightsInfo, run: Mapping) -> WeightsInfo:
+    """What config.json adds to a file that tells less; what the file tells stays."""
+    training, stored = run.get("training", {}), run.get("data") or {}
+    known = {name: training[name] for name in _SAMPLING if name in training}
+    known |= {name: stored[name] for name in STORAGE if name in stored}
+    if "frame_stride" not in about.assumed:  # it tells something
+        known = {name: value for name, value in known.items() if name in about.assumed}
+    return dataclasses.replace(
+        about,
+        convention=dataclasses.replace(about.convention, **known),
+        class_names=about.class_names or run.get("class_names"),
+        assumed=tuple(name for name in about.assumed if name not in known),
     )
 
 
@@ -141,14 +186,17 @@ def _told(value: str | os.PathLike | None) -> str:
     return repr(value if value is None else os.fspath(value))
 
 
-def _load(path: pathlib.Path) -> keras.Model:
-    try:
-        network = keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError) as error:
-        raise ValueError(
-            f"`checkpoint` must be a '.keras' file. Received: checkpoint={str(path)!r} ({error})"
-        ) from error
-    check_finite(network.weights, f"checkpoint={str(path)!r}")
+def _load(path: str, argument: str) -> keras.Model:
+    network = network_files.load(path, argument)
+    with network_files.reading(path, argument, "network of clips"):
+        shape = network.input_shape
+        if not isinstance(shape, tuple) or len(shape) != 5 or shape[-1] is None:
+            raise ValueError(
+                f"it takes {shape}, and clips are (batch, frames, height, width, channels)"
+            )
+        if shape[2] != shape[3]:
+            raise ValueError(f"it takes frames of {shape[2]}x{shape[3]} pixels, and not squares")
+    check_finite(network.weights, f"{argument}={path!r}")
     if len(network.outputs) > 1:  # the auxiliary classifier has done its work
         network = keras.Model(network.inputs, network.outputs[0], name=network.name)
     return network
@@ -167,24 +215,29 @@ def _published(model: str, weights: str | os.PathLike, frame_order: str) -> Trai
         info.num_classes,
         input_shape=(taken.num_frames, taken.image_size, taken.image_size, info.channels or 3),
         weights=weights,
+        **_shape_of(info),
     )
-    clip = ClipConfig(taken.num_frames, 1, taken.image_size, frame_order)
+    clip = ClipConfig(taken.num_frames, taken.frame_stride, taken.image_size, frame_order)
     return TrainedNetwork(network, os.fspath(weights), clip, info.class_names, {}, _data(info))
+
+
+def _shape_of(info: WeightsInfo) -> dict:
+    """The arguments of a builder that decide the shapes of its weights, where a file tells them."""
+    told = {"width_multiplier": info.width_multiplier, "gating": info.gating}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _data(info: WeightsInfo) -> dict:
     """How videos are stored for the weights, in the words of a conversion's settings."""
-    if not info.convention_known:
-        return {}
-    taken = info.convention
-    return {"fps": taken.fps, "short_side": taken.short_side, "modality": taken.modality}
+    names = (name for name in STORAGE if name not in info.assumed)
+    return {name: getattr(info.convention, name) for name in names}
 
 
 def _read_config(workdir: pathlib.Path) -> dict:
+    check_run("workdir", str(workdir))
     path = workdir / CONFIG
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"`workdir` must be the folder of a training run, with {CONFIG} in it. "
-            f"Received: workdir={str(workdir)!r}"
-        )
-    return json.loads(path.read_text())
+    with network_files.reading(path, "workdir", "run whose config.json is whole"):
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(config, dict) or not isinstance(config.get("training", {}), dict):
+            raise ValueError("it does not hold the settings of a run")
+        return config

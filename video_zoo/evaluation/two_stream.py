@@ -1,51 +1,16 @@
 """Two runs as one: every video of a split from its RGB and its flow clips, logits added."""
 
 import dataclasses
-import pathlib
 
 import tensorflow as tf
 
 from video_zoo import models
-from video_zoo.data import pipeline
+from video_zoo.data import bad_records, pipeline
 from video_zoo.data.source import Split
 
+from .config import TwoStreamConfig
 from .evaluate import Views, check_data, score_and_write
 from .run import TrainedNetwork, load_network
-
-
-@dataclasses.dataclass(frozen=True)
-class TwoStreamConfig:
-    """Which two runs to evaluate together, and on what.
-
-    Args:
-        rgb_workdir: folder of a run on RGB shards; its ``best.keras`` is taken.
-        flow_workdir: folder of a run on flow shards of the same videos.
-        rgb_data_dir: folder of RGB shards. Defaults to that of the run.
-        flow_data_dir: folder of flow shards, converted from the same input with the same seed,
-            splits and number of shards. Defaults to that of the run.
-        split: split of both.
-        num_clips: clips per video, evenly spaced in time.
-        num_crops: 1 (centre) or 3 (along the long side) of each.
-        batch_size: views per step.
-        output_dir: where to write. Defaults to ``eval/SPLIT_two_stream`` in the folder of the RGB
-            run.
-    """
-
-    rgb_workdir: str
-    flow_workdir: str
-    rgb_data_dir: str | None = None
-    flow_data_dir: str | None = None
-    split: str = "val"
-    num_clips: int = 1
-    num_crops: int = 1
-    batch_size: int = 5
-    output_dir: str | None = None
-
-    def folder(self) -> pathlib.Path:
-        """Where the results go."""
-        if self.output_dir is not None:
-            return pathlib.Path(self.output_dir)
-        return pathlib.Path(self.rgb_workdir, "eval", f"{self.split}_two_stream")
 
 
 def evaluate_two_stream(config: TwoStreamConfig) -> dict:
@@ -63,6 +28,7 @@ def evaluate_two_stream(config: TwoStreamConfig) -> dict:
             different classes, or the shards do not hold the same videos in the same order.
         FileNotFoundError: a run or shards are missing.
     """
+    config.check_files()
     networks = {
         "rgb": load_network(config.rgb_workdir),
         "flow": load_network(config.flow_workdir),
@@ -79,25 +45,26 @@ def evaluate_two_stream(config: TwoStreamConfig) -> dict:
             f"{networks['rgb'].class_names} and {networks['flow'].class_names}"
         )
     model = models.two_stream(networks["rgb"].model, networks["flow"].model)
-    dataset = _joint_views(config, networks, data_dirs)
+    sources = {stream: Split.open(path, config.split) for stream, path in data_dirs.items()}
+    dataset = _joint_views(config, networks, data_dirs, sources)
     joint = dataclasses.replace(networks["rgb"], model=model)
     about = {
         "split": config.split,
         "checkpoints": {stream: network.checkpoint for stream, network in networks.items()},
         "data_dirs": {stream: str(data_dir) for stream, data_dir in data_dirs.items()},
     }
-    views = Views(dataset, config.num_clips, config.num_crops)
+    views = Views(dataset, config.num_clips, config.num_crops, list(sources.values()))
     return score_and_write(joint, views, class_names, config.folder(), about)
 
 
 def _joint_views(
-    config: TwoStreamConfig, networks: dict[str, TrainedNetwork], data_dirs: dict[str, str]
+    config: TwoStreamConfig,
+    networks: dict[str, TrainedNetwork],
+    data_dirs: dict[str, str],
+    sources: dict[str, Split],
 ) -> tf.data.Dataset:
     """The same views of the same videos from both folders of shards, side by side."""
-    counts = {
-        stream: Split.open(data_dir, config.split).num_examples
-        for stream, data_dir in data_dirs.items()
-    }
+    counts = {stream: source.num_examples for stream, source in sources.items()}
     if counts["rgb"] != counts["flow"]:
         raise ValueError(
             "`rgb_data_dir` and `flow_data_dir` must hold the same videos. Received: "
@@ -120,9 +87,10 @@ def _joint_views(
 
     def join(rgb: tuple, flow: tuple) -> tuple:
         names = rgb[2]["filename"], flow[2]["filename"]
-        message = ["the shards of RGB hold the videos", names[0], "where those of flow hold"]
+        rgb_names, flow_names = (tf.strings.reduce_join(each, separator=", ") for each in names)
+        words = ["the shards of RGB hold the videos", rgb_names, "where those of flow hold"]
         same = tf.reduce_all(names[0] == names[1])
-        with tf.control_dependencies([tf.debugging.Assert(same, [*message, names[1]])]):
+        with tf.control_dependencies([bad_records.check(same, *words, flow_names)]):
             return {"rgb": tf.identity(rgb[0]), "flow": flow[0]}, rgb[1], rgb[2]
 
     return tf.data.Dataset.zip(*views).map(join)

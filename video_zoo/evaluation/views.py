@@ -8,8 +8,9 @@ import tensorflow as tf
 import tqdm
 
 from video_zoo.data import transforms, video
-from video_zoo.data.clips import decode_clips, gather_clips, views
-from video_zoo.data.records import data_error
+from video_zoo.data.clips import NO_PLACE, decode_clips, gather_clips, views
+from video_zoo.data.records import named_errors
+from video_zoo.data.source import Split
 
 from .run import TrainedNetwork, check_scores
 
@@ -21,7 +22,11 @@ def encoding_of(network: TrainedNetwork) -> video.EncodingConfig:
 
 
 def clips_of_video(
-    frames: Sequence[bytes], network: TrainedNetwork, num_clips: int, num_crops: int
+    frames: Sequence[bytes],
+    network: TrainedNetwork,
+    num_clips: int,
+    num_crops: int,
+    place: tuple[str, int] = NO_PLACE,
 ) -> tf.data.Dataset:
     """The views of one video as ``network`` takes them, decoded side by side.
 
@@ -30,13 +35,14 @@ def clips_of_video(
         network: says which clips.
         num_clips: clips, evenly spaced in time.
         num_crops: 1 (centre) or 3 (along the long side) of each.
+        place: shard and record of the video. Defaults to none.
 
     Returns:
         A dataset of float32 [time, height, width, channels] in [-1, 1].
     """
     clip = network.clip
     seed = tf.constant([0, 0], tf.int64)
-    chosen = views(tf.constant(frames), clip, num_clips, num_crops, seed)
+    chosen = views(tf.constant(frames), clip, num_clips, num_crops, seed, place)
     decoded = decode_clips(chosen, clip, network.num_channels)
     clips = gather_clips(decoded, clip.num_frames, 1, drop_remainder=True)
     return clips.map(lambda pixels, _about: transforms.normalise(pixels[0]))
@@ -57,7 +63,12 @@ class VideoScores:
     scores: np.ndarray
 
 
-def score_videos(network: TrainedNetwork, dataset: tf.data.Dataset, num_views: int) -> VideoScores:
+def score_videos(
+    network: TrainedNetwork,
+    dataset: tf.data.Dataset,
+    num_views: int,
+    sources: Sequence[Split] = (),
+) -> VideoScores:
     """Scores every video of a dataset of views.
 
     Args:
@@ -65,20 +76,19 @@ def score_videos(network: TrainedNetwork, dataset: tf.data.Dataset, num_views: i
         dataset: as :func:`video_zoo.data.evaluation_dataset` gives it with ``details=True`` and
             ``dtype="uint8"``.
         num_views: views per video; each video must have as many.
+        sources: the splits that it reads, for the errors of bad records.
 
     Raises:
         ValueError: the data is damaged, or a video had another number of views.
     """
     probabilities, labels, videos, filenames = [], [], [], []
-    try:
+    with named_errors(*sources):
         for batch, label, about in tqdm.tqdm(dataset, desc="scoring", unit="batch"):
             inputs = tf.nest.map_structure(transforms.normalise, batch)
             probabilities.append(network.probabilities(inputs))
             labels.append(label.numpy())
             videos.append(about["video"].numpy())
             filenames.extend(about["filename"].numpy())
-    except tf.errors.InvalidArgumentError as error:
-        raise data_error(error) from error
     # The views of a video may come between those of others.
     order = np.argsort(np.concatenate(videos), kind="stable")
     videos = np.concatenate(videos)[order]

@@ -1,6 +1,7 @@
 """Networks from tables. Knows nothing of data; runs on every Keras backend."""
 
-from .checkpoints.entries import list_weights
+from video_zoo.published import list_weights
+
 from .complexity import count_macs, count_parameters
 from .i3d import i3d
 from .inflation import inflate, register_inflation

@@ -6,11 +6,13 @@ from typing import Literal
 
 import keras
 
+from video_zoo import errors
+from video_zoo.published import WeightsEntry
+
 from . import layers
-from .checkpoints.entries import WeightsEntry
 from .saved import normalisation
 from .spec import Conv, Table, TemporalPlan, as_plan, smallest_input, symmetric
-from .weights import Source, find, load
+from .weights import Source, WeightsInfo, find, load
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,29 +53,21 @@ class Options:
     padding: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.num_classes, bool) or not (
-            isinstance(self.num_classes, int) and self.num_classes > 0
-        ):
-            self._refuse("num_classes", "a positive integer")
+        for argument in ("num_classes", "dropout_rate", "width_multiplier"):
+            errors.check(argument, getattr(self, argument))
         if self.pooling not in (None, "avg", "max"):
             self._refuse("pooling", "None, 'avg' or 'max'")
         if self.pooling is not None and self.include_top:
             self._refuse(
                 "pooling", "None when `include_top=True`: pass `include_top=False` with it"
             )
-        if not 0 <= self.dropout_rate < 1:
-            self._refuse("dropout_rate", "at least 0 and less than 1")
-        if not self.width_multiplier > 0:
-            self._refuse("width_multiplier", "greater than 0")
         if self.padding not in (None, "same", "symmetric"):
             self._refuse("padding", "None, 'same' or 'symmetric'")
         if self.aux_logits and not self.include_top:
             self._refuse("aux_logits", "False when `include_top=False`: it is a classifier")
 
     def _refuse(self, argument: str, allowed: str) -> None:
-        raise ValueError(
-            f"`{argument}` must be {allowed}. Received: {argument}={getattr(self, argument)!r}"
-        )
+        raise errors.refusal(argument, allowed, getattr(self, argument))
 
 
 def _check_input_shape(table: Table, shape: tuple[int | None, ...], name: str) -> None:
@@ -100,10 +94,15 @@ def _weights_of(architecture: Architecture, options: Options) -> Source | None:
     """The weights that the network will take; they must be of a network with its arguments."""
     if options.weights is None:
         return None
-    source = find(architecture.published, options.weights)
-    info, received = source.info, f"and weights={source.weights!r}"
-    if source.of_images:
-        return source
+    return find(
+        architecture.published,
+        options.weights,
+        lambda info, name: _check_weights(options, info, f"and weights={name!r}"),
+    )
+
+
+def _check_weights(options: Options, info: WeightsInfo, received: str) -> None:
+    """Raises ValueError if the arguments are others than the weights need."""
     if options.include_top and info.num_classes is None:
         raise ValueError(
             "`include_top` must be False: the weights have no classifier. "
@@ -126,7 +125,6 @@ def _weights_of(architecture: Architecture, options: Options) -> Source | None:
             f"`padding` must be None or {info.padding!r}, as in the weights. Received: "
             f"padding={options.padding!r} {received}"
         )
-    return source
 
 
 def _pairs_logits(x, options: Options):

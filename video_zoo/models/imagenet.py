@@ -1,19 +1,21 @@
 """S3D-v3 from the weights of keras.applications' InceptionV3, which has the same convolutions."""
 
 import collections
+import json
 import os
 import re
-import zipfile
 
-import h5py
 import keras
 import numpy as np
 
+from video_zoo import known_names
+
+from . import network_files
 from .inception_v3 import INCEPTION_V3
 from .inflation.convolutions import over_time
 
 # The builders whose table is that of InceptionV3.
-NETWORKS = ("s3d_v3", "s3d_v3_top_heavy")
+NETWORKS = known_names.OF_IMAGES
 
 # Names of the zoo's convolutions: endpoint, branch, and a letter that counts up in the branch.
 _CONVOLUTION = re.compile(
@@ -28,25 +30,16 @@ def is_image_network(path: str) -> bool:
         return True
     if not os.path.isfile(path) or not path.endswith((".keras", ".h5")):
         return False
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return b'"Conv2D"' in archive.read("config.json")
-    if not h5py.is_hdf5(path):
-        return False
+    if path.endswith(".keras"):
+        return '"Conv2D"' in json.dumps(network_files.read_config(path))
     ranks = {len(shape) for shape in _shapes(path)}
     return 4 in ranks and 5 not in ranks
 
 
 def _shapes(path: str) -> list[tuple[int, ...]]:
-    shapes = []
-
-    def visit(name: str, node) -> None:
-        if isinstance(node, h5py.Dataset) and not name.startswith("optimizer"):
-            shapes.append(node.shape)
-
-    with h5py.File(path, "r") as file:
-        file.visititems(visit)
-    return shapes
+    with network_files.open_hdf5(path) as file:
+        shapes = network_files.check_arrays(file, os.path.getsize(path))
+    return [shape for name, shape in shapes.items() if not name.startswith("optimizer")]
 
 
 def load_inception_v3(model: keras.Model, weights: str) -> None:
@@ -96,9 +89,15 @@ def load_inception_v3(model: keras.Model, weights: str) -> None:
 
 def _image_model(weights: str) -> keras.Model:
     if weights == "imagenet":
-        return keras.applications.InceptionV3(weights="imagenet", classifier_activation=None)
+        try:
+            return keras.applications.InceptionV3(weights="imagenet", classifier_activation=None)
+        except Exception as error:  # that is what Keras raises
+            raise OSError(
+                "`weights` cannot be fetched. Received: weights='imagenet' "
+                f"({' '.join(str(error).split())}). Fetch the file by any other way, and pass it."
+            ) from error
     if weights.endswith(".keras"):
-        return keras.saving.load_model(weights, compile=False)
+        return network_files.load(weights)
     shapes = _shapes(weights)
     classes = [shape[1] for shape in shapes if len(shape) == 2 and shape[0] == _FEATURES]
     options = {"classes": classes[0]} if classes else {"include_top": False}
@@ -111,7 +110,8 @@ def _image_model(weights: str) -> keras.Model:
             "`weights` must be those of keras.applications.InceptionV3. Received: "
             f"weights={weights!r}, which lacks {missing} of its {sum(expected.values())} arrays"
         )
-    image_model.load_weights(weights)
+    with network_files.reading(weights, what=network_files.HDF5):
+        image_model.load_weights(weights)
     return image_model
 
 

@@ -154,7 +154,7 @@ def average_pool(x, size: Triple, strides: Triple, padding: str, name: str):
     each of its positions is the mean over that axis, repeated.
     """
     whole = tuple(
-        n if n is not None and padding == "same" and step == 1 and n <= k // 2 + 1 else 1
+        n if n is not None and padding == "same" and step == 1 and n <= (k + 1) // 2 else 1
         for n, k, step in zip(x.shape[1:4], size, strides, strict=True)
     )
     size = tuple(

@@ -3,7 +3,8 @@
 import dataclasses
 import functools
 
-from .checkpoints.entries import WeightsEntry, list_weights
+from video_zoo.published import WeightsEntry, list_weights
+
 from .complexity import count_macs, count_parameters
 from .inception_v1 import INCEPTION_V1
 from .inception_v3 import INCEPTION_V3

@@ -1,7 +1,9 @@
-"""Name -> builder. Imports nothing of the package; builders enter themselves when imported."""
+"""Name -> builder. Builders enter themselves when imported."""
 
 from collections.abc import Callable
 from typing import Any
+
+from video_zoo import known_names
 
 _BUILDERS: dict[str, Callable[..., Any]] = {}
 
@@ -11,6 +13,7 @@ def register(builder: Callable[..., Any]) -> Callable[..., Any]:
     if builder.__name__ in _BUILDERS:
         raise ValueError(f"a builder is already registered as {builder.__name__!r}")
     _BUILDERS[builder.__name__] = builder
+    known_names.enter(builder.__name__)
     return builder
 
 
@@ -38,7 +41,5 @@ def get_model(name: str, /, *args: Any, **kwargs: Any) -> Any:
 
 def get_builder(name: str) -> Callable[..., Any]:
     """The builder registered as ``name``; ValueError lists the known ones."""
-    if name not in _BUILDERS:
-        known = ", ".join(list_models())
-        raise ValueError(f"`name` must be one of {known}. Received: name={name!r}")
+    known_names.check_network(name, "name")
     return _BUILDERS[name]

@@ -2,17 +2,20 @@
 
 import dataclasses
 import json
-import os
-import zipfile
 from collections.abc import Mapping
 
 import h5py
 import keras
+import numpy as np
 
-from .checkpoints.entries import InputConvention
+from video_zoo import known_names
+from video_zoo.published import InputConvention
 
-ENDINGS = (".keras", ".weights.h5")
+from . import network_files
+
+ENDINGS = known_names.WEIGHT_ENDINGS
 NORMALISATION = "input_normalization"
+_WIDEST_IN_STEM = ("Conv3d_2c_3x3", "Conv3d_4a_3x3")
 HEAD_CONV, LOGITS = "Logits_Conv3d_0c_1x1", "Logits"
 # Keras reads its own members of an archive, and its own attributes, only.
 _MEMBER = "video_zoo_weights.json"
@@ -30,6 +33,8 @@ class Graph:
         normalised: whether the network normalises its input.
         scale, offset: how, None if the file does not tell.
         num_frames, image_size: of the input, None where any size fits or the file does not tell.
+        width_multiplier: factor on the width of every layer; None if the file does not tell.
+        gating: whether it has self-gating; None likewise.
     """
 
     num_classes: int | None
@@ -40,50 +45,90 @@ class Graph:
     offset: tuple[float, ...] | None = None
     num_frames: int | None = None
     image_size: int | None = None
-
-
-def write_member(path: str | os.PathLike, name: str, value: object) -> None:
-    """Adds ``value`` as JSON to a ``.keras`` file, which Keras goes on to load."""
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(name, json.dumps(value))
-
-
-def read_member(path: str | os.PathLike, name: str) -> object | None:
-    """What :func:`write_member` added; None if nothing."""
-    with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read(name)) if name in archive.namelist() else None
+    width_multiplier: float | None = None
+    gating: bool | None = None
 
 
 def write_provenance(path: str, provenance: Mapping) -> None:
-    """Adds to a ``.keras`` or ``.weights.h5`` file where its weights come from."""
+    """Adds to a ``.keras`` or ``.weights.h5`` file what its network cannot say itself.
+
+    Args:
+        path: the file.
+        provenance: "class_names", "convention" (fields of :class:`InputConvention`, those that are
+            known), "name" of published weights; any of them may be missing.
+    """
     if path.endswith(".keras"):
-        write_member(path, _MEMBER, provenance)
+        network_files.write_member(path, _MEMBER, provenance)
     else:
         with h5py.File(path, "a") as file:
             file.attrs[_ATTRIBUTE] = json.dumps(provenance)
 
 
-def read_provenance(path: str) -> dict:
-    """What :func:`write_provenance` added; empty if nothing."""
+def read_provenance(path: str, argument: str = "weights") -> dict:
+    """What :func:`write_provenance` added; empty if nothing.
+
+    Raises:
+        UnreadableFileError: the file is damaged, or what was added is no such thing.
+    """
     if path.endswith(".keras"):
-        return read_member(path, _MEMBER) or {}
-    with h5py.File(path, "r") as file:
-        return json.loads(file.attrs.get(_ATTRIBUTE, "{}"))
+        provenance = network_files.read_member(path, _MEMBER, argument)
+    else:
+        with network_files.open_hdf5(path, argument) as file:
+            provenance = json.loads(file.attrs.get(_ATTRIBUTE, "{}"))
+    with network_files.reading(path, argument, "file whose notes on its clips and classes fit"):
+        return _checked({} if provenance is None else provenance)
+
+
+def _checked(provenance: object) -> dict:
+    if not isinstance(provenance, dict):
+        raise ValueError(f"{_MEMBER} in it is {_shown(provenance)}, and not a mapping")
+    names = provenance.get("class_names")
+    if names is not None and not (
+        isinstance(names, list) and names and all(isinstance(name, str) for name in names)
+    ):
+        raise ValueError(f"class_names in it are {_shown(names)}, and not a list of names")
+    told = provenance.get("convention")
+    if told is not None:
+        if not isinstance(told, dict):
+            raise ValueError(f"convention in it is {_shown(told)}, and not a mapping")
+        _convention_of(told)
+    return provenance
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _convention_of(told: Mapping) -> InputConvention:
+    """The convention that a file tells; a ValueError where a value can be none of it."""
+    known = {field.name for field in dataclasses.fields(InputConvention)}
+    if unknown := set(told) - known:
+        raise ValueError(
+            f"it tells of its clips {', '.join(sorted(unknown))}, which this version does not know"
+        )
+    lists = {key: tuple(value) for key, value in told.items() if isinstance(value, list)}
+    return InputConvention(**{**told, **lists})
+
+
+def check_class_names(path: str, provenance: Mapping, count: int | None, argument: str) -> None:
+    """Raises UnreadableFileError if a file names other than its network's ``count`` classes."""
+    names = provenance.get("class_names")
+    if names is not None and count is not None and len(names) != count:
+        with network_files.reading(path, argument, "file with a name for each class"):
+            raise ValueError(f"class_names in it are {len(names)}, and its network has {count}")
 
 
 def convention(graph: Graph, provenance: Mapping) -> InputConvention:
     """The clips that a saved network takes; what neither says is as everywhere in the zoo."""
-    if (told := provenance.get("convention")) is not None:
-        lists = {key: tuple(value) for key, value in told.items() if isinstance(value, list)}
-        return InputConvention(**{**told, **lists})
     sizes = {"num_frames": graph.num_frames, "image_size": graph.image_size}
     known = {key: value for key, value in sizes.items() if value is not None}
-    if graph.scale is None:
-        return InputConvention(**known)
-    # Six digits give back the published figures, which the division had blurred.
-    pairs = [(0.5 / s, 0.5 - o * 0.5 / s) for s, o in zip(graph.scale, graph.offset, strict=True)]
-    deviation, mean = ([round(value, 6) for value in values] for values in zip(*pairs, strict=True))
-    return InputConvention(**known, mean=tuple(mean), deviation=tuple(deviation))
+    if graph.scale is not None:
+        # Six digits give back the published figures, which the division had blurred.
+        pairs = list(zip(graph.scale, graph.offset, strict=True))
+        known["deviation"] = tuple(round(0.5 / scale, 6) for scale, _ in pairs)
+        known["mean"] = tuple(round(0.5 - offset * 0.5 / scale, 6) for scale, offset in pairs)
+    return _convention_of({**known, **(provenance.get("convention") or {})})
 
 
 def normalisation(taken: InputConvention) -> keras.layers.Layer:
@@ -96,23 +141,50 @@ def normalisation(taken: InputConvention) -> keras.layers.Layer:
     )
 
 
-def graph_of(path: str) -> Graph:
+def is_whole_network(path: str) -> bool:
+    """Whether ``path`` is an ``.h5`` file of Keras 3 with the network in it, from ``model.save``.
+
+    Those of Keras 2 are published ones, whose layers have other names.
+    """
+    if not path.endswith((".h5", ".hdf5")) or path.endswith(".weights.h5"):
+        return False
+    with network_files.open_hdf5(path) as file:
+        version = _text(file.attrs.get("keras_version", ""))
+        return "model_config" in file.attrs and version.startswith("3.")
+
+
+def graph_of(path: str, argument: str = "weights") -> Graph:
     """Reads what the network in a file is, without building it.
 
     Raises:
-        ValueError: it is no such file, or is cut short.
+        UnreadableFileError: it is no such file, or is damaged.
     """
-    received = f"Received: weights={path!r}"
     if path.endswith(".keras"):
-        if not zipfile.is_zipfile(path):
-            raise ValueError(f"`weights` is not a '.keras' file, or is cut short. {received}")
-        with zipfile.ZipFile(path) as archive:
-            return _graph_of_config(json.loads(archive.read("config.json")))
-    try:
-        with h5py.File(path, "r") as file:
-            return _graph_of_weights(network_weights(file), _layer_groups(file))
-    except OSError as error:
-        raise ValueError(f"`weights` is not an HDF5 file, or is cut short. {received}") from error
+        config = network_files.read_config(path, argument)
+        with network_files.reading(path, argument, network_files.ARCHIVE):
+            return _graph_of_config(config)
+    with network_files.open_hdf5(path, argument) as file:
+        if "model_config" in file.attrs:
+            config = json.loads(file.attrs["model_config"])
+            network_files.check_config(config)
+            return _graph_of_config(config)
+        return _graph_of_weights(network_weights(file), _layer_groups(file))
+
+
+def values_of(path: str) -> dict[str, np.ndarray]:
+    """Path -> values of the weights of an ``.h5`` file with the network in it."""
+    with network_files.open_hdf5(path) as file:
+        layers = file["model_weights"]
+        return {
+            name: layers[layer][name][()]
+            for layer in layers
+            for name in (_text(each) for each in layers[layer].attrs.get("weight_names", ()))
+            if "seed_generator" not in name
+        }
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def graph_of_model(model: keras.Model) -> Graph:
@@ -135,7 +207,26 @@ def _graph_of_config(config: Mapping) -> Graph:
         offset=tuple(rescaling["offset"]) if rescaling else None,
         num_frames=shape[1],
         image_size=shape[2] if len(shape) == 5 else None,
+        width_multiplier=_width(layers),
+        gating=any(str(name).endswith("_gate") for name in layers),
     )
+
+
+def _width(layers: Mapping[str, Mapping]) -> float | None:
+    """The factor on the width of a builder's network, by the one layer that is widest in its stem.
+
+    Each table has one of 192 there. Of the factors that round to what is found, it is the plainest.
+    """
+    stem = [name for name in layers if str(name).startswith(_WIDEST_IN_STEM)]
+    filters = [layers[name]["config"].get("filters") for name in stem]
+    found = next((count for count in filters if isinstance(count, int)), None)
+    if found is None:
+        return None
+    exact = found / 192
+    if found % 3 == 0:  # a multiple of 1/64
+        return exact
+    plain = [c for digits in (1, 2, 3) if int(192 * (c := round(exact, digits)) + 0.5) == found]
+    return (plain or [exact])[0]
 
 
 def network_weights(file: h5py.File) -> dict[str, tuple[int, ...]]:

@@ -5,15 +5,16 @@ import dataclasses
 import os
 import pathlib
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-import h5py
 import keras
 import numpy as np
 
-from . import checkpoints, imagenet, saved
+from video_zoo.known_names import unknown_weights
+from video_zoo.published import InputConvention, WeightsEntry, list_weights
+
+from . import checkpoints, imagenet, network_files, saved
 from .checkpoints.download import fetch
-from .checkpoints.entries import InputConvention, WeightsEntry, list_weights
 from .labels import class_names
 
 _REMEDY = (
@@ -37,7 +38,11 @@ class WeightsInfo:
         convention: the clips that they take.
         class_names: names of the classes, in order; None if unknown.
         name: of the published weights, where it is known that they are.
-        convention_known: whether anything tells of the clips; otherwise they are the zoo's.
+        assumed: what nothing tells of the clips, so that it is as everywhere in the zoo: fields of
+            the convention, of those that decide how videos are stored and sampled.
+        width_multiplier: of the network; None if the file does not tell.
+        gating: whether the network has self-gating; None likewise.
+        of_images: whether they are those of the image network with the same table.
     """
 
     num_classes: int | None
@@ -46,11 +51,28 @@ class WeightsInfo:
     convention: InputConvention
     class_names: list[str] | None = None
     name: str | None = None
-    convention_known: bool = True
+    assumed: tuple[str, ...] = ()
+    width_multiplier: float | None = None
+    gating: bool | None = None
+    of_images: bool = False
 
+    @property
+    def convention_known(self) -> bool:
+        """Whether anything tells how videos are stored and sampled for them."""
+        return not self.assumed
+
+    def about_assumed(self) -> str:
+        """What is assumed, for a note to the user."""
+        values = ((name.replace("_", " "), getattr(self.convention, name)) for name in self.assumed)
+        return ", ".join(f"{name} {value}" for name, value in values)
+
+
+# What no network tells by itself. Files of versions before `frame_stride` are of stride 1.
+_STORED = ("fps", "short_side")
+_TOLD = (*_STORED, "frame_stride")
 
 # Those of InceptionV3, whose classifier need not fit.
-_OF_IMAGES = WeightsInfo(None, 3, "same", InputConvention(), convention_known=False)
+_OF_IMAGES = WeightsInfo(None, 3, "same", InputConvention(), assumed=_TOLD, of_images=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,14 +84,12 @@ class Source:
         path: the file.
         info: what they need.
         checkpoint: what was read, if the file is a published one.
-        of_images: whether they are those of the image network with the same table.
     """
 
     weights: str
     path: str | None
     info: WeightsInfo
     checkpoint: checkpoints.Checkpoint | None = None
-    of_images: bool = False
 
 
 def weights_info(model: str, weights: str | os.PathLike | WeightsEntry) -> WeightsInfo:
@@ -87,30 +107,45 @@ def weights_info(model: str, weights: str | os.PathLike | WeightsEntry) -> Weigh
     return _info_of_entry(entry) if entry is not None else find(model, weights).info
 
 
-def find(model: str | None, weights: str | os.PathLike | WeightsEntry) -> Source:
+def find(
+    model: str | None,
+    weights: str | os.PathLike | WeightsEntry,
+    check: Callable[[WeightsInfo, str], None] | None = None,
+) -> Source:
     """Finds weights, fetching published ones, and reads what they need.
 
     Args:
         model: name of a builder, whose published weights are known; None for files alone.
         weights: a name, a file, or a row of :func:`list_weights`.
+        check: called with what the weights need and what they are called, to refuse them; of
+            published ones before they are fetched.
 
     Raises:
         ValueError, OSError: they cannot be had, or the file holds no weights.
     """
     entry = _entry(model, weights)
     if entry is not None:
+        if check is not None:
+            check(_info_of_entry(entry), entry.name)
         path = fetch(entry)
         return Source(entry.name, path, _info_of_entry(entry), checkpoints.read(path))
     path = os.fspath(weights)
     if model in imagenet.NETWORKS and imagenet.is_image_network(path):
-        return Source(path, path, _OF_IMAGES, of_images=True)
+        return Source(path, path, _OF_IMAGES)
+    source = _of_file(model, path)
+    if check is not None:
+        check(source.info, path)
+    return source
+
+
+def _of_file(model: str | None, path: str) -> Source:
     own = path.endswith(saved.ENDINGS)
     if not own and checkpoints.reader_of(path) is None:
-        raise ValueError(_unknown(model, path))
+        raise unknown_weights(model, path)
     if own or checkpoints.reader_of(path)[0] != "deepmind":
         _check_exists(path)
-    if own:
-        return Source(path, path, _info_of_file(path))
+    if own or saved.is_whole_network(path):
+        return Source(path, path, info_of_file(path))
     checkpoint = checkpoints.read(path)
     return Source(path, path, _info_of_checkpoint(model, path, checkpoint), checkpoint)
 
@@ -120,16 +155,6 @@ def _entry(model: str | None, weights: str | os.PathLike | WeightsEntry) -> Weig
         return weights
     known = [] if model is None else list_weights(model)
     return next((entry for entry in known if entry.name == os.fspath(weights)), None)
-
-
-def _unknown(model: str | None, weights: str) -> str:
-    names = [] if model is None else [repr(entry.name) for entry in list_weights(model)]
-    names += ["'imagenet'"] if model in imagenet.NETWORKS else []
-    published = f"a published name ({', '.join(names)}) or " if names else ""
-    return (
-        f"`weights` must be None, {published}the path of a '.keras' or '.weights.h5' file, or of a "
-        f"published checkpoint ({', '.join(checkpoints.FORMATS)}). Received: weights={weights!r}"
-    )
 
 
 def _check_exists(path: str) -> None:
@@ -148,8 +173,19 @@ def _info_of_entry(entry: WeightsEntry) -> WeightsInfo:
     )
 
 
-def _info_of_file(path: str) -> WeightsInfo:
-    graph, provenance = saved.graph_of(path), saved.read_provenance(path)
+def info_of_file(path: str, argument: str = "weights") -> WeightsInfo:
+    """What a file of the zoo, or of Keras alone, tells of its network.
+
+    Args:
+        path: a ``.keras``, ``.weights.h5`` or ``.h5`` file.
+        argument: what the user gave it as.
+
+    Raises:
+        UnreadableFileError: (a ValueError) it is damaged, or no such file, or contradicts itself.
+        ValueError: it does not tell how its network normalises.
+    """
+    graph, provenance = saved.graph_of(path, argument), saved.read_provenance(path, argument)
+    saved.check_class_names(path, provenance, graph.num_classes, argument)
     convention = saved.convention(graph, provenance)
     if graph.normalised and convention.mean is None:
         raise ValueError(
@@ -157,6 +193,12 @@ def _info_of_file(path: str) -> WeightsInfo:
             "Keras does not tell how. Save the network as '.keras', or make the file with "
             f"tools/convert_weights.py. Received: weights={path!r}"
         )
+    if convention.mean is not None and not graph.normalised:
+        with network_files.reading(path, argument, "file whose notes fit its network"):
+            raise ValueError("they tell of a mean, and the network does not normalise its input")
+    told = provenance.get("convention") or {}
+    sizes = {"num_frames": graph.num_frames, "image_size": graph.image_size}
+    needed = [*(_STORED if told else _TOLD), *(name for name in sizes if sizes[name] is None)]
     return WeightsInfo(
         graph.num_classes,
         graph.channels,
@@ -164,7 +206,9 @@ def _info_of_file(path: str) -> WeightsInfo:
         convention,
         provenance.get("class_names"),
         provenance.get("name"),
-        convention_known="convention" in provenance,
+        tuple(name for name in needed if name not in told),
+        graph.width_multiplier,
+        graph.gating,
     )
 
 
@@ -196,7 +240,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
 
 def load(model: keras.Model, source: Source) -> None:
     """Loads weights that were found into ``model``. If any does not fit, none is loaded."""
-    if source.of_images:
+    if source.info.of_images:
         imagenet.load_inception_v3(model, source.weights)
         check_finite(model.weights, f"weights={source.weights!r}")
         return
@@ -205,9 +249,11 @@ def load(model: keras.Model, source: Source) -> None:
         _assign(model, source.checkpoint.values, source, source.checkpoint)
     elif source.path.endswith(".weights.h5"):
         _load_h5(model, source)
-    else:
-        network = keras.saving.load_model(source.path, compile=False)
+    elif source.path.endswith(".keras"):
+        network = network_files.load(source.path)
         _assign(model, {weight.path: weight for weight in network.weights}, source)
+    else:
+        _assign(model, saved.values_of(source.path), source)
 
 
 def check_finite(weights: Iterable[keras.Variable], received: str) -> None:
@@ -300,7 +346,7 @@ def _misfit(model: keras.Model, differences: list[str], source: Source) -> str:
 
 def _load_h5(model: keras.Model, source: Source) -> None:
     """Such a file names weights by class and number only, and Keras leaves out what is too many."""
-    with h5py.File(source.path, "r") as file:
+    with network_files.open_hdf5(source.path) as file:
         shapes = saved.network_weights(file)
     if not any(is_head(weight.path) for weight in model.weights):
         head = saved.head_of(shapes)
@@ -326,6 +372,10 @@ def _load_h5(model: keras.Model, source: Source) -> None:
             f"`weights` do not fit the network {model.name!r}. Received: "
             f"weights={source.weights!r}. {_REMEDY} Keras says: {reason}"
         ) from error
+    except Exception as error:
+        model.set_weights(before)
+        with network_files.reading(source.path, what=network_files.HDF5):
+            raise error
     try:
         check_finite(model.weights, f"weights={source.weights!r}")
     except ValueError:

@@ -6,7 +6,7 @@ import math
 import pathlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import keras
 
@@ -15,11 +15,11 @@ from video_zoo.evaluation.run import BEST
 
 from . import checkpoint
 from .clock import Clock
-from .history import main_output_logs, write_history
+from .history import HISTORY, main_output_logs, write_history
 from .input_wait import InputWait
 from .steps import Steps, plain_optimizer
 
-HISTORY, CURVES = "history.csv", "curves.png"
+CURVES = "curves.png"
 
 
 @contextlib.contextmanager
@@ -67,6 +67,7 @@ class Checkpoints(keras.callbacks.Callback):
         position: where it continues.
         class_names: of the data.
         writes: whether this process writes files; of several workers, one does.
+        convention: the clips that the network takes, for the files to tell; None if unknown.
     """
 
     def __init__(
@@ -76,10 +77,11 @@ class Checkpoints(keras.callbacks.Callback):
         position: checkpoint.Position,
         class_names: list[str],
         writes: bool = True,
+        convention: Mapping | None = None,
     ):
         super().__init__()
         self.workdir, self.clock, self.writes = workdir, clock, writes
-        self.class_names = class_names
+        self.class_names, self.convention = class_names, convention
         self._restored = position.metrics
         self._metrics: list = position.metrics
         self._saved_at = clock.seconds
@@ -132,7 +134,7 @@ class Checkpoints(keras.callbacks.Callback):
             return
         path.parent.mkdir(exist_ok=True)
         position = checkpoint.Position(self.clock.step, self.clock.seconds, metrics=metrics)
-        checkpoint.save_checkpoint(self.model, path, position, self.class_names)
+        checkpoint.save_checkpoint(self.model, path, position, self.class_names, self.convention)
 
 
 class Recorder(keras.callbacks.Callback):
@@ -264,6 +266,9 @@ class Interruption(keras.callbacks.Callback):
 
     def _ask(self, signum: int, frame: object) -> None:
         if self._clock.asked:
+            before = self._before[signum]
+            if callable(before):
+                before(signum, frame)
             raise KeyboardInterrupt
         self._clock.asked = signum
         if not self._deferring:
@@ -277,6 +282,11 @@ class Interruption(keras.callbacks.Callback):
             yield
         finally:
             self._deferring = False
+
+    def stop_together(self) -> None:
+        """Raises StopRequested on all workers if one of them got a signal while it started."""
+        self._clock.exchange()
+        self.stop_if_asked()
 
     def stop_if_asked(self) -> None:
         """Raises StopRequested if a signal has come."""

@@ -4,12 +4,12 @@ import dataclasses
 import os
 import pathlib
 import sys
-import zipfile
+from collections.abc import Mapping
 
 import keras
 
-from video_zoo.data.whole_files import atomic_write
-from video_zoo.models import saved
+from video_zoo.data import whole_files
+from video_zoo.models import network_files, saved
 
 from .optimizer import global_dtype, spare_from_decay
 
@@ -48,20 +48,29 @@ def metrics_of(model: keras.Model) -> list[float | list]:
 
 
 def save_checkpoint(
-    model: keras.Model, path: pathlib.Path, position: Position, class_names: list[str]
+    model: keras.Model,
+    path: pathlib.Path,
+    position: Position,
+    class_names: list[str],
+    convention: Mapping | None = None,
 ) -> None:
-    """Saves ``model``, its classes, and how far its run is, to ``path``: whole or not at all."""
+    """Saves ``model``, and how far its run is, to ``path``: whole or not at all.
+
+    Args:
+        model: compiled.
+        path: the new file.
+        position: how far the run is.
+        class_names: of the data.
+        convention: the clips that the network takes, as :func:`workdir.convention_of` gives them;
+            None if unknown.
+    """
     seeds = {name: g.state.numpy().tolist() for name, g in _generators(model).items()}
     position = dataclasses.replace(position, seeds=seeds)
-    with atomic_write(path) as temporary:
-        unfinished = pathlib.Path(f"{temporary}.keras")  # Keras insists on its ending
-        try:
-            model.save(unfinished)
-            saved.write_member(unfinished, _MEMBER, dataclasses.asdict(position))
-            saved.write_provenance(str(unfinished), {"class_names": class_names})
-            unfinished.replace(temporary)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    with whole_files.atomic_write(path, ".keras") as temporary:  # Keras insists on its ending
+        model.save(temporary)
+        network_files.write_member(temporary, _MEMBER, dataclasses.asdict(position))
+        provenance = {"class_names": class_names, "convention": convention}
+        saved.write_provenance(temporary, provenance)
 
 
 def path_of_step(workdir: str | os.PathLike, step: int) -> pathlib.Path:
@@ -90,7 +99,7 @@ def latest_checkpoint(workdir: str | os.PathLike) -> pathlib.Path | None:
         problem = _damage(path)
         if problem is None:
             return path
-        print(f"warning: {path} is passed over: {problem}", file=sys.stderr, flush=True)
+        print(f"warning: {path} cannot be continued from: {problem}", file=sys.stderr, flush=True)
     if found:
         raise ValueError(
             f"`workdir` must have a checkpoint that is whole. Received: workdir={str(workdir)!r}, "
@@ -100,28 +109,40 @@ def latest_checkpoint(workdir: str | os.PathLike) -> pathlib.Path | None:
 
 
 def _damage(path: pathlib.Path) -> str | None:
-    """What is wrong with an archive; every byte of it has a checksum."""
+    """Why a run cannot continue from a file; None if it can."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            member = archive.testzip()
-            if member is not None:
-                return f"{member} in it is damaged"
-            return None if _MEMBER in archive.namelist() else "it was not written by a run"
-    except Exception as error:  # `zipfile` has many: of versions, passwords, names, offsets
-        return f"damaged, or cut short ({error})"
+        if "optimizer" not in network_files.check_network(path, "checkpoint"):
+            return "it has no state of an optimizer"
+        load_position(path)
+        saved.read_provenance(str(path), "checkpoint")
+    except network_files.UnreadableFileError as error:
+        return error.cause
+    return None
 
 
 def remove_all_but(workdir: pathlib.Path, number: int) -> None:
-    """Removes the oldest checkpoints, and what a killed run has left half written."""
+    """Removes the oldest checkpoints."""
     for path in checkpoints(workdir)[:-number]:
-        path.unlink(missing_ok=True)
-    for path in pathlib.Path(workdir, FOLDER).glob(".step_*"):
         path.unlink(missing_ok=True)
 
 
 def load_position(path: pathlib.Path | None) -> Position:
-    """The position of a checkpoint; the start if there is none."""
-    return Position() if path is None else Position(**saved.read_member(path, _MEMBER))
+    """The position of a checkpoint; the start if there is none.
+
+    Raises:
+        UnreadableFileError: (a ValueError) the file is damaged, or was not written by a run.
+    """
+    if path is None:
+        return Position()
+    value = network_files.read_member(path, _MEMBER, "checkpoint")
+    with network_files.reading(path, "checkpoint", "checkpoint of a run"):
+        if value is None:
+            raise ValueError("it was not written by a run")
+        position = Position(**value)
+        fits = isinstance(position.step, int) and isinstance(position.seconds, float | int)
+        if not (fits and isinstance(position.seeds, dict) and isinstance(position.metrics, list)):
+            raise ValueError(f"{_MEMBER} in it does not say how far the run was")
+        return position
 
 
 def check_class_names(path: pathlib.Path, class_names: list[str]) -> None:
@@ -142,11 +163,15 @@ def load_checkpoint(path: pathlib.Path, dtype: str = "float32") -> keras.Model:
         path: the checkpoint.
         dtype: of the run. With "mixed_float16" Keras saves the optimizer without the scaling of the
             loss that is around it, and puts that back only where the policy says so.
+
+    Raises:
+        UnreadableFileError: (a ValueError) the file is damaged, or lacks something.
     """
     with global_dtype(dtype):
-        model = keras.saving.load_model(path)
+        model = network_files.load(path, "checkpoint", compile=True)
     spare_from_decay(model.optimizer)
     seeds = load_position(path).seeds
-    for name, generator in _generators(model).items():
-        generator.state.assign(seeds[name])
+    with network_files.reading(path, "checkpoint", "checkpoint of a run"):
+        for name, generator in _generators(model).items():
+            generator.state.assign(seeds[name])
     return model

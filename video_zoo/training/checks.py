@@ -41,11 +41,20 @@ def check_devices(config: TrainingConfig, found: int) -> None:
         )
 
 
+def open_splits(config: TrainingConfig) -> dict[str, Split]:
+    """The splits to train and to validate on, by name; see :func:`check_shards`."""
+    splits = {name: getattr(config, name) for name in ("train_split", "val_split")}
+    sources = {split: Split.open(config.data_dir, split, name) for name, split in splits.items()}
+    for source in sources.values() if config.on_bad_record == "error" else ():
+        check_shards(source)
+    return sources
+
+
 def check_shards(source: Split) -> None:
-    """Opens every shard and reads its first record.
+    """Opens every shard and looks at its first record.
 
     Raises:
-        ValueError: one is damaged there.
+        ValueError: one is damaged there, or no clip can be made of it.
         FileNotFoundError: one cannot be opened.
     """
     shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
@@ -56,13 +65,10 @@ def check_shards(source: Split) -> None:
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
-    try:
-        for _ in first:
+    parse = records.parser(source.class_names)
+    with records.named_errors(source):
+        for _ in first.map(lambda shard, index, record: parse(shard, index, record)["label"]):
             pass
-    except tf.errors.InvalidArgumentError as error:
-        raise records.data_error(error) from error
-    except tf.errors.NotFoundError as error:
-        raise FileNotFoundError(f"a shard cannot be opened: {error.message}") from error
 
 
 @dataclasses.dataclass(frozen=True)

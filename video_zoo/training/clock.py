@@ -45,6 +45,11 @@ class Clock:
         """Signal that all workers stop for; 0 for none."""
         return self.asked if self._agree is None else self._agreed
 
+    def exchange(self) -> None:
+        """Learns of a signal that any of several workers got; each waits here for the others."""
+        if self._agree is not None:
+            _seconds, self._agreed = self._agree(0, self._own_seconds, self.asked)
+
     def start(self) -> None:
         """Begins to count: what comes before the first step is no work."""
         self._counted_until = time.monotonic()

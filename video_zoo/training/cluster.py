@@ -10,7 +10,9 @@ import dataclasses
 import json
 import os
 import re
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -137,8 +139,7 @@ def is_chief(cluster: Cluster | None) -> bool:
 def make_cluster_strategy(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
     """The strategy of all workers, when all of them are there: all GPUs of each, or its CPU.
 
-    To be called before TensorFlow has started. It takes SIGTERM for itself; a handler must be set
-    after it.
+    To be called before TensorFlow has started.
 
     Raises:
         WorkerLostError: some workers did not come; the message names them.
@@ -167,8 +168,12 @@ def make_cluster_strategy(cluster: Cluster) -> tf.distribute.MultiWorkerMirrored
         shutdown_barrier_timeout_in_ms=10_000,
         coordinated_jobs=[job],
     )
+    handler = signal.getsignal(signal.SIGTERM)
     with lost_worker(cluster):
-        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)  # the strategy has taken it for itself
+    return strategy
 
 
 def meet(cluster: Cluster, seconds: float = SECONDS_TO_MEET) -> None:

@@ -1,67 +1,23 @@
 """One frozen dataclass that describes a run, checked once, when it is made."""
 
 import dataclasses
+import os
+import typing
 
+from video_zoo import errors, known_names
 from video_zoo.data.augmentation_config import AugmentationConfig
-
-OPTIMIZERS = ("sgd", "adam", "adamw")
-SCHEDULES = ("step", "cosine", "constant")
-DTYPES = ("float32", "mixed_bfloat16", "mixed_float16")
-CLASS_BALANCE = ("none", "weights", "sampling")
-ON_BAD_RECORD = ("error", "skip")
+from video_zoo.data.service_config import check_address
+from video_zoo.evaluation.config import CONFIG
 
 # Gupta et al., section 4; `scale_lr` counts from it.
 PAPER_BATCH = 5
-
-_CHOICES = {
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "dtype": DTYPES,
-    "class_balance": CLASS_BALANCE,
-    "on_bad_record": ON_BAD_RECORD,
-}
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-_RANGES = (
-    (
-        ("batch_size", "accumulate_steps", "keep_checkpoints", "checkpoint_steps", "num_devices"),
-        "a positive integer",
-        _is_count,
-    ),
-    (("early_stopping_epochs",), "a positive integer", _is_count),
-    (
-        ("epochs", "steps", "max_hours", "learning_rate", "backbone_learning_rate_scale"),
-        "greater than 0",
-        lambda value: value > 0,
-    ),
-    (
-        ("clip_norm", "max_loss", "checkpoint_minutes"),
-        "greater than 0",
-        lambda value: value > 0,
-    ),
-    (
-        ("weight_decay", "aux_loss_weight", "warmup_steps", "virtual_devices", "precise_bn_steps"),
-        "at least 0",
-        lambda value: value >= 0,
-    ),
-    (
-        ("momentum", "label_smoothing"),
-        "at least 0 and less than 1",
-        lambda value: 0 <= value < 1,
-    ),
-    (("ema_momentum",), "greater than 0 and less than 1", lambda value: 0 < value < 1),
-)
 
 # Changing one of these between two calls continues the same run; changing another would not.
 _MAY_CHANGE = (
     *("data_dir", "workdir", "epochs", "steps", "max_hours", "virtual_devices", "num_devices"),
     *("on_bad_record", "data_service", "early_stopping_epochs", "max_loss"),
     *("checkpoint_steps", "checkpoint_minutes", "keep_checkpoints"),
-    *("worker_hosts", "worker_index", "accumulate_steps", "jit_compile"),
+    *("worker_hosts", "worker_index", "trusted_network", "accumulate_steps", "jit_compile"),
 )
 
 # A run has one of them.
@@ -122,7 +78,8 @@ class TrainingConfig:
         precise_bn_steps: batches over which, after training, the statistics of batch normalisation
             are taken anew, for ``precise_bn.keras``; 0 for none.
         jit_compile: whether XLA compiles the step; one device only.
-        width_multiplier: factor on the width of every layer.
+        width_multiplier: factor on the width of every layer; None for that of the weights' file,
+            and 1 where none tells.
         gating: whether to add self-gating.
         weights: published name, or file, of weights to start from; None for random ones. Their
             classifier is kept if it is for the classes of the data, and a new one otherwise.
@@ -140,11 +97,24 @@ class TrainingConfig:
         worker_hosts: HOST:PORT,HOST:PORT,... of a run on several machines, the same for all of
             them; None for one machine, or what TF_CONFIG says.
         worker_index: place of this machine among them, from 0.
+        trusted_network: whether only machines that you trust reach the ports of ``worker_hosts``,
+            on which TensorFlow listens to everybody; several machines need it.
         checkpoint_steps: a checkpoint is written after so many steps, besides that of each epoch;
             None for none.
         checkpoint_minutes: the same in minutes; None for none.
         keep_checkpoints: number of checkpoints to keep, besides the best one.
     """
+
+    # First field -> what it and the fields below it are about.
+    GROUPS: typing.ClassVar[dict[str, str]] = {
+        "train_split": "clips and batches",
+        "epochs": "duration, one of the three",
+        "optimizer": "optimisation",
+        "dtype": "network",
+        "weights": "start from weights",
+        "seed": "reproducibility, devices and machines",
+        "checkpoint_steps": "checkpoints",
+    }
 
     model: str
     data_dir: str
@@ -184,7 +154,7 @@ class TrainingConfig:
     sync_batch_norm: bool = False
     precise_bn_steps: int = 0
     jit_compile: bool = False
-    width_multiplier: float = 1.0
+    width_multiplier: float | None = None
     gating: bool = False
     weights: str | None = None
     new_head: bool = False
@@ -196,6 +166,7 @@ class TrainingConfig:
     num_devices: int | None = None
     worker_hosts: str | None = None
     worker_index: int | None = None
+    trusted_network: bool = False
     checkpoint_steps: int | None = None
     checkpoint_minutes: float | None = 30.0
     keep_checkpoints: int = 3
@@ -203,22 +174,21 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if isinstance(self.augmentation, dict):  # from config.json
             object.__setattr__(self, "augmentation", AugmentationConfig(**self.augmentation))
+        # A flag without a value takes back the hosts that a file of settings says.
+        errors.check_settings(self, worker_hosts="")
+        known_names.check_network(self.model)
+        if self.weights is not None:
+            known_names.check_weights(self.model, self.weights)
+        if self.data_service is not None:
+            check_address("data_service", self.data_service)
         durations = [name for name in DURATIONS if getattr(self, name) is not None]
         if len(durations) > 1:
             raise ValueError(
                 "one of `epochs`, `steps` and `max_hours` may be given. Received: "
-                + ", ".join(f"{name}={getattr(self, name)}" for name in durations)
+                + ", ".join(f"{name}={errors.shown(getattr(self, name))}" for name in durations)
             )
         if not durations:
             object.__setattr__(self, "max_hours", 24.0)
-        for argument, allowed in _CHOICES.items():
-            if getattr(self, argument) not in allowed:
-                self._refuse(argument, f"one of {', '.join(map(repr, allowed))}")
-        for arguments, allowed, fits in _RANGES:
-            for argument in arguments:
-                value = getattr(self, argument)
-                if value is not None and not fits(value):
-                    self._refuse(argument, allowed)
         if self.weights is None:
             if self.new_head:
                 self._refuse("new_head", "False without `weights`: all is new then")
@@ -241,10 +211,18 @@ class TrainingConfig:
         """``learning_rate``, scaled with the batch where ``scale_lr`` says so."""
         return self.learning_rate * (self.batch_size / PAPER_BATCH if self.scale_lr else 1)
 
+    def check_files(self) -> None:
+        """Looks for what the run needs, before anything slow is loaded or made.
+
+        Raises:
+            FileNotFoundError: the shards, or the weights of a new run, are not there.
+        """
+        errors.check_shards(self.data_dir)
+        if self.weights is not None and not os.path.exists(os.path.join(self.workdir, CONFIG)):
+            known_names.check_weights_exist(self.model, self.weights)
+
     def _refuse(self, argument: str, allowed: str) -> None:
-        raise ValueError(
-            f"`{argument}` must be {allowed}. Received: {argument}={getattr(self, argument)!r}"
-        )
+        raise errors.refusal(argument, allowed, getattr(self, argument))
 
     def differences(self, other: dict) -> list[str]:
         """What keeps a run with the settings ``other`` from being continued with these."""
@@ -252,6 +230,9 @@ class TrainingConfig:
         # A run of an earlier version lacks the settings that came later.
         required = {name: mine[name] for name in ("model", "data_dir", "workdir")}
         other = _flat(dataclasses.asdict(TrainingConfig(**required))) | _flat(other)
+        # Such a run was of width 1 where it says so, as all are that say nothing.
+        for settings in (mine, other):
+            settings["width_multiplier"] = settings["width_multiplier"] or 1.0
         return [
             f"{name} was {other[name]!r} and is {value!r}"
             for name, value in mine.items()

@@ -5,6 +5,8 @@ import pathlib
 
 from video_zoo.data.whole_files import atomic_write
 
+HISTORY = "history.csv"
+
 
 def main_output_logs(logs: dict) -> dict[str, float]:
     """Keras's logs, with the same names for a network with an auxiliary output as for one without.

@@ -2,7 +2,8 @@
 
 import dataclasses
 import inspect
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 
 import keras
 
@@ -29,11 +30,13 @@ class Task:
         num_classes: of the data.
         class_names: of the data, to compare with those of the weights; None if unknown.
         channels: of a clip.
+        storage: settings with which its videos are stored, such as "fps"; empty if unknown.
     """
 
     num_classes: int
     class_names: Sequence[str] | None = None
     channels: int = 3
+    storage: Mapping = dataclasses.field(default_factory=dict)
 
 
 def initial_model(config: TrainingConfig, task: Task) -> tuple[keras.Model, str]:
@@ -120,9 +123,7 @@ def _build(
         config.model,
         num_classes,
         input_shape=(config.num_frames, config.image_size, config.image_size, task.channels),
-        width_multiplier=config.width_multiplier,
-        gating=config.gating,
-        **options,
+        **{"width_multiplier": config.width_multiplier or 1.0, "gating": config.gating} | options,
     )
 
 
@@ -145,7 +146,7 @@ def _from_weights(config: TrainingConfig, task: Task) -> tuple[keras.Model, str]
         note += f"; the auxiliary classifier is {'new' if new else 'theirs'}"
     elif auxiliary:
         note += "; their auxiliary classifier is left out"
-    return model, note
+    return model, note + _note_on_clips(config, task, info)
 
 
 def _loaded(
@@ -153,18 +154,48 @@ def _loaded(
 ) -> tuple[keras.Model, bool]:
     """The network as the weights have it, and whether they have an auxiliary classifier."""
     if info.num_classes is None:
-        return _build(config, task, 1, False, include_top=False, weights=config.weights), False
+        options = {"include_top": False, "weights": config.weights, **_shape(config, info)}
+        return _build(config, task, 1, False, **options), False
     builder = inspect.signature(models.get_builder(config.model))
     may_have = "aux_logits" in builder.parameters
     # A file does not say whether it has an auxiliary classifier: it fits only one of the two.
     problem = None
     for auxiliary in (wanted, not wanted) if may_have else (False,):
         try:
-            model = _build(config, task, info.num_classes, auxiliary, weights=config.weights)
-            return model, auxiliary
+            options = {"weights": config.weights, **_shape(config, info)}
+            return _build(config, task, info.num_classes, auxiliary, **options), auxiliary
         except ValueError as error:
             problem = problem or error
     raise problem
+
+
+def _shape(config: TrainingConfig, info: WeightsInfo) -> dict:
+    """Width and gating of the network that the weights are of, where their file tells."""
+    width = config.width_multiplier or info.width_multiplier or 1.0
+    return {"width_multiplier": width, "gating": config.gating or bool(info.gating)}
+
+
+def _note_on_clips(config: TrainingConfig, task: Task, info: WeightsInfo) -> str:
+    """Where the clips of the run are others than those that the weights were trained on."""
+    if info.of_images:
+        return ""
+    if info.assumed:
+        print(
+            f"note: {config.weights} does not say which clips its network was trained on "
+            f"({info.about_assumed()} are assumed): this run's are taken",
+            file=sys.stderr,
+            flush=True,
+        )
+        return ""
+    mine = {name: getattr(config, name) for name in ("num_frames", "frame_stride", "image_size")}
+    mine |= {name: task.storage[name] for name in ("fps", "short_side") if name in task.storage}
+    theirs = dataclasses.asdict(info.convention)
+    other = [
+        f"{name} {value} in place of {theirs[name]}"
+        for name, value in mine.items()
+        if value != theirs[name]
+    ]
+    return f"; its clips are others than theirs: {', '.join(other)}" if other else ""
 
 
 def _why_new_head(config: TrainingConfig, task: Task, info: WeightsInfo) -> str | None:
@@ -194,7 +225,8 @@ def _grown(
             "`weights` must have a classifier if they are of a network that normalises its input. "
             f"Received: weights={config.weights!r}, which lacks one. Take those they were made of."
         )
-    options = {} if info.padding == "same" else {"padding": info.padding}
+    options = _shape(config, info)
+    options |= {} if info.padding == "same" else {"padding": info.padding}
     model = _build(config, task, task.num_classes, has_auxiliary_loss(config), **options)
     values = {weight.path: weight for weight in loaded.weights}
     if keep_classifier:

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import pathlib
 from collections.abc import Iterator
 
@@ -12,24 +11,34 @@ import tensorflow as tf
 
 from video_zoo.data import whole_files
 from video_zoo.data.ownership import sole_owner
-from video_zoo.data.records import SkippedRecords, data_error
+from video_zoo.data.records import SkippedRecords, named_errors
+from video_zoo.data.service_config import check_trust
 from video_zoo.data.source import Split
 
-from . import agreement, batch_norm, callbacks, checkpoint, checks, multi_worker, sight
+from . import agreement, callbacks, checkpoint, checks, multi_worker, precise, sight
 from .batches import Batches, write_skipped
 from .clock import Budget, Clock
 from .cluster import Cluster, is_chief, lost_worker
 from .config import TrainingConfig
-from .history import main_output_logs, read_history
+from .history import HISTORY, read_history
 from .initial import Task, check_freeze_until, compiled_model
 from .input_wait import InputWait
+from .room import enough_room
 from .steps import Steps
 from .strategy import build_from_one_clip, check_backend, make_strategy
-from .workdir import prepare_workdir, sizes, write_config
+from .workdir import (
+    check_whole,
+    check_workdir,
+    convention_of,
+    make_workdir,
+    sizes,
+    storage_of,
+    write_config,
+)
 
 # `fit` wants a number of epochs; a run in hours is ended by its clock.
 _ENDLESS = 10**9
-BAD_BATCH, PRECISE = "bad_batch.npz", "precise_bn"
+BAD_BATCH = "bad_batch.npz"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,20 +74,25 @@ def train(config: TrainingConfig) -> TrainingResult:
         FloatingPointError: the loss became NaN, infinite, or larger than ``max_loss``.
         MemoryError: a device has too little memory.
     """
+    config.check_files()
     check_backend(config.dtype)
     workers = Cluster.find(config.worker_hosts, config.worker_index)
+    if workers is not None:
+        check_trust(config.trusted_network)
     strategy = make_strategy(config.virtual_devices, workers)
     checks.check_devices(config, strategy.num_replicas_in_sync)
     check_freeze_until(config)
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    sources = {s: Split.open(config.data_dir, s) for s in (config.train_split, config.val_split)}
-    for source in sources.values():
-        checks.check_shards(source)
-    workdir = prepare_workdir(config)
+    sources = checks.open_splits(config)
+    workdir = make_workdir(config)
     # The other workers of a run write nothing.
     with sole_owner(workdir, "workdir") if is_chief(workers) else contextlib.nullcontext():
+        check_workdir(workdir, config)
+        if is_chief(workers):
+            for folder in (workdir, workdir / checkpoint.FOLDER):
+                whole_files.remove_unfinished(folder)
         return _work_in(workdir, config, sources, strategy, workers)
 
 
@@ -89,7 +103,7 @@ def _work_in(
     strategy: tf.distribute.Strategy,
     workers: Cluster | None,
 ) -> TrainingResult:
-    run = _Run(config, workdir, sources[config.train_split], strategy, workers)
+    run = _Run(config, workdir, sources, strategy, workers)
     if run.ended:
         clock = run.clock
         print(
@@ -111,23 +125,29 @@ class _Run:
         self,
         config: TrainingConfig,
         workdir: pathlib.Path,
-        source: Split,
+        sources: dict[str, Split],
         strategy: tf.distribute.Strategy,
         workers: Cluster | None,
     ) -> None:
+        source, self.sources = sources[config.train_split], list(sources.values())
         self.config, self.workdir, self.source, self.strategy = config, workdir, source, strategy
         self.workers, self.writes = workers, is_chief(workers)
         self.newest = checkpoint.latest_checkpoint(workdir)
         self.position = checkpoint.load_position(self.newest)
         step, seconds = self.position.step, self.position.seconds
-        self.rows = [r for r in read_history(workdir / callbacks.HISTORY) if r["step"] <= step]
+        rows = read_history(workdir / HISTORY)
+        steps_per_epoch = source.num_examples // config.batch_size
+        check_whole(workdir, rows, self.newest and self.position, steps_per_epoch)
+        self.rows = [row for row in rows if row["step"] <= step]
+        if rows and self.newest is None:
+            self._say(f"{workdir} was ended before its first checkpoint; it starts again.")
         if self.newest is not None:
             checkpoint.check_class_names(self.newest, source.class_names)
         if self.rows and self.rows[-1]["step"] == step:
             # The checkpoint may be of before the validation, with metrics that are in the row now.
             self.position = dataclasses.replace(self.position, metrics=[])
         agree = None if workers is None else agreement.Agreement(strategy)
-        self.clock = Clock(config, source.num_examples // config.batch_size, step, seconds, agree)
+        self.clock = Clock(config, steps_per_epoch, step, seconds, agree)
         skipped = SkippedRecords() if config.on_bad_record == "skip" else None
         worker = (0, 1) if workers is None else workers.worker
         self.batches = Batches(config, source, strategy.num_replicas_in_sync, skipped, worker)
@@ -149,10 +169,7 @@ class _Run:
     @property
     def precise_is_due(self) -> bool:
         """Whether precise statistics are asked for, and are not there for the last step."""
-        path = self.workdir / f"{PRECISE}.json"
-        if not self.config.precise_bn_steps:
-            return False
-        return not path.exists() or json.loads(path.read_text()).get("step") != self.clock.step
+        return precise.is_due(self.config, self.workdir, self.clock.step)
 
     @property
     def validation_is_due(self) -> bool:
@@ -166,7 +183,7 @@ class _Run:
 
     def _say(self, text: str) -> None:
         if self.writes:
-            print(text)
+            print(text, flush=True)
 
     def work(self) -> int | None:
         """Trains to the end; returns the signal that ended it before, or None."""
@@ -174,14 +191,24 @@ class _Run:
             return self._work()
 
     def _work(self) -> int | None:
-        with callbacks.Interruption(self.clock) as interruption:
+        with callbacks.Interruption(self.clock) as interruption, contextlib.ExitStack() as stack:
             try:
                 if self.workers is not None:
+                    stack.enter_context(interruption.deferred())  # they stop together
                     agreement.check_same(self.strategy, self.workers, self._facts())
-                model = self._model()
+                interruption.stop_together()
+                with enough_room(self.workdir, self.clock):
+                    model = self._model()
+                interruption.stop_together()
                 steps, clips = self._ready(model)
+                interruption.stop_together()
                 checkpoints = callbacks.Checkpoints(
-                    self.workdir, self.clock, self.position, self.source.class_names, self.writes
+                    self.workdir,
+                    self.clock,
+                    self.position,
+                    self.source.class_names,
+                    self.writes,
+                    convention_of(self.config, model),
                 )
                 checkpoints.set_model(model)
                 if not self.trained:
@@ -204,20 +231,30 @@ class _Run:
     def _facts(self) -> dict[str, object]:
         """What must be the same on all workers."""
         facts = dataclasses.asdict(self.config)
-        for own in ("data_dir", "workdir", "worker_hosts", "worker_index", "num_devices"):
+        for own in (
+            "data_dir",
+            "workdir",
+            "worker_hosts",
+            "worker_index",
+            "trusted_network",
+            "num_devices",
+        ):
             del facts[own]
         data = {"examples": self.source.num_examples, "classes": self.source.class_names}
         return facts | data | {"step": self.clock.step, "epochs_done": len(self.rows)}
 
     def _ready(self, model: keras.Model) -> tuple[Steps, np.ndarray]:
         """The steps of the network, which have been tried, and the clips of the first batch."""
-        build_from_one_clip(model, self.batches.training(0))
+        with self._explained():
+            build_from_one_clip(model, self.batches.training(0))
         steps = Steps(model, self.config, self.source.num_classes)
         if self.workers is not None:
             multi_worker.reduce_logs(model)
         if self.writes:
             write_config(self.config, model)
+            (self.workdir / checkpoint.FOLDER).mkdir(exist_ok=True)
         self._tell(model)
+        self._say("compiling the steps of training and validation, and trying one of each")
         with self._explained():
             first = self.batches.training(self.clock.step).take(1).cache()
             checks.try_one_step(model, self._for_fit(first), self.validation)
@@ -273,8 +310,10 @@ class _Run:
                 if self.rows and (told := self.clock.rise(self.rows[-1]["learning_rate"])):
                     self._say(told)
                 return checkpoint.load_checkpoint(self.newest, self.config.dtype)
+            self._say(f"building {self.config.model}")
             source = self.source
-            task = Task(source.num_classes, source.class_names, source.channels)
+            stored = storage_of(self.config.data_dir)
+            task = Task(source.num_classes, source.class_names, source.channels, stored)
             model = compiled_model(self.config, task)
             model.optimizer.build(model.trainable_variables)
             return model
@@ -327,24 +366,13 @@ class _Run:
     def _explained(self) -> Iterator[None]:
         """Turns TensorFlow's errors, and a loss that is none, into what a user can mend."""
         try:
-            yield
+            with enough_room(self.workdir, self.clock), named_errors(*self.sources):
+                yield
         except FloatingPointError as error:
             raise FloatingPointError(
                 f"{error} {self._keep_bad_batch()}The checkpoints before it stay in "
                 f"{self.workdir / checkpoint.FOLDER}. Lower `learning_rate`, add `warmup_steps`, "
                 "or set `clip_norm`."
-            ) from error
-        except tf.errors.InvalidArgumentError as error:
-            raise data_error(error) from error
-        except tf.errors.NotFoundError as error:
-            raise FileNotFoundError(
-                f"a shard cannot be opened any more: {error.message}"
-            ) from error
-        except tf.errors.ResourceExhaustedError as error:
-            raise MemoryError(
-                f"a device is out of memory behind step {self.clock.step}. Lower `batch_size`, "
-                "`image_size` or `num_frames`, raise `accumulate_steps`, or set `dtype` to "
-                "'mixed_bfloat16'."
             ) from error
 
     def _keep_bad_batch(self) -> str:
@@ -366,19 +394,4 @@ class _Run:
         # The same on all workers.
         batches = dataclasses.replace(self.batches, worker=(0, 1)).training(0)
         batches = batches.map(lambda clips, *_rest: (clips[:share],))
-        results = {}
-        with callbacks.averaged_weights(model):
-            for name in ("moving averages", "precise"):
-                if name == "precise":
-                    batch_norm.set_precise_statistics(model, batches, self.config.precise_bn_steps)
-                results[name] = model.evaluate(self.validation, verbose=0, return_dict=True)
-            checkpoints.save_as(self.workdir / f"{PRECISE}.keras", [])
-        if not self.writes:
-            return
-        content = {"step": self.clock.step} | results
-        whole_files.write_text(
-            self.workdir / f"{PRECISE}.json", json.dumps(content, indent=2) + "\n"
-        )
-        shown = {name: main_output_logs(logs) for name, logs in results.items()}
-        told = (f"{n} {logs['top1']:.1%} (loss {logs['loss']:.4f})" for n, logs in shown.items())
-        print(f"validation top-1 by statistics of batch normalisation: {', '.join(told)}")
+        precise.write(model, batches, self.validation, checkpoints)

@@ -4,6 +4,7 @@ Beyond those, a training step takes clips in bytes, can go through its clips in 
 gradient as a whole: its norm is a property of the step and not of a device's share of it.
 """
 
+import math
 from collections.abc import Iterator
 
 import keras
@@ -139,7 +140,19 @@ class Steps:
         whole = loss * model.distribute_strategy.num_replicas_in_sync
         tracker = next(metric for metric in model.metrics if metric.name == "loss")
         tracker.update_state(whole, sample_weight=tf.shape(clips)[0])
-        return model.compute_metrics(clips, data[1], outputs, sample_weight=data[2])
+        ranked = tf.nest.map_structure(ranks, outputs)
+        return model.compute_metrics(clips, data[1], ranked, sample_weight=data[2])
+
+
+def ranks(scores: tf.Tensor) -> tf.Tensor:
+    """Minus the rank of each class among its clip's, float32 [clips, classes]; the best has 0.
+
+    Of equal scores the first comes first, as in ``evaluation/metrics.py``. Keras's top-5 takes all
+    that are equal for hits: with a network that tells no class from another it would be 1.
+    """
+    order = tf.argsort(scores, axis=-1, direction="DESCENDING", stable=True)
+    places = -tf.cast(tf.argsort(order, axis=-1), tf.float32)
+    return tf.where(tf.math.is_finite(tf.cast(scores, tf.float32)), places, math.nan)
 
 
 def plain_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:

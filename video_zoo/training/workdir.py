@@ -13,13 +13,17 @@ import tensorflow as tf
 import video_zoo
 from video_zoo import data, models
 from video_zoo.data import whole_files
-from video_zoo.evaluation.run import CONFIG
+from video_zoo.evaluation.config import BEST, CONFIG
+from video_zoo.evaluation.run import STORAGE
+from video_zoo.models import saved
 
+from .checkpoint import FOLDER, Position
 from .config import TrainingConfig
+from .history import HISTORY
 
 
-def prepare_workdir(config: TrainingConfig) -> pathlib.Path:
-    """Makes the folder of the run, and refuses one that holds another run."""
+def make_workdir(config: TrainingConfig) -> pathlib.Path:
+    """Makes the folder of the run, and refuses one that cannot be written to."""
     workdir = pathlib.Path(config.workdir)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -30,6 +34,11 @@ def prepare_workdir(config: TrainingConfig) -> pathlib.Path:
             "`workdir` must be a folder that can be written to. Received: "
             f"workdir={str(workdir)!r} ({error.strerror})"
         ) from error
+    return workdir
+
+
+def check_workdir(workdir: pathlib.Path, config: TrainingConfig) -> None:
+    """Refuses a folder that holds another run. Only its owner can be sure of the answer."""
     if (workdir / CONFIG).exists():
         earlier = json.loads((workdir / CONFIG).read_text())
         differences = config.differences(earlier["training"])
@@ -42,7 +51,43 @@ def prepare_workdir(config: TrainingConfig) -> pathlib.Path:
                 f"workdir={str(workdir)!r}, where {'; '.join(differences)}. Choose another folder, "
                 "or the settings of the run to continue it."
             )
-    return workdir
+
+
+def check_whole(
+    workdir: pathlib.Path, rows: list[dict], position: Position | None, steps_per_epoch: int
+) -> None:
+    """Refuses a folder that contradicts itself, as the files that are left would hide the loss.
+
+    Args:
+        workdir: folder of the run.
+        rows: of ``history.csv``.
+        position: of the newest checkpoint; None if there is none.
+        steps_per_epoch: of the run.
+
+    Raises:
+        ValueError: files of the run are missing; the message says which.
+    """
+    missing = []
+    if position is None:
+        # A run that is killed in its first epoch may have a row, and no checkpoint yet.
+        if len(rows) > 1 or (rows and not (workdir / FOLDER).exists()):
+            missing.append(f"its checkpoints ({HISTORY} has {len(rows)} epochs)")
+    else:
+        epochs = (position.step - 1) // steps_per_epoch
+        if (known := sum(row["step"] <= position.step for row in rows)) < epochs:
+            missing.append(
+                f"{epochs - known} epochs in {HISTORY} (the checkpoint is of step {position.step})"
+            )
+    if rows and not (workdir / BEST).exists() and any(row["val_top1"] >= 0 for row in rows):
+        missing.append(BEST)
+    if (rows or position is not None) and not (workdir / CONFIG).exists():
+        missing.append(CONFIG)
+    if missing:
+        raise ValueError(
+            "`workdir` must be new, or hold a whole run. Received: "
+            f"workdir={str(workdir)!r}, which lacks {', '.join(missing)}. Copy back what is "
+            "missing, or choose another folder to start anew."
+        )
 
 
 def sizes(model: keras.Model) -> tuple[int, int]:
@@ -52,6 +97,29 @@ def sizes(model: keras.Model) -> tuple[int, int]:
     statistics = ("moving_mean", "moving_variance")
     frozen = [w for w in network.non_trainable_weights if not w.path.endswith(statistics)]
     return trained, sum(math.prod(weight.shape) for weight in frozen)
+
+
+def storage_of(data_dir: str) -> dict:
+    """The settings with which the videos of shards are stored; empty without a manifest."""
+    manifest = data.load_manifest(data_dir)
+    if manifest is None:
+        return {}
+    known = {name: manifest.settings[name] for name in STORAGE if name in manifest.settings}
+    return known | {"modality": manifest.modality}
+
+
+def convention_of(config: TrainingConfig, model: keras.Model) -> dict:
+    """The clips that the network of a run takes, as its files tell them.
+
+    How videos are stored is left out where the shards have no manifest.
+    """
+    graph = saved.graph_of_model(model)
+    network = dataclasses.asdict(saved.convention(graph, {}))
+    told = {name: network[name] for name in ("mean", "deviation")}
+    told |= {name: getattr(config, name) for name in ("num_frames", "frame_stride", "image_size")}
+    told |= storage_of(config.data_dir)
+    saved.convention(graph, {"convention": told})  # a file that it does not fit would not be read
+    return told
 
 
 def write_config(config: TrainingConfig, model: keras.Model) -> None:

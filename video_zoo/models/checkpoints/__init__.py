@@ -4,9 +4,9 @@ import importlib
 import os
 import pathlib
 
-from .rules import Checkpoint
+from video_zoo.known_names import PUBLISHED_ENDINGS as FORMATS
 
-FORMATS = (".h5", ".pth", ".pt", ".safetensors", ".index")
+from .rules import Checkpoint
 
 
 def _prefix(path: pathlib.Path) -> str | None:

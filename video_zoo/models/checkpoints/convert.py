@@ -6,6 +6,9 @@ import pathlib
 
 import keras
 
+from video_zoo import full_disk
+from video_zoo.convert_config import WeightsConversionConfig
+
 from .. import saved
 from ..complexity import count_parameters
 from ..registry import get_model
@@ -57,16 +60,9 @@ def convert(
         FileExistsError: ``output`` exists.
         OSError: the weights cannot be had, or ``output`` cannot be written.
     """
-    output = os.fspath(output)
-    if not output.endswith(saved.ENDINGS):
-        raise ValueError(
-            f"`output` must end in '.keras' or '.weights.h5'. Received: output={output!r}"
-        )
-    if os.path.exists(output) and not overwrite:
-        raise FileExistsError(
-            f"`output` must not exist. Received: output={output!r}. Pass `overwrite=True` "
-            "(--overwrite) to replace it."
-        )
+    config = WeightsConversionConfig(model, weights, output, overwrite)
+    config.check_files()
+    output = config.output
     source = find(model, weights)
     info = source.info
     num_classes = info.num_classes or 1
@@ -96,11 +92,12 @@ def _mapping(network: keras.Model, source: Source) -> list[Mapped]:
 
 
 def _provenance(info: WeightsInfo) -> dict:
+    known = dataclasses.asdict(info.convention)
     return {
         "name": info.name,
         "class_names": info.class_names,
         "padding": info.padding,
-        "convention": dataclasses.asdict(info.convention),
+        "convention": {n: value for n, value in known.items() if n not in info.assumed},
     }
 
 
@@ -110,11 +107,12 @@ def _save(network: keras.Model, output: str, provenance: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name.removesuffix(ending)}.unfinished{ending}")
     try:
-        if ending == ".keras":
-            network.save(unfinished)
-        else:
-            network.save_weights(unfinished)
-        saved.write_provenance(str(unfinished), provenance)
-        unfinished.replace(path)
+        with full_disk.explained(path):
+            if ending == ".keras":
+                network.save(unfinished)
+            else:
+                network.save_weights(unfinished)
+            saved.write_provenance(str(unfinished), provenance)
+            unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

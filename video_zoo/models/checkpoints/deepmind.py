@@ -4,11 +4,14 @@ import re
 
 import numpy as np
 
-from .entries import DEEPMIND
+from video_zoo.published import DEEPMIND
+
+from ..network_files import reading
 from .rules import HEAD, Checkpoint, Place, Rule, places, translate
 
 # The checkpoint of Kinetics-600 goes without it.
 _PREFIX = re.compile(r"^(RGB|Flow)/inception_i3d/")
+_OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _SLOT = "/Momentum"  # state of the optimizer, in that of Kinetics-600
 _BATCH_NORM = ("beta", "moving_mean", "moving_variance")
 
@@ -39,16 +42,18 @@ def read(prefix: str) -> Checkpoint:
     """Reads the checkpoint ``prefix`` (the files' common name without ".index")."""
     import tensorflow as tf
 
-    try:
+    what = "TensorFlow checkpoint that is whole"
+    with reading(prefix, what=what):
         reader = tf.train.load_checkpoint(prefix)
+        names = sorted(reader.get_variable_to_shape_map())
+        if _OBJECTS in names:
+            raise ValueError(
+                "it is of objects, as TensorFlow 2 and Keras write them; the published ones are "
+                "TensorFlow 1's, of names"
+            )
         tensors = {
-            _PREFIX.sub("", name): reader.get_tensor(name)
-            for name in sorted(reader.get_variable_to_shape_map())
+            _PREFIX.sub("", name): np.asarray(reader.get_tensor(name))
+            for name in names
             if not name.endswith(_SLOT)
         }
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            "`weights` is not a TensorFlow checkpoint, or is damaged. "
-            f"Received: weights={prefix!r} ({' '.join(str(error).split())[:200]})"
-        ) from error
-    return translate(tensors, _rules(), DEEPMIND, "same")
+        return translate(tensors, _rules(), DEEPMIND, "same")

@@ -6,7 +6,9 @@ Batch normalisation has an epsilon of 1e-3 there too, so values are taken as the
 import h5py
 import numpy as np
 
-from .entries import DEEPMIND
+from video_zoo.published import DEEPMIND
+
+from ..network_files import HDF5, open_hdf5, reading
 from .rules import HEAD, Checkpoint, Place, Rule, places, translate
 
 _HEAD = "Conv3d_6a_1x1_conv"
@@ -40,17 +42,13 @@ def _tensors(path: str) -> dict[str, np.ndarray]:
             parts = name.split("/")
             found[f"{parts[0]}/{parts[-1].split(':')[0]}"] = node[()]
 
-    with h5py.File(path, "r") as file:
-        file.get("model_weights", file).visititems(visit)  # of a file with the network too
+    with open_hdf5(path) as file:
+        # Of a file with the network too, not the state of its optimizer.
+        file.get("model_weights", file).visititems(visit)
     return found
 
 
 def read(path: str) -> Checkpoint:
     """Reads the ``.h5`` file ``path``."""
-    try:
-        tensors = _tensors(path)
-    except OSError as error:
-        raise ValueError(
-            f"`weights` is not an HDF5 file, or is cut short. Received: weights={path!r}"
-        ) from error
-    return translate(tensors, _rules(), DEEPMIND, "same")
+    with reading(path, what=HDF5):
+        return translate(_tensors(path), _rules(), DEEPMIND, "same")

@@ -4,15 +4,17 @@ import contextlib
 import hashlib
 import os
 import pathlib
-import secrets
+import shutil
+import tempfile
 import time
 import urllib.error
 import zipfile
 
-import h5py
 import keras
 
-from .entries import RemoteFile, WeightsEntry
+from video_zoo.published import RemoteFile, WeightsEntry
+
+from . import read, reader_of
 
 _SECONDS_OF_LEFTOVERS = 24 * 3600
 
@@ -39,60 +41,96 @@ def fetch(entry: WeightsEntry) -> str:
 
     Raises:
         OSError: a file cannot be fetched; the message says from where to where.
-        ValueError: a file is not the published one.
+        ValueError: a file is not the published one, or came in part only.
     """
-    paths = [_one(entry, file) for file in entry.files]
-    return str(paths[0])
+    folder = cache_folder(entry.model)
+    missing = [file for file in entry.files if not (folder / file.name).is_file()]
+    for file in entry.files:
+        if file not in missing:
+            _check(entry, file, folder / file.name, "Delete it, so that it is fetched again.")
+    if missing:
+        _fetch(entry, missing, folder)
+    return str(folder / entry.files[0].name)
 
 
-def _one(entry: WeightsEntry, file: RemoteFile) -> pathlib.Path:
-    target = cache_folder(entry.model) / file.name
-    if target.is_file():
-        _check(entry, file, target, "Delete it, so that it is fetched again.")
-        return target
-    if file.by_hand:
+def _fetch(entry: WeightsEntry, missing: list[RemoteFile], folder: pathlib.Path) -> None:
+    """Fetches files into a folder of this call alone, and moves them when all are whole."""
+    if any(file.by_hand for file in missing):
         raise FileNotFoundError(
             f"{_received(entry)} Its file can be fetched with a browser only: {_missing(entry)}."
         )
-    # Keras takes what is there for a whole file, so that two processes must not share a name.
-    unfinished = target.with_name(f"{target.name}.{secrets.token_hex(8)}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(target)
-        keras.utils.get_file(
-            unfinished.name, file.url, cache_dir=str(target.parent), cache_subdir=""
-        )
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(entry, folder)
+        unfinished = tempfile.TemporaryDirectory(suffix=".part", dir=folder)
+    except OSError as error:
+        raise _not_fetched(entry, error) from error
+    with unfinished as name:
+        for file in missing:
+            path = pathlib.Path(name, file.name)
+            _download(entry, file, path)
+            _check_content(entry, file, path)
+            _check(entry, file, path, "Nothing was kept; try again.")
+        _check_whole(entry, pathlib.Path(name), folder)
+        for file in missing:
+            target = folder / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            pathlib.Path(name, file.name).replace(target)
+            if file.sha256 is None or len(file.sha256) < 64:
+                print(f"sha256 {sha256_of(target)}  {target}")
+
+
+def _download(entry: WeightsEntry, file: RemoteFile, path: pathlib.Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        keras.utils.get_file(path.name, file.url, cache_dir=str(path.parent), cache_subdir="")
     except Exception as error:  # that is what Keras raises
         if isinstance(error.__context__, urllib.error.HTTPError):
             error.__context__.close()  # Keras leaves the server's answer open
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        raise OSError(
-            f"{_received(entry)} A file cannot be fetched ({' '.join(str(error).split())}). Fetch "
-            f"it by any other way and try again: {_missing(entry)}."
-        ) from error
-    try:
-        _check_content(entry, file, unfinished)
-        _check(entry, file, unfinished, "Nothing was kept; try again.")
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    if file.sha256 is None or len(file.sha256) < 64:
-        print(f"sha256 {sha256_of(target)}  {target}")
-    return target
+        raise _not_fetched(entry, error) from error
 
 
-def _remove_leftovers(target: pathlib.Path) -> None:
-    """What killed processes left half fetched; one that lives writes to its file all the time."""
-    target.with_name(f"{target.name}.part").unlink(missing_ok=True)  # of earlier versions
-    for path in target.parent.glob(f"{target.name}.*.part"):
+def _not_fetched(entry: WeightsEntry, error: Exception) -> OSError:
+    return OSError(
+        f"{_received(entry)} A file cannot be fetched ({' '.join(str(error).split())}). Fetch "
+        f"it by any other way and try again: {_missing(entry)}."
+    )
+
+
+def _remove_leftovers(entry: WeightsEntry, folder: pathlib.Path) -> None:
+    """What killed processes left half fetched; one that lives began within a day."""
+    for file in entry.files:
+        (folder / f"{file.name}.part").unlink(missing_ok=True)  # of earlier versions
+    for path in folder.glob("*.part"):
         with contextlib.suppress(OSError):  # its process may just have finished
             if time.time() - path.stat().st_mtime > _SECONDS_OF_LEFTOVERS:
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _check_whole(entry: WeightsEntry, unfinished: pathlib.Path, folder: pathlib.Path) -> None:
+    """Reads what was fetched as the network will: a server need not say how long its file is."""
+    first = unfinished / entry.files[0].name
+    for file in entry.files:
+        if not (unfinished / file.name).exists():
+            (unfinished / file.name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / file.name, unfinished / file.name)
+    if reader_of(first) is None:
+        return
+    try:
+        read(first)
+    except ImportError:  # of a package that reads it, which is told where it is needed
+        return
+    except ValueError as error:
+        cause = getattr(error, "cause", error)
+        urls = " or ".join(file.url for file in entry.files)
+        raise ValueError(
+            f"{_received(entry)} {urls} gave a part of the file, or a damaged one ({cause}). "
+            f"Nothing was kept; try again, or fetch it by any other way: {_missing(entry)}."
+        ) from error
 
 
 def _check_content(entry: WeightsEntry, file: RemoteFile, path: pathlib.Path) -> None:
-    """Refuses a page in place of the file, and a file that was cut short where none says so."""
+    """Refuses a page in place of the file, and the parts of one that its first bytes betray."""
     with open(path, "rb") as opened:
         start = opened.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     problem = None
@@ -102,11 +140,6 @@ def _check_content(entry: WeightsEntry, file: RemoteFile, path: pathlib.Path) ->
         problem = "a web page, as of a log-in or an error"
     elif start.startswith(b"pk") and not zipfile.is_zipfile(path):
         problem = "a part of the file"
-    elif start.startswith(b"\x89hdf"):
-        try:
-            h5py.File(path, "r").close()
-        except OSError:
-            problem = "a part of the file"
     if problem is not None:
         raise ValueError(
             f"{_received(entry)} {file.url} gave {problem} ({path.stat().st_size} bytes). Nothing "

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
+from video_zoo.published import InputConvention
+
 from ..inception_v1 import INCEPTION_V1
 from ..layers import conv_name
 from ..spec import Conv, Mixed, Triple
-from .entries import InputConvention
 
 HEAD = "Logits_Conv3d_0c_1x1"
 
@@ -85,7 +86,7 @@ class Checkpoint:
     def num_classes(self) -> int | None:
         """Of the classifier; None if there is none."""
         kernel = self.values.get(f"{HEAD}/kernel")
-        return None if kernel is None else kernel.shape[-1]
+        return None if kernel is None or kernel.ndim != 5 else kernel.shape[-1]
 
     @property
     def channels(self) -> int | None:
@@ -101,7 +102,7 @@ def translate(
     convention: InputConvention,
     padding: str,
 ) -> Checkpoint:
-    """Applies ``rules`` to the tensors of a file."""
+    """Applies ``rules`` to the tensors of a file; a ValueError where one holds no numbers."""
     values, sources, used, misshapen = {}, {}, set(), set()
     for rule in rules:
         sources[rule.path] = " * ".join(rule.names)
@@ -109,6 +110,9 @@ def translate(
         found = [tensors[name] for name in rule.names if name in tensors]
         if len(found) < len(rule.names):
             continue
+        for name in rule.names:
+            if tensors[name].dtype.kind not in "fiu":
+                raise ValueError(f"{name} in it has values of type {tensors[name].dtype}")
         try:
             value = rule.make(*found)
         except ValueError:  # of shapes that do not go together

@@ -5,12 +5,16 @@ normalisation, which folds exactly into the convolution above it and its moving 
 """
 
 import dataclasses
-import pickle
+import os
 
 import numpy as np
 
-from .entries import KYLEMIN, TORCHVISION, InputConvention
+from video_zoo.published import KYLEMIN, TORCHVISION, InputConvention
+
+from ..network_files import check_growth, reading
 from .rules import HEAD, Checkpoint, Place, Rule, places, translate
+
+_TENSORS = "whole file that holds tensors alone, nothing else of which is run"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,17 +86,14 @@ def _rules(names: Names):
 
 def _load_safetensors(path: str) -> dict[str, np.ndarray]:
     try:
-        import safetensors
         from safetensors.numpy import load_file
     except ImportError as error:
         raise ImportError(
             "`weights` in a '.safetensors' file need the package safetensors: "
             f"`pip install safetensors`. Received: weights={path!r}"
         ) from error
-    try:
+    with reading(path, what=_TENSORS):
         return load_file(path)
-    except safetensors.SafetensorError as error:
-        raise _damaged(path, error) from error
 
 
 def _load_torch(path: str) -> dict[str, np.ndarray]:
@@ -103,24 +104,18 @@ def _load_torch(path: str) -> dict[str, np.ndarray]:
             "`weights` in a PyTorch file need PyTorch: `pip install 'video-zoo[torch]'`, or save "
             f"the tensors as '.safetensors' elsewhere. Received: weights={path!r}"
         ) from error
-    try:
+    with reading(path, what=_TENSORS):
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        raise _damaged(path, error) from error
-    if not isinstance(state, dict) or not all(torch.is_tensor(value) for value in state.values()):
-        raise ValueError(
-            "`weights` must be a PyTorch file that maps names to tensors, as "
-            f"`torch.save(network.state_dict(), path)` writes it. Received: weights={path!r}"
-        )
-    return {name: value.float().numpy() for name, value in state.items()}
-
-
-def _damaged(path: str, error: Exception) -> ValueError:
-    reason = " ".join(str(error).split())[:200]
-    return ValueError(
-        "`weights` must be a whole file that holds tensors alone: nothing else in it is run. "
-        f"Received: weights={path!r} ({reason})"
-    )
+        named = isinstance(state, dict) and all(isinstance(name, str) for name in state)
+        if not named or not all(torch.is_tensor(value) for value in state.values()):
+            raise ValueError(
+                "it does not map names to tensors, as `torch.save(network.state_dict(), path)` does"
+            )
+        # A tensor may repeat a single number, and say that it is as large as it likes.
+        size = sum(value.numel() * value.element_size() for value in state.values())
+        check_growth(size, os.path.getsize(path))
+        # Tensors of a network that was pickled as they are still ask for gradients.
+        return {name: value.detach().float().numpy() for name, value in state.items()}
 
 
 def read(path: str) -> Checkpoint:
@@ -133,7 +128,8 @@ def read(path: str) -> Checkpoint:
     }
     for names in STYLES:
         if any(name.startswith(f"{names.root}.") for name in tensors):
-            return translate(tensors, _rules(names), names.convention, "symmetric")
+            with reading(path, what=_TENSORS):
+                return translate(tensors, _rules(names), names.convention, "symmetric")
     listed = ", ".join(list(tensors)[:5])
     raise ValueError(
         "`weights` must name its tensors as torchvision's s3d ('features.…') or kylemin/S3D "

@@ -15,23 +15,57 @@ class InputConvention:
     """The clips that weights were trained on; the defaults are those of the zoo.
 
     Args:
-        fps: rate at which videos are stored, frames per second.
+        fps: rate at which videos are stored, frames per second; None for that of each video.
         num_frames: frames of a clip.
+        frame_stride: step between the frames of a clip, in stored frames.
         short_side: pixels of the shorter side of stored frames.
         image_size: height and width of a clip, pixels.
         mean: of red, green and blue in [0, 1], which the network subtracts from its clips once
             they are in that range; None where it takes clips in [-1, 1] as they are.
         deviation: by which it then divides; None likewise.
         modality: "rgb", or the optical flow that clips of two channels are of.
+        flow_bound: pixels of displacement that flow is clipped to.
+        jpeg_quality: of stored frames, from 1 to 100.
+
+    Raises:
+        ValueError: a value can be none of these.
     """
 
-    fps: float = 25.0
+    fps: float | None = 25.0
     num_frames: int = 64
+    frame_stride: int = 1
     short_side: int = 256
     image_size: int = 224
     mean: tuple[float, ...] | None = None
     deviation: tuple[float, ...] | None = None
     modality: str = "rgb"
+    flow_bound: float = 20.0
+    jpeg_quality: int = 95
+
+    def __post_init__(self) -> None:
+        counts = ("num_frames", "frame_stride", "short_side", "image_size", "jpeg_quality")
+        fits = {name: _is_number(getattr(self, name), int) for name in counts}
+        fits["fps"] = self.fps is None or _is_number(self.fps)
+        fits["modality"] = isinstance(self.modality, str)
+        fits["flow_bound"] = _is_number(self.flow_bound)
+        mean, deviation = self.mean, self.deviation
+        fits["mean"] = (mean is None) == (deviation is None)
+        if mean is not None and deviation is not None:
+            fits["mean"] = _are_numbers(mean) and len(mean) == len(deviation)
+            fits["deviation"] = _are_numbers(deviation) and all(map(_is_number, deviation))
+        if wrong := [f"{name}={getattr(self, name)!r}" for name, good in fits.items() if not good]:
+            raise ValueError(f"no clips are of {', '.join(wrong)}")
+
+
+def _is_number(value: object, kind: type | tuple = (int, float)) -> bool:
+    """Whether ``value`` is a finite number above 0."""
+    return isinstance(value, kind) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+def _are_numbers(values: object) -> bool:
+    return isinstance(values, tuple) and all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) for value in values
+    )
 
 
 # The published number is over whole videos; the networks were trained on 64 frames.

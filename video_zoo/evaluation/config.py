@@ -1,0 +1,235 @@
+"""What to evaluate, predict and extract, as settings. Loads no framework, for the tools' flags."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Sequence
+
+from video_zoo import errors, known_names
+from video_zoo.data.service_config import check_address
+
+# In the folder of a run: what it was, and its best network.
+CONFIG, BEST = "config.json", "best.keras"
+
+
+def check_run(argument: str, workdir: str) -> None:
+    """Raises FileNotFoundError if ``workdir`` is no folder of a run."""
+    if not os.path.isfile(os.path.join(workdir, CONFIG)):
+        raise FileNotFoundError(
+            f"`{argument}` must be the folder of a training run, with {CONFIG} in it. "
+            f"Received: {argument}={errors.shown(workdir)}"
+        )
+
+
+def check_network_files(
+    config: "EvaluationConfig | PredictionConfig | ExtractionConfig",
+) -> None:
+    """Raises FileNotFoundError if the network that ``config`` names is not there."""
+    if config.model is not None:
+        known_names.check_weights_exist(config.model, config.weights)
+        return
+    if config.workdir is not None:
+        check_run("workdir", config.workdir)
+    path = config.checkpoint or os.path.join(config.workdir, BEST)
+    if not os.path.isfile(path):
+        argument = "workdir" if config.checkpoint is None else "checkpoint"
+        raise FileNotFoundError(
+            f"`{argument}` must lead to a saved network. Received: {argument} with "
+            f"{errors.shown(path)}, which does not exist. A run writes its first one at the end of "
+            "its first epoch."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    """What to evaluate on what.
+
+    Args:
+        workdir: folder of a run; its ``best.keras`` is taken.
+        checkpoint: a ``.keras`` file instead of that.
+        model: name of a network instead, with ``weights``.
+        weights: published name, or file; docs/weights.md lists them.
+        data_dir: folder of shards. Defaults to the run's own.
+        split: split of it.
+        num_clips: clips per video, evenly spaced in time.
+        num_crops: 1 (centre) or 3 (along the long side) of each.
+        frame_order: "sequential", or "shuffled" to see what the network owes to motion.
+        batch_size: views per step.
+        output_dir: where to write. Defaults to ``eval/SPLIT`` in the run's folder (beside the
+            checkpoint where there is no run), ``eval/SPLIT_shuffled`` for shuffled frames. Must be
+            given with ``weights``.
+        on_bad_record: "error", or "skip" to leave such videos out; ``metrics.json`` lists them.
+        data_service: grpc://HOST:PORT of a tf.data service that makes the clips.
+        seed: of the shuffling.
+    """
+
+    workdir: str | None = None
+    checkpoint: str | None = None
+    model: str | None = None
+    weights: str | None = None
+    data_dir: str | None = None
+    split: str = "val"
+    num_clips: int = 1
+    num_crops: int = 1
+    frame_order: str = "sequential"
+    batch_size: int = 5
+    output_dir: str | None = None
+    on_bad_record: str = "error"
+    data_service: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        errors.check_settings(self)
+        known_names.check_source(self.workdir, self.checkpoint, self.model, self.weights)
+        self.folder()
+        if self.data_service is not None:
+            check_address("data_service", self.data_service)
+        if self.workdir is None and self.data_dir is None:
+            raise ValueError("`data_dir` must be given where there is no `workdir`. Received: none")
+
+    def check_files(self) -> None:
+        """Raises FileNotFoundError if the network, or the shards, are not there."""
+        check_network_files(self)
+        errors.check_shards(self.data_dir)
+
+    def folder(self) -> pathlib.Path:
+        """Where the results go."""
+        if self.output_dir is not None:
+            return pathlib.Path(self.output_dir)
+        if self.workdir is None and self.checkpoint is None:
+            raise ValueError("`output_dir` must be given with `weights`. Received: none")
+        base = self.workdir if self.workdir is not None else pathlib.Path(self.checkpoint).parent
+        suffix = "" if self.frame_order == "sequential" else f"_{self.frame_order}"
+        return pathlib.Path(base, "eval", self.split + suffix)
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoStreamConfig:
+    """Which two runs to evaluate together, and on what.
+
+    Args:
+        rgb_workdir: folder of a run on RGB shards; its ``best.keras`` is taken.
+        flow_workdir: folder of a run on flow shards of the same videos.
+        rgb_data_dir: folder of RGB shards. Defaults to that of the run.
+        flow_data_dir: folder of flow shards, converted from the same input with the same seed,
+            splits and number of shards. Defaults to that of the run.
+        split: split of both.
+        num_clips: clips per video, evenly spaced in time.
+        num_crops: 1 (centre) or 3 (along the long side) of each.
+        batch_size: views per step.
+        output_dir: where to write. Defaults to ``eval/SPLIT_two_stream`` in the folder of the RGB
+            run.
+    """
+
+    rgb_workdir: str
+    flow_workdir: str
+    rgb_data_dir: str | None = None
+    flow_data_dir: str | None = None
+    split: str = "val"
+    num_clips: int = 1
+    num_crops: int = 1
+    batch_size: int = 5
+    output_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        errors.check_settings(self)
+
+    def check_files(self) -> None:
+        """Raises FileNotFoundError if a run, or the shards, are not there."""
+        for argument in ("rgb_workdir", "flow_workdir"):
+            check_run(argument, getattr(self, argument))
+        for argument in ("rgb_data_dir", "flow_data_dir"):
+            errors.check_shards(getattr(self, argument), argument)
+
+    def folder(self) -> pathlib.Path:
+        """Where the results go."""
+        if self.output_dir is not None:
+            return pathlib.Path(self.output_dir)
+        return pathlib.Path(self.rgb_workdir, "eval", f"{self.split}_two_stream")
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictionConfig:
+    """With which network to classify videos, and how.
+
+    Args:
+        workdir: folder of a run; its ``best.keras`` is taken.
+        checkpoint: a ``.keras`` file instead of that.
+        model: name of a network instead, with ``weights``.
+        weights: published name, or file; docs/weights.md lists them.
+        num_clips: clips per video, evenly spaced in time.
+        num_crops: 1 (centre) or 3 (along the long side) of each.
+        top: number of classes to name.
+    """
+
+    workdir: str | None = None
+    checkpoint: str | None = None
+    model: str | None = None
+    weights: str | None = None
+    num_clips: int = 1
+    num_crops: int = 1
+    top: int = 5
+
+    def __post_init__(self) -> None:
+        errors.check_settings(self)
+        known_names.check_source(self.workdir, self.checkpoint, self.model, self.weights)
+
+    def check_files(self) -> None:
+        """Raises FileNotFoundError if the network is not there."""
+        check_network_files(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtractionConfig:
+    """Which features of which videos.
+
+    Args:
+        endpoints: names of endpoints or layers, separated by commas.
+        output_dir: folder of the features.
+        workdir: folder of a run; its ``best.keras`` is taken.
+        checkpoint: a ``.keras`` file instead of that.
+        model: name of a network instead of both, with ``weights``.
+        weights: published name or file of weights of ``model``.
+        data_dir: folder of shards, in place of video files.
+        split: split of it.
+        pooling: "avg" or "max" over time and space, or "none" for whole feature maps.
+        num_clips: clips per video, evenly spaced in time.
+        num_crops: 1 (centre) or 3 (along the long side) of each.
+        batch_size: views per step.
+        format: "npz" or "tfrecord".
+    """
+
+    endpoints: str | Sequence[str]
+    output_dir: str
+    workdir: str | None = None
+    checkpoint: str | None = None
+    model: str | None = None
+    weights: str | None = None
+    data_dir: str | None = None
+    split: str = "val"
+    pooling: str = "avg"
+    num_clips: int = 1
+    num_crops: int = 1
+    batch_size: int = 5
+    format: str = "npz"
+
+    def __post_init__(self) -> None:
+        errors.check_settings(self)
+        known_names.check_source(self.workdir, self.checkpoint, self.model, self.weights)
+        if not all(self.names):
+            raise errors.refusal(
+                "endpoints",
+                "names with commas between, such as 'Mixed_4f,Mixed_5c'",
+                self.endpoints,
+            )
+
+    def check_files(self) -> None:
+        """Raises FileNotFoundError if the network, or the shards, are not there."""
+        check_network_files(self)
+        errors.check_shards(self.data_dir)
+
+    @property
+    def names(self) -> list[str]:
+        """The endpoints, one by one."""
+        names = self.endpoints.split(",") if isinstance(self.endpoints, str) else self.endpoints
+        return [name.strip() for name in names]

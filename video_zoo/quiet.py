@@ -1,0 +1,51 @@
+"""TensorFlow without its start-up lines, for the tools. A choice of the user's stands.
+
+TensorFlow tells of its kernels, and of the GPU drivers of machines without a GPU, in lines that
+read like errors. Some come before it looks at TF_CPP_MIN_LOG_LEVEL, so they are taken off stderr.
+"""
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+
+_VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
+_USERS_OWN = _VARIABLE in os.environ
+# TensorFlow reads it when it is first imported. What it logs as an error and matters is raised too.
+os.environ.setdefault(_VARIABLE, "3")
+_NOISE = re.compile(rb"(WARNING: All log messages before absl::|[IWE]\d{4} \d\d:).*\n?")
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Keeps TensorFlow's lines off stderr while it is imported; all else comes through.
+
+    If the import fails, so do its lines.
+
+    Example:
+        >>> with loading():
+        ...     from video_zoo.training import train
+    """
+    try:
+        stderr = None if _USERS_OWN else os.dup(2)
+    except OSError:  # it is closed
+        stderr = None
+    if stderr is None:
+        yield
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            log.seek(0)
+            lines = log.readlines()
+            os.write(2, b"".join(line for line in lines if failed or not _NOISE.match(line)))

@@ -1,0 +1,55 @@
+"""``precise_bn.keras``: the network of a run with statistics of batch normalisation taken anew."""
+
+import json
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from video_zoo.data import whole_files
+
+from . import batch_norm
+from .callbacks import Checkpoints, averaged_weights
+from .config import TrainingConfig
+from .history import main_output_logs
+
+_NAME = "precise_bn"
+
+
+def is_due(config: TrainingConfig, workdir: pathlib.Path, step: int) -> bool:
+    """Whether precise statistics are asked for, and are not there for the last step."""
+    if not config.precise_bn_steps:
+        return False
+    path = workdir / f"{_NAME}.json"
+    return not path.exists() or json.loads(path.read_text()).get("step") != step
+
+
+def write(
+    model: keras.Model,
+    batches: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    checkpoints: Checkpoints,
+) -> None:
+    """Writes ``precise_bn.keras``, and what its statistics change on validation.
+
+    Args:
+        model: the trained network.
+        batches: training clips, as :func:`batch_norm.set_precise_statistics` takes them.
+        validation: as ``evaluate`` takes it.
+        checkpoints: of the run.
+    """
+    clock, workdir = checkpoints.clock, checkpoints.workdir
+    results = {}
+    with averaged_weights(model):
+        for name in ("moving averages", "precise"):
+            if name == "precise":
+                batch_norm.set_precise_statistics(model, batches, clock.config.precise_bn_steps)
+            results[name] = model.evaluate(validation, verbose=0, return_dict=True)
+        checkpoints.save_as(workdir / f"{_NAME}.keras", [])
+    if not checkpoints.writes:
+        return
+    content = {"step": clock.step} | results
+    whole_files.write_text(workdir / f"{_NAME}.json", json.dumps(content, indent=2) + "\n")
+    shown = {name: main_output_logs(logs) for name, logs in results.items()}
+    told = (f"{n} {logs['top1']:.1%} (loss {logs['loss']:.4f})" for n, logs in shown.items())
+    print(f"validation top-1 by statistics of batch normalisation: {', '.join(told)}")
