@@ -23,6 +23,7 @@ def main(argv: list[str]) -> int:
 
 def _extract(inputs: list[str]) -> int:
     config = cli.from_flags(ExtractionConfig, _FLAGS)
+    config.check_inputs(inputs)
     with cli.loading():
         from video_zoo.evaluation import extract_features
 

@@ -142,7 +142,7 @@ def test_train_tells_what_it_starts_from(run, tool, motion_shards, tmp_path):
         ),
         (
             "extract_features",
-            ["--endpoints=Mixed_5c", "--output_dir=f", "--workdir=w"],
+            ["--endpoints=Logits", "--output_dir=f", "--model=i3d", "--weights=kinetics400"],
             "extract_features: one of `VIDEO...` and `data_dir` must be given",
         ),
         (

@@ -228,6 +228,15 @@ class ExtractionConfig:
         check_network_files(self)
         errors.check_shards(self.data_dir)
 
+    def check_inputs(self, inputs: Sequence[str | os.PathLike]) -> None:
+        """Raises ValueError unless either video files or shards are given."""
+        if bool(inputs) == (self.data_dir is not None):
+            told = errors.shown([os.fspath(each) for each in inputs])
+            raise ValueError(
+                "one of `inputs` and `data_dir` must be given. Received: "
+                f"inputs={told}, data_dir={errors.shown(self.data_dir)}"
+            )
+
     @property
     def names(self) -> list[str]:
         """The endpoints, one by one."""

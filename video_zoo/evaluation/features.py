@@ -74,11 +74,7 @@ def extract_features(
             shards are damaged, or a feature is NaN or infinite.
         FileNotFoundError: an input, the network or the shards are missing.
     """
-    if bool(inputs) == (config.data_dir is not None):
-        raise ValueError(
-            "one of `inputs` and `data_dir` must be given. Received: "
-            f"inputs={[os.fspath(each) for each in inputs]}, data_dir={config.data_dir!r}"
-        )
+    config.check_inputs(inputs)
     config.check_files()
     source = Split.open(config.data_dir, config.split) if config.data_dir else None
     if source is not None:
