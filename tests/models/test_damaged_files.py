@@ -10,12 +10,12 @@ import pytest
 import tensorflow as tf
 from test_checkpoints import write_tf
 from test_published import row
-from video_zoo.models.checkpoints.entries import RemoteFile
 
 import video_zoo
 from video_zoo.models import network_files
 from video_zoo.models.checkpoints.download import cache_folder, fetch
 from video_zoo.models.saved import write_provenance
+from video_zoo.published import RemoteFile
 
 SHAPE = (2, 8, 8, 3)
 
