@@ -120,6 +120,24 @@ def test_numbers_of_numpy_and_paths_become_pythons():
     assert found == (str, int, float)
 
 
+HOME_PATHS = [
+    param
+    for param in STRINGS
+    if param.values[1].name.removeprefix("rgb_").removeprefix("flow_")
+    in {
+        *("annotations", "checkpoint", "contact_sheet", "data_dir", "input", "input_dir"),
+        *("label_map", "output", "output_dir", "train_ids", "val_ids", "workdir", "work_dir"),
+    }
+]
+
+
+@pytest.mark.parametrize(("config", "field"), HOME_PATHS)
+def test_a_path_may_begin_at_home(config, field, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = config(**CONFIGS[config] | {field.name: os.path.join("~", "my~1.keras")})
+    assert getattr(made, field.name) == str(tmp_path / "my~1.keras")
+
+
 def test_a_message_shows_200_characters_of_a_value():
     for value in ("x" * 10_000, ["x"] * 10_000, 10**10_000):
         message = refused(TrainingConfig, "optimizer", value)

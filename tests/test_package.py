@@ -122,7 +122,14 @@ def test_networks_are_of_no_backend():
     [
         ("cv2", {"video_zoo.data.readers"}),
         ("av", {"video_zoo.data.readers"}),
-        ("matplotlib", {"video_zoo.evaluation.plots", "video_zoo.data.contact_sheet"}),
+        (
+            "matplotlib",
+            {
+                "video_zoo.evaluation.plots",
+                "video_zoo.data.contact_sheet",
+                "video_zoo.data.lettering",
+            },
+        ),
     ],
 )
 def test_few_modules_import(library, owners):

@@ -50,7 +50,8 @@ def main() -> None:
         print(getattr(module, measure)(settings))
 
     argv = [sys.argv[0], *sys.argv[2:]]
-    app.run(lambda rest: cli.run(work, rest), argv, flags_parser=cli.parse_flags)
+    names = {"input_dir": "--input"}
+    app.run(lambda rest: cli.run(work, rest, names=names), argv, flags_parser=cli.parse_flags)
 
 
 if __name__ == "__main__":

@@ -23,13 +23,9 @@ def main(argv: list[str]) -> int:
 def _evaluate() -> None:
     config = cli.from_flags(TwoStreamConfig, _FLAGS)
     with cli.loading():
-        from video_zoo.evaluation import evaluate_two_stream
+        from video_zoo import evaluation
 
-    numbers = evaluate_two_stream(config)
-    print(
-        f"top-1 {numbers['top1']:.1%}, top-5 {numbers['top5']:.1%} over {numbers['num_videos']} "
-        f"videos, {numbers['num_clips']} clips x {numbers['num_crops']} crops of each"
-    )
+    print(evaluation.describe(evaluation.evaluate_two_stream(config)))
     print(f"written to {config.folder()}")
 
 

@@ -186,17 +186,13 @@ def _exit_code(
         return fail(f"unexpected argument {shown(argv[1])}; see --help")
     with _sigterm_interrupts() as asked:
         try:
-            return work() or 0
+            with full_disk.explained():
+                return work() or 0
         except USER_ERRORS as error:
             if not asked:
                 return fail(_as_typed(str(error), names))
         except KeyboardInterrupt:
             pass
-        except Exception as error:
-            why = full_disk.reason(error)
-            if why is None:
-                raise
-            return fail(str(full_disk.refusal("a file", why)))
     print(f"{tool}: interrupted", file=sys.stderr)
     return INTERRUPTED[asked[0] if asked else signal.SIGINT]
 

@@ -125,6 +125,7 @@ def check_settings(config: object, **own: Range | tuple | str) -> None:
     """Checks all fields of a config dataclass, for its ``__post_init__``.
 
     Values get the types that the class says. Strings must not be empty, unless that is the default.
+    A path that begins with `~` gets the home folder in its place, as a shell does only for some.
 
     Args:
         config: the dataclass, which may be frozen.
@@ -136,7 +137,7 @@ def check_settings(config: object, **own: Range | tuple | str) -> None:
     """
     for field in dataclasses.fields(config):
         given = getattr(config, field.name)
-        value = typed(field.name, given, field.type)
+        value = at_home(typed(field.name, given, field.type))
         if value is not given:
             object.__setattr__(config, field.name, value)
         if value is None:
@@ -146,6 +147,14 @@ def check_settings(config: object, **own: Range | tuple | str) -> None:
             _check_limit(field.name, value, limit, given, _may_be_none(field.type))
         elif isinstance(value, str) and limit != "" and field.default != "":
             check_text(field.name, value)
+
+
+def at_home(value: object) -> object:
+    """``value`` with the home folder in place of a `~` that a path begins with.
+
+    Nothing else that the zoo takes begins with one.
+    """
+    return os.path.expanduser(value) if isinstance(value, str) else value
 
 
 def _may_be_none(annotation: object) -> bool:

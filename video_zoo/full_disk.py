@@ -31,8 +31,11 @@ def reason(error: BaseException | None) -> str | None:
 
 
 @contextlib.contextmanager
-def explained(path: str | os.PathLike) -> Iterator[None]:
-    """Turns errors of a block that writes ``path`` into a :class:`DiskFullError` where they fit."""
+def explained(path: str | os.PathLike | None = None) -> Iterator[None]:
+    """Turns errors of a block that writes ``path`` into a :class:`DiskFullError` where they fit.
+
+    Without a ``path`` it is the file that the error names, if it does.
+    """
     try:
         yield
     except DiskFullError:
@@ -41,12 +44,12 @@ def explained(path: str | os.PathLike) -> Iterator[None]:
         why = reason(error)
         if why is None:
             raise
-        raise refusal(path, why) from error
+        raise refusal(path or getattr(error, "filename", None) or "a file", why) from error
 
 
 def refusal(path: str | os.PathLike, why: str) -> DiskFullError:
     """The error that says of ``path`` that it cannot be written, and what to do."""
     return DiskFullError(
-        f"{os.fspath(path)} cannot be written: {why}. Nothing that was finished is lost: make "
+        f"{path} cannot be written: {why}. Nothing that was finished is lost: make "
         "room, and the same command continues."
     )

@@ -203,8 +203,26 @@ ENTRIES = (
 )
 
 
-def list_weights(model: str | None = None) -> list[WeightsEntry]:
-    """The published weights that ``weights=`` takes by name.
+class WeightsList(list[WeightsEntry]):
+    """Rows of published weights; printed, they are a table."""
+
+    def __str__(self) -> str:
+        rows = [("model", "weights", "classes", "input", "top-1 / top-5")]
+        for entry in self:
+            modality = "RGB" if entry.channels == 3 else "flow"
+            taken = entry.convention
+            clip = f"{modality}, {taken.num_frames} frames at {taken.fps:g} fps"
+            top = "not published" if entry.top1 is None else f"{entry.top1:g} / {entry.top5:g} %"
+            rows.append((entry.model, entry.name, str(entry.num_classes), clip, top))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        cells = [[c.ljust(w) for c, w in zip(row, widths, strict=True)] for row in rows]
+        return "\n".join("  ".join(row).rstrip() for row in cells)
+
+    __repr__ = __str__
+
+
+def list_weights(model: str | None = None) -> WeightsList:
+    """The published weights that ``weights=`` takes by name: a list, which prints as a table.
 
     Args:
         model: name of a builder, or None for all of them.
@@ -213,4 +231,4 @@ def list_weights(model: str | None = None) -> list[WeightsEntry]:
         >>> [entry.name for entry in video_zoo.list_weights("s3d_v1")]
         ['kinetics400', 'kinetics400_kylemin']
     """
-    return [entry for entry in ENTRIES if model in (None, entry.model)]
+    return WeightsList(entry for entry in ENTRIES if model in (None, entry.model))

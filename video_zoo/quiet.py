@@ -36,16 +36,23 @@ def loading() -> Iterator[None]:
         yield
         return
     sys.stderr.flush()
+    seen = os.isatty(stderr)
+    if seen:
+        os.write(stderr, b"loading TensorFlow\r")
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
-        failed = True
+        failed = False
         try:
             yield
-            failed = False
+        except Exception:
+            failed = True
+            raise
         finally:
             sys.stderr.flush()
             os.dup2(stderr, 2)
             os.close(stderr)
+            if seen:
+                os.write(2, b"\033[K")  # the line was for those who wait
             log.seek(0)
             lines = log.readlines()
             os.write(2, b"".join(line for line in lines if failed or not _NOISE.match(line)))

@@ -1,5 +1,6 @@
 """A full disk is told in one line, by the file, wherever it is written; what is whole stays."""
 
+import os
 import subprocess
 import sys
 
@@ -86,6 +87,19 @@ def test_other_errors_of_writing_name_the_file(tmp_path):
     with pytest.raises(OSError, match="folder cannot be written: "):
         whole_files.write_text(path, "a file in the place of a folder")
     assert [each.name for each in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_any_tool_says_it_in_one_line():
+    code = "from video_zoo import cli; raise SystemExit(cli.run(lambda: print('a result')))"
+    environment = tool_env(PYTHONUNBUFFERED="1")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, env=environment
+        )
+    assert done.returncode == 2
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("-c: a file cannot be written: the disk is full.")
 
 
 def test_errors_that_have_nothing_to_do_with_disks_stay_what_they_are(tmp_path):

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from matplotlib.figure import Figure
 
 from video_zoo.data import (
     ConversionConfig,
@@ -285,12 +286,25 @@ def test_contact_sheets_are_written_whole(copied, tmp_path):
     settings = {**SHEET, "contact_sheet": str(path), "sheet_split": "val"}
     report = inspect(copied, **settings)
     assert report.problems and report.contact_sheet == str(path)
-    width, height = png_size(path)
-    config = InspectionConfig(str(copied), **settings)
-    report = inspect_dataset(config, AugmentationConfig(random_resized_crop=True, color_jitter=0.3))
-    wider, higher = png_size(path)
-    assert wider == width and 1.7 * height < higher < 2 * height
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "sheet.png"]
+
+
+def test_every_option_by_itself_is_a_page_that_fits_a_screen(copied, tmp_path):
+    path = tmp_path / "sheet.png"
+    settings = {**SHEET, "contact_sheet": str(path), "max_records": 3, "num_clips": 6}
+    inspect_dataset(InspectionConfig(str(copied), **settings, split="train", augment=True))
+    width, height = png_size(path)
+    assert width <= 1920 and 700 < height <= 1080
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"), [(25.0, ["0.00 s", "0.64 s"]), (0.0, ["frame 0", "frame 8"])]
+)
+def test_frames_have_their_time_in_the_clip(rate, expected):
+    axes = Figure().subplots()
+    config = InspectionConfig("folder", frame_stride=2)
+    contact_sheet._draw_times(axes, np.array([0, 8]), config, rate)
+    assert [label.get_text() for label in axes.get_xticklabels()] == expected
 
 
 def test_what_no_contact_sheet_can_be_made_of(copied, tmp_path):

@@ -4,6 +4,7 @@ import pathlib
 import re
 import shutil
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -150,6 +151,14 @@ def test_three_crops_of_a_wide_video_differ(shards, tmp_path, write_video):
     np.testing.assert_allclose(means, [55, 127, 199], atol=4)
 
 
+def test_fit_takes_the_batches_without_a_warning(shards):
+    """Warnings are errors in tests."""
+    training = pipeline.training_dataset(shards, clip=CLIP, batch_size=2)
+    model = keras.Sequential([keras.layers.GlobalAveragePooling3D(), keras.layers.Dense(2)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(training, steps_per_epoch=1, shuffle=False, verbose=0)
+
+
 def test_shards_without_a_manifest_are_counted(copied):
     (copied / "manifest.json").unlink()
     assert Split.open(copied, "train").num_examples == NUM_TRAIN
@@ -171,10 +180,13 @@ def test_a_flipped_byte_names_the_shard_and_the_record(copied):
 
 def test_a_shard_that_was_cut_short_is_named(copied):
     shard = sorted(copied.glob("val-*"))[0]
+    dataset = pipeline.evaluation_dataset(copied, clip=CLIP)
     shard.write_bytes(shard.read_bytes()[:-10])
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
-        list(pipeline.evaluation_dataset(copied, clip=CLIP))
+        list(dataset)
     assert str(shard) in str(data_error(caught.value))
+    with pytest.raises(ValueError, match=f"{shard.name} of .* bytes, where the manifest says"):
+        pipeline.evaluation_dataset(copied, clip=CLIP)
 
 
 def test_a_shard_that_vanishes_is_named_and_does_not_hang(copied):

@@ -3,6 +3,7 @@ import dataclasses
 
 import pytest
 
+from video_zoo import file_content
 from video_zoo.data.annotations import Annotations, Clip
 from video_zoo.data.plan import (
     ConversionConfig,
@@ -77,7 +78,8 @@ def test_the_fingerprint_tells_plans_apart(tmp_path):
         (tmp_path / "in" / "label" / f"{name}.mp4").touch()
     config = ConversionConfig(str(tmp_path / "in"), "out", val_fraction=0)
     plan, _, _ = make_plan(config)
-    assert Plan.from_json(plan.to_json()) == plan
+    (tmp_path / "plan.json").write_text(plan.to_json())
+    assert file_content.read_json(tmp_path / "plan.json", Plan, "") == plan
     same = dataclasses.replace(config, output_dir="elsewhere", workers=7, val_fraction=0.0)
     assert make_plan(same)[0].fingerprint == plan.fingerprint
     python = dataclasses.replace(plan, versions=plan.versions | {"python": "3.99"})

@@ -12,6 +12,7 @@ from video_zoo.data import ConversionConfig, EncodingConfig, convert, pipeline, 
 from video_zoo.data.clips import ClipConfig
 from video_zoo.data.records import (
     SkippedRecords,
+    check_shards,
     data_error,
     named_errors,
     parser,
@@ -250,6 +251,28 @@ def test_training_names_a_bad_record_too(record, tmp_path):
 def test_a_jpeg_with_bytes_after_its_end_is_one(record, tmp_path):
     shard = a_shard_of(tmp_path / "padded", [changed(record, 1, lambda jpeg: jpeg + b"\0\0")])
     assert len(evaluated(shard.parent, None)) == 1
+
+
+def test_a_label_map_in_another_order_is_found_at_the_start(copied):
+    (copied / "label_map.txt").write_text("b\na\n")
+    message = (
+        r"record 0 of shard .*train-0000\d.*: label (0 is 'b'|1 is 'a') in the label map, its "
+    )
+    with pytest.raises(ValueError, match=message):
+        check_shards(Split.open(copied, "train"))
+
+
+def test_a_shard_of_another_conversion_is_found_by_its_size(copied, record):
+    shard = shard_of(copied, 1)
+    size = shard.stat().st_size
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        for _ in range(6):  # as many as before
+            writer.write(record)
+    wanted = f"{shard.name} of {shard.stat().st_size} bytes, where the manifest says {size}"
+    with pytest.raises(ValueError, match=wanted):
+        Split.open(copied, "train")
+    with pytest.raises(ValueError, match=wanted):
+        pipeline.evaluation_dataset(copied, split="train", clip=CLIP)
 
 
 def training_batches(folder, count, **arguments):

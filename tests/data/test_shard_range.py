@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import shutil
 
 import pytest
@@ -76,6 +77,12 @@ def test_two_machines_one_folder(config, whole, tmp_path):
     assert contents(tmp_path) == whole[1]
     assert merge(tmp_path, max_skipped=0.2).problem is None  # once more does no harm
     assert part_of(config, tmp_path, "0:2").manifest == whole[0].manifest
+
+
+def test_the_folder_to_merge_may_lie_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=f"output_dir='{re.escape(str(tmp_path))}/shards'"):
+        merge("~/shards")
 
 
 def test_each_machine_its_own_folder(config, whole, tmp_path):

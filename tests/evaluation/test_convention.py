@@ -55,6 +55,11 @@ def test_a_builder_with_weights_is_a_network_too(tmp_path, videos):
     assert by_name == list(predict(videos[:1], checkpoint=path))
 
 
+def test_a_builder_takes_the_width_of_the_file(narrow):
+    network = load_network(model="s3d_v1", weights=narrow)
+    assert network.model.get_layer("Conv3d_2c_3x3_spatial_conv").filters == 12
+
+
 def test_evaluation_says_where_the_shards_differ(narrow, motion_shards, tmp_path, caplog):
     config = EvaluationConfig(checkpoint=narrow, data_dir=str(motion_shards))
     with caplog.at_level(logging.WARNING):

@@ -2,15 +2,16 @@
 
 import csv
 import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
 
 from video_zoo import models
-from video_zoo.data import pipeline
+from video_zoo.data import ConversionConfig, EncodingConfig, convert, pipeline
 from video_zoo.data.pipeline import ClipConfig
-from video_zoo.evaluation import EvaluationConfig, evaluate, predict
+from video_zoo.evaluation import EvaluationConfig, describe, evaluate, predict
 from video_zoo.evaluation.run import load_network
 from video_zoo.training import TrainingConfig, train
 
@@ -45,6 +46,49 @@ def test_evaluation_covers_every_video_once(run):
     assert all(row["predicted"] == CLASSES[s.argmax()] for row, s in zip(rows, scores, strict=True))
     assert list(numbers["per_class"]) == CLASSES
     assert (folder / "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def test_set(motion_shards, tmp_path):
+    """Three videos of a list without labels, converted as docs/conversion.md says."""
+    videos = sorted((motion_shards.parent / "videos" / "val").rglob("*.mp4"))[:3]
+    rows = ["youtube_id,time_start,time_end,split"]
+    (tmp_path / "videos").mkdir()
+    for number, video in enumerate(videos):
+        name = f"{number:011d}"
+        shutil.copy(video, tmp_path / "videos" / f"{name}_000000_000010.mp4")
+        rows.append(f"{name},0,10,test")
+    (tmp_path / "test.csv").write_text("\n".join(rows) + "\n")
+    config = ConversionConfig(
+        input_dir=str(tmp_path / "videos"),
+        output_dir=str(tmp_path / "shards"),
+        annotations=str(tmp_path / "test.csv"),
+        label_map=str(motion_shards / "label_map.txt"),
+        encoding=EncodingConfig(short_side=32),
+        workers=1,
+    )
+    convert(config, progress=False)
+    return tmp_path / "shards"
+
+
+def test_a_split_without_labels_gets_predictions_and_no_accuracy(run, test_set, tmp_path):
+    folder = tmp_path / "out"
+    numbers = evaluate(
+        EvaluationConfig(
+            workdir=str(run), data_dir=str(test_set), split="test", output_dir=str(folder)
+        )
+    )
+    assert numbers["num_videos"] == 3
+    assert not {"top1", "top5", "per_class"} & numbers.keys()
+    assert describe(numbers).startswith("no labels, so no accuracy over 3 videos")
+    rows, scores = scores_of(folder)
+    assert {row["label"] for row in rows} == {""}
+    with open(folder / "predictions.csv", newline="") as file:
+        predictions = list(csv.DictReader(file))
+    for row, prediction, own in zip(rows, predictions, scores, strict=True):
+        best = [CLASSES[c] for c in np.argsort(-own)]
+        assert prediction == {"file": row["file"]} | {f"top{n + 1}": best[n] for n in range(5)}
+    assert not (folder / "confusion_matrix.png").exists()
 
 
 def test_scores_are_the_mean_probability_over_the_views(run, motion_shards):

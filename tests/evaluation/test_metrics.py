@@ -24,6 +24,11 @@ def test_metrics_of_known_scores():
     assert matrix[0, 0] == matrix[1, 3] == matrix[6, 0] == 1
 
 
+def test_a_top5_that_is_always_1_is_not_told():
+    numbers = video_metrics(np.array([[0.2, 0.8], [0.6, 0.4]]), np.array([1, 1]))
+    assert numbers == {"top1": 0.5, "per_class": [None, 0.5]}
+
+
 def test_ties_are_no_hits_for_all():
     scores = np.full((10, 10), 0.1)
     numbers = video_metrics(scores, np.arange(10))

@@ -89,6 +89,10 @@ def sees_the_image(image_model) -> bool:
     return np.abs(first - second).max() > 0.01 * np.abs(first).max()
 
 
+def layer_names(model) -> list[str]:
+    return [layer.name for layer in model.layers]
+
+
 def temporal_layers(model) -> set[str]:
     return {x.name for x in model.layers if x.name.endswith("_temporal")}
 

@@ -193,6 +193,12 @@ def test_a_bad_argument_is_named(name, argument, value, allowed):
     assert f"Received: {argument}={value!r}" in message
 
 
+def test_the_smallest_arguments_are_taken(small):
+    model = small("i3d", 1, input_shape=(1, 1, 1, 1), dropout_rate=0, width_multiplier=1e-9)
+    assert model.output_shape == (None, 1)
+    assert {weight.shape[-1] for weight in model.weights} <= {1, 2, 3, 4}  # as many as branches
+
+
 @pytest.mark.parametrize("name", INCEPTION_V3)
 def test_auxiliary_logits_come_second(name, small, clips, sizes):
     model = small(name, 7, aux_logits=True)

@@ -10,6 +10,7 @@ import pytest
 import references
 
 import video_zoo
+from video_zoo.models.checkpoints import read
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -198,3 +199,53 @@ def test_a_file_of_something_else(tmp_path):
     torch.save([1, 2], tmp_path / "list.pt")
     with pytest.raises(ValueError, match="does not map names to tensors"):
         video_zoo.weights_info("s3d_v1", tmp_path / "list.pt")
+
+
+@pytest.fixture
+def tensors():
+    return {
+        "features.0.0.0.weight": torch.ones(64, 3, 1, 7, 7),
+        "features.0.0.1.bias": torch.ones(9),
+    }
+
+
+def damage(path, content: bytes) -> None:
+    """Flips a bit within the first of ``content`` in a file."""
+    changed = bytearray(path.read_bytes())
+    changed[changed.index(content) + len(content) // 2] ^= 1
+    path.write_bytes(changed)
+
+
+def test_one_flipped_bit_is_found_where_the_file_has_checksums(tensors, tmp_path):
+    torch.save(tensors, tmp_path / "a.pth")
+    damage(tmp_path / "a.pth", torch.ones(50).numpy().tobytes())
+    with pytest.raises(ValueError, match=r"must be a whole file.*data/0 in it is damaged\)"):
+        read(tmp_path / "a.pth")
+
+
+def test_a_file_that_was_written_without_checksums_is_read(tensors, tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(tensors, tmp_path / "a.pth")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert read(tmp_path / "a.pth").values
+
+
+def test_parameters_that_ask_for_gradients_are_read(tensors, tmp_path):
+    torch.save({n: torch.nn.Parameter(t) for n, t in tensors.items()}, tmp_path / "a.pth")
+    values = read(tmp_path / "a.pth").values
+    torch.save(tensors, tmp_path / "b.pth")
+    assert values.keys() == read(tmp_path / "b.pth").values.keys()
+
+
+def test_tensors_without_names_are_refused(tmp_path):
+    torch.save({0: torch.ones(3)}, tmp_path / "a.pth")
+    with pytest.raises(ValueError, match="does not map names to tensors"):
+        read(tmp_path / "a.pth")
+
+
+def test_a_number_that_is_repeated_endlessly_is_not_unpacked(tmp_path):
+    torch.save({"features.0": torch.ones(1).expand(1 << 40)}, tmp_path / "a.pth")
+    with pytest.raises(ValueError, match="bytes that become .* when they are unpacked"):
+        read(tmp_path / "a.pth")

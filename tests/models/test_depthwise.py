@@ -38,6 +38,63 @@ def test_a_depthwise_convolution_is_one_convolution_per_channel(kernel, strides,
         )
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_a_dilated_kernel_is_one_with_gaps(padding):
+    clips = np.random.default_rng(0).normal(size=(2, 5, 9, 8, 3)).astype(np.float32)
+    dilated = DepthwiseConv3D((3, 3, 2), padding=padding, dilation_rate=(2, 3), use_bias=False)
+    dilated.build(clips.shape)
+    wide = DepthwiseConv3D((3, 5, 4), padding=padding, use_bias=False)
+    wide.build(clips.shape)
+    kernel = np.zeros((3, 5, 4, 3, 1), np.float32)
+    kernel[:, ::2, ::3] = keras.ops.convert_to_numpy(dilated.kernel)
+    wide.set_weights([kernel])
+    expected = keras.ops.convert_to_numpy(wide(clips))
+    received = keras.ops.convert_to_numpy(dilated(clips))
+    np.testing.assert_allclose(received, expected, atol=1e-5)
+    assert dilated.compute_output_shape(clips.shape) == expected.shape
+    unknown = dilated.compute_output_shape((None, None, None, None, 3))
+    assert unknown == (None, None, None, None, 3)
+
+
+def test_all_settings_come_back_from_a_saved_one():
+    settings = {
+        "kernel_size": (3, 5, 1),
+        "strides": (2, 1, 1),
+        "padding": "same",
+        "depth_multiplier": 2,
+        "dilation_rate": (2, 2),
+        "activation": "relu",
+        "use_bias": False,
+        "depthwise_initializer": "he_normal",
+        "bias_initializer": "ones",
+        "depthwise_regularizer": "l2",
+    }
+    config = DepthwiseConv3D(**settings, name="odd", trainable=False).get_config()
+    plain = DepthwiseConv3D((1, 1, 1)).get_config()
+    assert [key for key in settings if config[key] == plain[key]] == []
+    again = DepthwiseConv3D.from_config(config)
+    assert again.get_config() == config
+    assert (again.name, again.trainable) == ("odd", False)
+
+
+def test_new_weights_are_those_of_the_initializers():
+    layer = DepthwiseConv3D(
+        (3, 2, 1),
+        depth_multiplier=2,
+        depthwise_initializer=keras.initializers.Constant(0.5),
+        bias_initializer="ones",
+        depthwise_regularizer=keras.regularizers.L2(0.1),
+        name="odd",
+    )
+    layer.build((None, 5, 6, 7, 4))
+    shapes = {weight.path: tuple(weight.shape) for weight in layer.weights}
+    assert shapes == {"odd/kernel": (3, 2, 1, 4, 2), "odd/bias": (8,)}  # so files name them
+    kernel, bias = layer.get_weights()
+    assert (np.unique(kernel), np.unique(bias)) == (0.5, 1)
+    (loss,) = layer.losses
+    assert float(loss) == pytest.approx(0.1 * 48 * 0.25)
+
+
 def _padded_in_space(clips, kernel, strides):
     sides = [(0, 0), (0, 0)]
     for axis in (2, 3):

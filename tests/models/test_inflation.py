@@ -10,6 +10,7 @@ from inflation_networks import (
     check_saved,
     check_still_video,
     everything,
+    layer_names,
     outputs,
     sees_the_image,
     small_network,
@@ -54,10 +55,6 @@ def test_a_temporal_kernel_reaches_the_neighbouring_frames_and_no_further(mode):
     first, second = outputs(video_model, np.stack([frames, changed]))
     differs = [np.abs(first[i] - second[i]).max() > 0 for i in range(5)]
     assert differs == [True, True, False, False, False]
-
-
-def layer_names(model) -> list[str]:
-    return [layer.name for layer in model.layers]
 
 
 def test_behind_a_relu_the_temporal_half_is_a_unit_of_its_own():

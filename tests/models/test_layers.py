@@ -181,7 +181,7 @@ def test_s3d_v3_averages_over_everything(small, randomize, clips):
 
 @pytest.mark.parametrize(
     ("shape", "kept", "padding"),
-    [((64, 224, 224, 3), (1, 3, 3), "valid"), ((49, 81, 97, 3), (1, 1, 1), "same")],
+    [((64, 224, 224, 3), (1, 3, 3), "valid"), ((49, 160, 224, 3), (1, 2, 3), "same")],
 )
 def test_the_auxiliary_classifier(shape, kept, padding, small, randomize, clips):
     """An average of 3x5x5 in steps of 3, or of a smaller map; 1x1x1, 1x3x3, mean, classifier."""

@@ -46,6 +46,27 @@ def test_published_rows():
             assert file.sha256 is None or file.sha256 in file.name
 
 
+def test_weights_print_as_a_table():
+    entries = video_zoo.list_weights("s3d_v1")
+    header, *rows = str(entries).splitlines()
+    assert header.split()[:2] == ["model", "weights"]
+    assert [row.split()[:2] for row in rows] == [[e.model, e.name] for e in entries]
+    assert "68.368 / 88.05 %" in rows[0]
+    assert isinstance(entries, list) and repr(entries) == str(entries)
+
+
+def test_class_names_of_a_run_and_of_shards(tmp_path):
+    (tmp_path / "label_map.txt").write_text("a\nb\n", encoding="utf-8-sig")
+    assert video_zoo.class_names(str(tmp_path)) == ["a", "b"]
+    (tmp_path / "config.json").write_text('{"class_names": ["b", "c"]}')
+    assert video_zoo.class_names(tmp_path) == ["b", "c"]
+    (tmp_path / "config.json").write_text('{"class_names": "b"}')
+    with pytest.raises(ValueError, match="`class_names` of .* must be a list. Received: 'b'"):
+        video_zoo.class_names(tmp_path)
+    with pytest.raises(ValueError, match="or the folder of a run or of shards. Received: name='no"):
+        video_zoo.class_names("nowhere")
+
+
 def test_class_names():
     """Of the 400 classes, 368 are among the 600 (Carreira et al. 2018, section 1)."""
     few, many = video_zoo.class_names("kinetics400"), video_zoo.class_names("kinetics600")

@@ -51,3 +51,9 @@ def test_unknown_benchmarks_are_told(benchmark):
     assert done.stderr == (
         "benchmark: the benchmark must be one of input, conversion, inflation. Received: 'speed'\n"
     )
+
+
+def test_the_folder_is_called_by_its_flag(benchmark):
+    done = benchmark("conversion", "--input=/nowhere")
+    assert done.returncode == 2
+    assert "benchmark: `--input` must be a folder of videos" in done.stderr.splitlines()[-1]

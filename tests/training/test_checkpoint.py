@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import random
 import zipfile
 
@@ -146,9 +147,9 @@ def files(folder, *names):
         path.touch()
 
 
-def test_the_newest_stay_and_nothing_half_written(tmp_path):
+def test_the_newest_checkpoints_stay(tmp_path):
     paths = [checkpoint.path_of_step(tmp_path, step) for step in (9, 10, 200)]
-    files(tmp_path, *(path.name for path in paths), "best.keras", ".step_00000300.keras.tmp")
+    files(tmp_path, *(path.name for path in paths), "best.keras")
     assert checkpoint.checkpoints(tmp_path) == paths  # in order of the step
     checkpoint.remove_all_but(tmp_path, 2)
     left = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
@@ -167,8 +168,25 @@ def test_where_all_checkpoints_are_damaged_none_is_taken(tmp_path, capsys):
     with pytest.raises(ValueError, match="`workdir` must have a checkpoint that is whole"):
         latest_checkpoint(tmp_path)
     newer, older = capsys.readouterr().err.splitlines()
-    assert "step_00000002.keras is passed over: damaged, or cut short" in newer
-    assert older.endswith("step_00000001.keras is passed over: it was not written by a run")
+    assert newer.endswith("step_00000002.keras cannot be continued from: it is empty, 0 bytes")
+    assert "step_00000001.keras cannot be continued from: " in older
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"step": "7"}, {"step": 7.0}, {"seconds": None}, {"seeds": []}, {"metrics": {}}],
+    ids=str,
+)
+def test_a_position_of_other_types_is_refused(changed, tmp_path):
+    whole = dataclasses.asdict(Position(7, 2))
+    for name, value in (("good", whole), ("bad", whole | changed)):
+        with zipfile.ZipFile(tmp_path / f"{name}.keras", "w") as archive:
+            archive.writestr("video_zoo.json", json.dumps(value))
+    assert load_position(tmp_path / "good.keras") == Position(7, 2)
+    with pytest.raises(
+        ValueError, match="`checkpoint` must be .* does not say how far the run was"
+    ):
+        load_position(tmp_path / "bad.keras")
 
 
 def test_the_position_comes_back_with_the_state_of_dropout(model, tmp_path):

@@ -180,12 +180,15 @@ def test_a_kill_at_the_end_of_an_epoch(moment, finished, motion_shards, tiny_run
 
 
 @pytest.mark.slow
-def test_steps_end_within_an_epoch_and_go_on_from_there(motion_shards, tiny_run, tmp_path):
+def test_steps_end_within_an_epoch_and_go_on_from_there(motion_shards, tiny_run, tmp_path, capsys):
     settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(tmp_path)}
+    settings["schedule"] = "cosine"
     result = train(TrainingConfig(**settings, steps=6))
     assert [row["step"] for row in result.history] == [4, 6]
+    assert "rises" not in capsys.readouterr().out
     result = train(TrainingConfig(**settings, steps=9))
     assert [row["step"] for row in result.history] == [4, 6, 8, 9]
+    assert "the learning rate rises again, from 6.7e-05 to 0.00025: " in capsys.readouterr().out
 
 
 def test_hours_end_a_run_behind_the_step_that_used_them_up(motion_shards, tiny_run, tmp_path):

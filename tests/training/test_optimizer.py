@@ -123,6 +123,17 @@ def after_a_step_without_gradient(config) -> list[tuple[str, float]]:
     return [(weight.path, float(keras.ops.max(weight))) for weight in weights]
 
 
+def test_sgd_has_the_momentum_of_the_run(tiny_run):
+    config = tiny_config(tiny_run, optimizer="sgd", momentum=0.5, learning_rate=1.0)
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="zeros")(inputs))
+    optimizer, places = make_optimizer(config, model), []
+    for _ in range(3):
+        optimizer.apply([keras.ops.ones((1, 1)), keras.ops.zeros((1,))], model.trainable_weights)
+        places.append(float(model.get_weights()[0][0, 0]))
+    assert places == [-1, -2.5, -4.25]
+
+
 @pytest.mark.parametrize("scale", [1.0, 0.5])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 def test_every_optimizer_takes_rate_times_decay_off_the_kernels(optimizer, scale, tiny_run):

@@ -10,6 +10,7 @@ import os
 import random
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from video_zoo import errors
 from video_zoo.data import kinetics, layouts
 from video_zoo.data.class_folders import read_class_folders
 from video_zoo.data.coverage import check_splits, class_remarks, some
@@ -202,7 +203,7 @@ def check_input(
 
 def _read_lists(input_dir: str, videos: Sequence[str], annotations: str) -> Listing:
     """All that the lists, one or several with commas between, say about the folder."""
-    several = [path.strip() for path in annotations.split(",")]
+    several = [errors.at_home(path.strip()) for path in annotations.split(",")]
     listing, files = Listing(), kinetics.files_by_name(videos)
     for path in [annotations] if os.path.isfile(annotations) else several:
         rows = layouts.read_rows(path)
@@ -210,7 +211,7 @@ def _read_lists(input_dir: str, videos: Sequence[str], annotations: str) -> List
         if rows and "youtube_id" in [name.strip().lower() for name in rows[0][1]]:
             listing.extend(kinetics.read_csv(input_dir, files, path, rows))
         else:
-            listing.extend(layouts.read_list(input_dir, path, rows))
+            listing.extend(layouts.read_list(input_dir, videos, path, rows))
     if not listing.clips:
         absent = listing.absent
         raise ValueError(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from matplotlib.axes import Axes
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
@@ -14,9 +15,13 @@ from . import flow, manifests, pipeline, tfrecord, whole_files
 from .augmentation_config import AugmentationConfig
 from .clips import ClipConfig
 from .inspection import DatasetReport, InspectionConfig
+from .lettering import lettered
 
 _GAP, _GAP_GREY = 4, 0.8  # pixels between the frames of a row
-_FRAME_INCHES = 1.35
+# Inches: the page, which fits a screen of 1920x1080 at 120 dots per inch, and what goes onto it.
+_PAGE = (15.5, 8.5)
+_FRAME, _LEAST_FRAME = 1.35, 0.6
+_CAPTION, _TIMES, _TITLE = 0.22, 0.22, 0.6
 
 
 def variants(
@@ -52,10 +57,11 @@ def variants(
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-    """The clip of one row: name of its class, and of its file."""
+    """The clip of one row: name of its class, and of its file; stored frames per second, or 0."""
 
     label: str
     filename: str
+    frame_rate: float
 
 
 def check(config: InspectionConfig, splits: Sequence[str]) -> None:
@@ -117,7 +123,7 @@ def _copy_sample(
             label = int(example["label"])
             filename = example["filename"].numpy().decode("utf-8", "replace")
             label = report.class_names[label] if label >= 0 else "(no label)"
-            sources.append(_Source(label, filename))
+            sources.append(_Source(label, filename, float(example["frame_rate"])))
             sequence = tf.train.SequenceExample.FromString(record)
             context = sequence.context.feature
             context[tfrecord.LABEL_INDEX].int64_list.value[:] = [row]
@@ -177,39 +183,72 @@ def _draw(
     sources: list[_Source],
     batches: dict[str, _Batch],
 ) -> None:
-    strips = [
-        (_caption(caption, batch.shares[row], sources), _strip(batch.frames[row]))
-        for row in range(len(sources))
-        for caption, batch in batches.items()
-    ]
     columns = _columns(config)
+    shown = _clips_on_a_page(len(sources), len(batches))
+    count = shown * len(batches)
+    fixed = _TITLE + count * _CAPTION + shown * _TIMES
+    frame = min(_FRAME, _PAGE[0] / len(columns), (_PAGE[1] - fixed) / count)
+    frame = max(frame, _LEAST_FRAME)
     figure = Figure(
-        figsize=(_FRAME_INCHES * len(columns) + 0.4, (_FRAME_INCHES + 0.3) * len(strips) + 0.6),
-        layout="constrained",
+        figsize=(max(frame * len(columns), 8) + 0.4, count * frame + fixed), layout="constrained"
     )
     figure.get_layout_engine().set(h_pad=0.03, hspace=0.0)
+    figure.suptitle(lettered(_title(config, report), 160), fontsize=10, parse_math=False)
+    axes = iter(figure.subplots(count, 1, squeeze=False)[:, 0])
+    for row, source in enumerate(sources[:shown]):
+        for number, (caption, batch) in enumerate(batches.items()):
+            strip = next(axes)
+            _draw_strip(strip, _strip(batch.frames[row]))
+            text = lettered(_caption(caption, batch.shares[row], sources), 160)
+            strip.set_title(
+                text,
+                loc="left",
+                fontsize=8,
+                pad=2,
+                parse_math=False,
+                fontweight="normal" if number else "bold",
+            )
+            if not number:
+                _draw_times(strip, columns, config, source.frame_rate)
+    with whole_files.atomic_write(config.contact_sheet) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+def _clips_on_a_page(clips: int, variants: int) -> int:
+    """How many of the sampled clips are shown: without augmentation, all that were asked for."""
+    if variants == 1:
+        return clips
+    fitting = (_PAGE[1] - _TITLE) / (variants * (_LEAST_FRAME + _CAPTION) + _TIMES)
+    return max(1, min(clips, int(fitting)))
+
+
+def _title(config: InspectionConfig, report: DatasetReport) -> str:
     title = f"{report.data_dir}: {config.num_frames} frames at stride {config.frame_stride}, "
     title += f"{config.image_size}x{config.image_size} pixels"
     if report.modality != flow.RGB:
         title += "; red moves right, cyan left, green up, violet down, white is at rest"
-    figure.suptitle(title, fontsize=10)
-    for number, (axes, (caption, strip)) in enumerate(
-        zip(figure.subplots(len(strips), 1, squeeze=False)[:, 0], strips, strict=True)
-    ):
-        axes.imshow(strip, interpolation="antialiased")
-        first = number % len(batches) == 0
-        weight = "bold" if first else "normal"
-        caption = f"\n{caption}" if first and number else caption
-        axes.set_title(caption, loc="left", fontsize=8, fontweight=weight, pad=2, parse_math=False)
-        axes.set_yticks([])
-        axes.spines[:].set_visible(False)
-        axes.set_xticks([])
-    width = config.image_size + _GAP
-    axes.set_xticks([(place + 0.5) * width for place in range(len(columns))], columns, fontsize=7)
+    return title
+
+
+def _draw_strip(axes: Axes, strip: np.ndarray) -> None:
+    axes.imshow(strip, interpolation="antialiased")
+    axes.set_yticks([])
+    axes.set_xticks([])
+    axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    axes.set_xlabel("frame of the clip", fontsize=8)
-    with whole_files.atomic_write(config.contact_sheet) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+
+
+def _draw_times(
+    axes: Axes, columns: np.ndarray, config: InspectionConfig, frame_rate: float
+) -> None:
+    """Below each frame its time in the clip, or its number where the rate is unknown."""
+    labels = [f"frame {column}" for column in columns]
+    if frame_rate > 0:
+        labels = [f"{at:.2f} s" for at in columns * config.frame_stride / frame_rate]
+    width = config.image_size + _GAP
+    places = [(place + 0.5) * width for place in range(len(columns))]
+    axes.set_xticks(places, labels, fontsize=7)
+    axes.tick_params(pad=1)
 
 
 def _caption(caption: str, shares: np.ndarray, sources: list[_Source]) -> str:

@@ -143,7 +143,7 @@ def _checked_folder(output_dir: str | os.PathLike | None) -> str:
     if output_dir is None:
         raise errors.refusal("output_dir", "the folder for the shards", output_dir)
     filesystems.check(output_dir, "output_dir")
-    return os.fspath(output_dir)
+    return errors.at_home(os.fspath(output_dir))
 
 
 def _choose(planned: Sequence[Shard], shard_range: str | None) -> Sequence[Shard]:

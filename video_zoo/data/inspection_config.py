@@ -15,7 +15,7 @@ class InspectionConfig:
         max_records: check at most so many records of each shard.
         contact_sheet: PNG file to write, which shows sampled clips as a network would see them.
         sheet_split: split that the contact sheet samples; the first that is checked by default.
-        num_clips: clips on the contact sheet.
+        num_clips: clips on the contact sheet; fewer with ``augment``, whose page fits a screen.
         columns: frames of a clip that the contact sheet shows, evenly spaced in the clip.
         num_frames: frames of a clip.
         frame_stride: step between the frames of a clip, in stored frames.

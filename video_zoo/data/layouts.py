@@ -8,7 +8,7 @@ import dataclasses
 import os
 import re
 import unicodedata
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -270,11 +270,15 @@ class Row:
         return SPLIT_NAMES[text.lower()] if text else ""
 
 
-def read_list(input_dir: str, path: str, rows: list[tuple[int, list[str]]]) -> Listing:
+def read_list(
+    input_dir: str, videos: Iterable[str], path: str, rows: list[tuple[int, list[str]]]
+) -> Listing:
     """Reads a plain list `path,label[,start,end][,split]`, with or without a header.
 
     Args:
         input_dir: str. Folder that the paths are relative to.
+        videos: iterable of str. What is there, as of :func:`list_videos`. A path of the list may
+            have another Unicode form.
         path: str. The list, for messages.
         rows: as of :func:`read_rows`.
 
@@ -295,7 +299,7 @@ def read_list(input_dir: str, path: str, rows: list[tuple[int, list[str]]]) -> L
             )
     else:
         header = _columns_of_list(path, rows)
-    listing = Listing()
+    listing, on_disk = Listing(), {unicodedata.normalize("NFC", name): name for name in videos}
     for number, values in rows:
         row = Row.of(path, header, number, values)
         listed, label = row.fields["path"], class_name(row.fields["label"])
@@ -304,6 +308,9 @@ def read_list(input_dir: str, path: str, rows: list[tuple[int, list[str]]]) -> L
         span, split = row.span("start", "end"), row.split()
         video = os.path.normpath(os.path.join(input_dir, listed))
         clip_id = os.path.normpath(listed).replace(os.sep, "/")
+        if not os.path.isfile(video):
+            same = unicodedata.normalize("NFC", os.path.normpath(listed))
+            video = os.path.join(input_dir, on_disk.get(same, listed))
         if os.path.isfile(video):
             listing.clips.append(Clip(video, label, split, *span, clip_id))
             listing.named.add(os.path.relpath(video, input_dir))

@@ -8,17 +8,14 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from video_zoo.data import filesystems, flow
+from video_zoo import file_content
+from video_zoo.data import filesystems, flow, video
 from video_zoo.data.whole_files import write_text
 
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 LABEL_MAP_NAME = "label_map.txt"
-
-
-def _read_text(path: str) -> str:
-    with tf.io.gfile.GFile(path, "rb") as file:
-        return file.read().decode("utf-8")
+_REMEDY = "Convert the videos again, or remove the file to read the shards without it."
 
 
 def write_label_map(data_dir: str | os.PathLike, labels: Sequence[str]) -> None:
@@ -48,12 +45,7 @@ def load_label_map(data_dir: str | os.PathLike) -> list[str]:
             f"Received: data_dir={os.fspath(data_dir)!r}. Convert the videos with "
             "tools/make_tfrecords.py, or write the file for shards from elsewhere."
         )
-    try:
-        text = _read_text(path)
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{LABEL_MAP_NAME} must be UTF-8 text. Received: {path}. Save it as UTF-8."
-        ) from error
+    text = file_content.read_text(path)
     labels = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
     _check_labels(labels, path)
     return labels
@@ -142,30 +134,48 @@ def load_manifest(data_dir: str | os.PathLike) -> Manifest | None:
     """Reads a shard folder's manifest; None if it has none (shards made by other tools).
 
     Raises:
-        ValueError: if the manifest is damaged or of another format version, or the folder's file
-            system cannot be read here.
+        ValueError: if the manifest is damaged or of another format version, which names the field,
+            or the folder's file system cannot be read here.
     """
     filesystems.check(data_dir, "data_dir")
     path = os.path.join(os.fspath(data_dir), MANIFEST_NAME)
     if not tf.io.gfile.exists(path):
         return None
-    try:
-        fields = json.loads(_read_text(path))
-        version = fields["format_version"]
-        if version == FORMAT_VERSION:
-            fields["splits"] = {
-                name: SplitSummary(
-                    **{**split, "shards": tuple(ShardSummary(**s) for s in split["shards"])}
-                )
-                for name, split in fields["splits"].items()
-            }
-            return Manifest(**fields)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    version = file_content.read_json(path, _Version, _REMEDY).format_version
+    if version != FORMAT_VERSION:
         raise ValueError(
-            f"{MANIFEST_NAME} cannot be read ({type(error).__name__}: {error}). Received: {path}. "
-            "Convert the videos again, or remove the file to read the shards without it."
-        ) from error
-    raise ValueError(
-        f"{MANIFEST_NAME} must have format_version {FORMAT_VERSION}. "
-        f"Received: format_version={version!r} in {path}. Convert the videos again."
-    )
+            f"{MANIFEST_NAME} must have format_version {FORMAT_VERSION}. "
+            f"Received: format_version={version!r} in {path}. Convert the videos again."
+        )
+    manifest = file_content.read_json(path, Manifest, _REMEDY)
+    check_storage(manifest.settings, path, "settings", _REMEDY)
+    for name, split in manifest.splits.items():
+        total = sum(shard.num_examples for shard in split.shards)
+        if split.num_examples != total:
+            field = f"splits.{name}.num_examples"
+            allowed = f"the sum of its shards, {total}"
+            file_content.refuse(path, field, allowed, split.num_examples, _REMEDY)
+    return manifest
+
+
+@dataclasses.dataclass(frozen=True)
+class _Version:
+    format_version: int
+
+
+def check_storage(
+    settings: Mapping[str, object], path: str | os.PathLike, field: str, remedy: str
+) -> None:
+    """Checks how a file says that videos are stored.
+
+    Args:
+        settings: of a conversion, as the file has them.
+        path: the file.
+        field: of the file, where they stand.
+        remedy: a sentence that ends the error.
+
+    Raises:
+        ValueError: one of them is of another type or out of range; one that is absent has its
+            default.
+    """
+    file_content.check({field: settings}, Mapping[str, video.EncodingConfig], path, remedy)

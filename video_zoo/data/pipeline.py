@@ -90,7 +90,7 @@ def training_dataset(
 
     An epoch takes every video once, in an order of its own; what does not fill a batch at the end
     of an epoch is left out of that epoch. Pass ``steps_per_epoch=num_examples // batch_size`` to
-    ``fit``.
+    ``fit``, and ``shuffle=False``: without it Keras warns that it shuffles no dataset.
 
     Args:
         data_dir: shard folder, as ``tools/make_tfrecords.py`` writes it.
@@ -134,7 +134,7 @@ def training_dataset(
     errors.check_choice("dtype", dtype, DTYPES)
     service.check(data_service, skipped)
     check_worker(worker, batch_size, data_service)
-    source = Split.open(data_dir, split)
+    source = Split.open(data_dir, split, check_sizes=skipped is None)
     augmentation.check(source.channels, clip.frame_stride)
     if source.num_examples < batch_size:
         raise ValueError(
@@ -193,6 +193,7 @@ def evaluation_dataset(
     seed: int = 0,
     details: bool = False,
     weights: bool = False,
+    unlabelled: bool = False,
     skipped: records.SkippedRecords | None = None,
     data_service: str | None = None,
     dtype: str = "float32",
@@ -216,6 +217,8 @@ def evaluation_dataset(
         weights: whether to add, third, float32 [batch] weights, and to fill the last batch up with
             views of weight 0: replicas of a distribution strategy need full batches. The others
             have one weight that keeps the mean over batches exact. Defaults to False.
+        unlabelled: whether videos may have no label; theirs is -1. Defaults to False: one without
+            is a bad record.
         skipped, data_service, dtype: as in :func:`training_dataset`.
         worker: (index, number of workers): this worker's equal share of each batch alone is decoded
             and returned. Several need ``weights``, which give all of them as many batches. Defaults
@@ -240,9 +243,9 @@ def evaluation_dataset(
             "`weights` must be True with several workers, which all need as many batches. "
             f"Received: weights={weights} with worker={worker!r}"
         )
-    source = Split.open(data_dir, split)
-    parse = records.parser(source.class_names)
-    read = reader(source, skipped)
+    source = Split.open(data_dir, split, check_sizes=skipped is None)
+    parse = records.parser(source.class_names, unlabelled)
+    read = reader(source, skipped, unlabelled)
     first = np.cumsum([0, *source.sizes[:-1]])  # number of the first video of each shard
 
     def views_of_shard(shard: tf.Tensor, size: tf.Tensor, first_video: tf.Tensor):

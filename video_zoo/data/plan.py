@@ -76,15 +76,6 @@ class Plan:
         """The plan as text. Not all file names are UTF-8, so it is ASCII."""
         return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
 
-    @classmethod
-    def from_json(cls, text: str) -> "Plan":
-        """The plan of `to_json`. ValueError, KeyError or TypeError if the text is none."""
-        fields = json.loads(text)
-        for name in ("labels", "missing", "shards"):
-            fields[name] = tuple(fields[name])
-        fields["duplicates"] = tuple(tuple(row) for row in fields["duplicates"])
-        return cls(**fields)
-
 
 def make_plan(config: ConversionConfig) -> tuple[Plan, list[Shard], Annotations]:
     """Reads the annotations and deals the clips over shards.

@@ -304,3 +304,28 @@ def _search(source: Split) -> ValueError | None:
         if not usable:
             return _error_at(os.fsdecode(shard), int(index))
     return None
+
+
+def check_shards(source: Split, unlabelled: bool = False) -> None:
+    """Opens every shard and looks at its first record.
+
+    Args:
+        source: the shards.
+        unlabelled: whether a record may have no label. Defaults to False.
+
+    Raises:
+        ValueError: one is damaged there, or no clip can be made of it.
+        FileNotFoundError: one cannot be opened.
+    """
+    shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
+    shards = shards.filter(lambda _shard, size: size > 0)
+    first = shards.interleave(
+        lambda shard, size: read_shard(shard, tf.cast(size, tf.int64)).take(1),
+        cycle_length=16,
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    parse = parser(source.class_names, unlabelled)
+    with named_errors(source):
+        for _ in first.map(lambda shard, index, record: parse(shard, index, record)["label"]):
+            pass

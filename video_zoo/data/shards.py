@@ -10,10 +10,11 @@ import dataclasses
 import json
 import os
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import tensorflow as tf
 
+from video_zoo import file_content
 from video_zoo.data import filesystems, tfrecord, video, whole_files, workers
 from video_zoo.data.annotations import Clip
 from video_zoo.data.plan import Plan, Shard, relative_name
@@ -208,6 +209,12 @@ def check_writable(output_dir: str) -> None:
         ) from error
 
 
+@dataclasses.dataclass(frozen=True)
+class _ClipList:
+    num_clips: int
+    sha256: str
+
+
 def load_plan(output_dir: str) -> Plan | None:
     """The plan of an unfinished conversion; None if there is none.
 
@@ -217,13 +224,15 @@ def load_plan(output_dir: str) -> Plan | None:
     path = os.path.join(output_dir, _FOLDER, _PLAN_NAME)
     if not tf.io.gfile.exists(path):
         return None
-    try:
-        return Plan.from_json(read_text(path))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{_PLAN_NAME} cannot be read ({type(error).__name__}: {error}). Received: {path}. "
-            "Pass overwrite to start anew."
-        ) from error
+    remedy = "Pass overwrite to start anew."
+    plan = file_content.read_json(path, Plan, remedy)
+    # Only the plan that is made of the files of an older dataset lacks these.
+    for field in ("duplicates", "clips"):
+        if getattr(plan, field) is None:
+            file_content.refuse(path, field, "there", None, remedy)
+    clips = Mapping[str, Mapping[str, _ClipList]]
+    file_content.check({"clips": plan.clips}, clips, path, remedy)
+    return plan
 
 
 def write_plan(output_dir: str, plan: Plan) -> None:

@@ -1,6 +1,7 @@
 """A split of a shard folder: which shards, how many examples in each, and of which classes."""
 
 import collections
+import concurrent.futures
 import dataclasses
 import functools
 import os
@@ -8,7 +9,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from . import flow, manifests, tfrecord
+from . import filesystems, flow, manifests, tfrecord
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,16 +41,29 @@ class Split:
         return sum(self.sizes)
 
     @classmethod
-    def open(cls, data_dir: str | os.PathLike, split: str, argument: str = "split") -> "Split":
+    def open(
+        cls,
+        data_dir: str | os.PathLike,
+        split: str,
+        argument: str = "split",
+        *,
+        check_sizes: bool = True,
+    ) -> "Split":
         """Finds the shards of ``split``, all of them, and how many examples each must hold.
 
         Without a manifest (shards from elsewhere) they are counted, which reads them once.
-        ``argument`` is what the split was given as, for the messages.
+
+        Args:
+            data_dir: shard folder.
+            split: name of the split.
+            argument: what the split was given as, for the messages. Defaults to "split".
+            check_sizes: whether the files must be as large as the manifest says. Defaults to True;
+                False where bad records are passed over.
 
         Raises:
             FileNotFoundError: the folder, or a shard of it, is missing.
-            ValueError: the folder's file system cannot be read here, or the folder does not hold
-                one whole set of shards.
+            ValueError: the folder's file system cannot be read here, the folder does not hold
+                one whole set of shards, or a shard is not the one that the manifest tells of.
         """
         shards = tfrecord.list_shards(data_dir, split, argument)
         manifest = manifests.load_manifest(data_dir)
@@ -59,6 +73,8 @@ class Split:
             sizes = [_count_records(shard) for shard in shards]
         else:
             sizes = _sizes_of_manifest(manifest, data_dir, split, shards)
+            if check_sizes and filesystems.lists_files(data_dir):
+                _check_bytes(manifest.split(split), data_dir, shards)
             classes, num_bytes = manifest.split(split).classes, manifest.split(split).bytes
             if set(classes) <= set(class_names):
                 counts = tuple(classes.get(name, 0) for name in class_names)
@@ -96,6 +112,28 @@ def _sizes_of_manifest(
             "the videos again."
         )
     return [known[name] for name in names]
+
+
+def _check_bytes(
+    expected: manifests.SplitSummary, data_dir: str | os.PathLike, shards: list[str]
+) -> None:
+    """Raises ValueError for shards of other sizes: of another conversion, or cut short."""
+    known = {shard.name: shard.bytes for shard in expected.shards}
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:  # remote ones take their time
+        found = pool.map(lambda shard: tf.io.gfile.stat(shard).length, shards)
+        names = [os.path.basename(shard) for shard in shards]
+        wrong = [
+            f"{name} of {size} bytes, where the manifest says {known[name]}"
+            for name, size in zip(names, found, strict=True)
+            if size != known[name]
+        ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" * (len(wrong) > 3)
+        raise ValueError(
+            "`data_dir` must hold the shards that its manifest tells of. Received: data_dir="
+            f"{os.fspath(data_dir)!r} with {'; '.join(wrong[:3])}{more}. They are cut short, or of "
+            "another conversion: copy the whole folder again, or convert the videos again."
+        )
 
 
 @functools.cache  # a run opens its splits several times, and counting reads the whole shard

@@ -42,7 +42,7 @@ def atomic_write(path: str | os.PathLike, ending: str = "") -> Iterator[str]:
     except BaseException as error:  # Ctrl-C too must leave nothing behind
         with contextlib.suppress(tf.errors.OpError):
             tf.io.gfile.remove(os.fsencode(temporary))
-        if temporary in getattr(error, "message", ""):  # TensorFlow's, of which no tool knows
+        if isinstance(error, tf.errors.OpError) and temporary in error.message:
             raise OSError(f"{path} cannot be written: {error.message}") from error
         raise
 

@@ -15,7 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "PredictionConfig",
             "TwoStreamConfig",
         ],
-        "evaluate": ["evaluate"],
+        "evaluate": ["describe", "evaluate"],
         "feature_files": ["VideoFeatures", "read_features"],
         "features": ["ExtractionResult", "extract_features"],
         "metrics": ["video_metrics"],

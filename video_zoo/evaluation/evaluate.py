@@ -1,16 +1,18 @@
 """evaluate(config): every video of a split once, from many views; numbers, scores and pictures."""
 
+import contextlib
 import csv
 import dataclasses
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from video_zoo.data import flow, manifests, pipeline, whole_files
-from video_zoo.data.records import SkippedRecords
+from video_zoo.data import flow, manifests, pipeline, tfrecord, whole_files
+from video_zoo.data.records import SkippedRecords, check_shards
 from video_zoo.data.source import Split
 
 from . import metrics, plots
@@ -18,15 +20,21 @@ from .config import EvaluationConfig
 from .run import TrainedNetwork, load_network
 from .views import VideoScores, score_videos
 
+# Classes of a video in the table of predictions, as benchmarks ask for.
+_SUBMITTED = 5
+
 
 def evaluate(config: EvaluationConfig) -> dict:
     """Evaluates a trained network.
 
-    Writes ``metrics.json``, ``scores.csv`` (a row per video) and ``confusion_matrix.png``.
+    Writes ``metrics.json``, ``scores.csv`` (a row per video) and ``confusion_matrix.png``; of a
+    split without labels, as the test sets of some benchmarks are, ``predictions.csv`` (the most
+    probable classes of each video) in place of the matrix.
 
     Returns:
-        What ``metrics.json`` holds: "top1", "top5", "num_videos", "num_clips", "num_crops",
-        "frame_order", "split", "per_class" (class name -> top-1), "checkpoint".
+        What ``metrics.json`` holds: "top1" and "per_class" (class name -> top-1), with more than
+        five classes "top5", none of them without labels; "num_videos", "num_clips", "num_crops",
+        "frame_order", "split", "checkpoint".
 
     Raises:
         ValueError: a setting is out of range, the data is damaged, or the network and the data
@@ -44,6 +52,9 @@ def evaluate(config: EvaluationConfig) -> dict:
     data_dir = config.data_dir or network.training.get("data_dir")
     class_names = check_data(network, data_dir)
     skipped = SkippedRecords() if config.on_bad_record == "skip" else None
+    source = Split.open(data_dir, config.split, check_sizes=skipped is None)
+    if skipped is None:
+        check_shards(source, unlabelled=True)
     dataset = pipeline.evaluation_dataset(
         data_dir,
         split=config.split,
@@ -53,6 +64,7 @@ def evaluate(config: EvaluationConfig) -> dict:
         num_crops=config.num_crops,
         seed=config.seed,
         details=True,
+        unlabelled=True,
         skipped=skipped,
         data_service=config.data_service,
         dtype="uint8",
@@ -63,7 +75,6 @@ def evaluate(config: EvaluationConfig) -> dict:
         "checkpoint": network.checkpoint,
         "data_dir": str(data_dir),
     }
-    source = Split.open(data_dir, config.split)
     views = Views(dataset, config.num_clips, config.num_crops, [source], skipped)
     return score_and_write(network, views, class_names, config.folder(), about)
 
@@ -89,7 +100,7 @@ class Views:
 def score_and_write(
     network: TrainedNetwork, views: Views, class_names: list[str], folder: pathlib.Path, about: dict
 ) -> dict:
-    """Scores all views and writes ``metrics.json``, ``scores.csv`` and ``confusion_matrix.png``.
+    """Scores all views, and writes what :func:`evaluate` says.
 
     Args:
         network: scores the clips.
@@ -103,8 +114,10 @@ def score_and_write(
     """
     folder.mkdir(parents=True, exist_ok=True)  # fails before the work, if it does
     result = score_videos(network, views.dataset, views.num_clips * views.num_crops, views.sources)
-    numbers = metrics.video_metrics(result.scores, result.labels)
-    numbers["per_class"] = dict(zip(class_names, numbers["per_class"], strict=True))
+    numbers = {}
+    if _is_labelled(result):
+        numbers = metrics.video_metrics(result.scores, result.labels)
+        numbers["per_class"] = dict(zip(class_names, numbers["per_class"], strict=True))
     numbers |= {
         "num_videos": len(result.labels),
         "num_clips": views.num_clips,
@@ -114,6 +127,38 @@ def score_and_write(
     }
     _write(folder, numbers, result, class_names)
     return numbers
+
+
+def _is_labelled(result: VideoScores) -> bool:
+    """Whether the videos have labels; ValueError if some have and some have not."""
+    without = np.flatnonzero(result.labels == tfrecord.UNLABELLED)
+    if 0 < len(without) < len(result.labels):
+        raise ValueError(
+            "`split` must have a label for every video, or for none. Received: "
+            f"{len(without)} of {len(result.labels)} without, such as "
+            f"{result.filenames[without[0]]!r}. Convert them into splits of their own."
+        )
+    return not len(without)
+
+
+def describe(numbers: dict) -> str:
+    """What an evaluation found, as lines of text.
+
+    Args:
+        numbers: as :func:`evaluate` returns them.
+    """
+    lines = [
+        f"{name:>30}  {'no videos' if accuracy is None else f'{accuracy:.1%}'}"
+        for name, accuracy in numbers.get("per_class", {}).items()
+    ]
+    shown = {"top1": "top-1", "top5": "top-5"}
+    found = [f"{text} {numbers[key]:.1%}" for key, text in shown.items() if key in numbers]
+    order = f", frames {numbers['frame_order']}" if "frame_order" in numbers else ""
+    lines.append(
+        f"{', '.join(found) or 'no labels, so no accuracy'} over {numbers['num_videos']} videos, "
+        f"{numbers['num_clips']} clips x {numbers['num_crops']} crops of each{order}"
+    )
+    return "\n".join(lines)
 
 
 def check_data(network: TrainedNetwork, data_dir: str) -> list[str]:
@@ -166,17 +211,32 @@ def _check_storage(network: TrainedNetwork, data_dir: str) -> None:
 def _write(
     folder: pathlib.Path, numbers: dict, result: VideoScores, class_names: list[str]
 ) -> None:
-    with (
-        whole_files.atomic_write(folder / "scores.csv") as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file)
+    labelled = "top1" in numbers
+    with _new_table(folder / "scores.csv") as writer:
         writer.writerow(["file", "label", "predicted", *class_names])
         rows = zip(result.filenames, result.labels, result.scores, strict=True)
         for filename, label, scores in rows:
             predicted = class_names[scores.argmax()]
             shown = [f"{score:.6f}" for score in scores]
-            writer.writerow([filename, class_names[label], predicted, *shown])
-    matrix = metrics.confusion_matrix(result.scores, result.labels)
-    plots.save_confusion_matrix(matrix, class_names, folder / "confusion_matrix.png")
+            writer.writerow([filename, class_names[label] if labelled else "", predicted, *shown])
+    if labelled:
+        matrix = metrics.confusion_matrix(result.scores, result.labels)
+        plots.save_confusion_matrix(matrix, class_names, folder / "confusion_matrix.png")
+    else:
+        number = min(_SUBMITTED, len(class_names))
+        with _new_table(folder / "predictions.csv") as writer:
+            writer.writerow(["file", *(f"top{place}" for place in range(1, number + 1))])
+            best = np.argsort(-result.scores, axis=1, kind="stable")[:, :number]
+            for filename, classes in zip(result.filenames, best, strict=True):
+                writer.writerow([filename, *(class_names[c] for c in classes)])
     whole_files.write_text(folder / "metrics.json", json.dumps(numbers, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def _new_table(path: pathlib.Path) -> Iterator:
+    """The writer of a CSV file that appears whole."""
+    with (
+        whole_files.atomic_write(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        yield csv.writer(file)

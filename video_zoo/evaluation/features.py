@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
 
+from video_zoo import file_content
 from video_zoo.data import flow, records, sampling, video, whole_files
 from video_zoo.data.clips import NO_PLACE
 from video_zoo.data.source import Split
@@ -80,6 +81,8 @@ def extract_features(
         )
     config.check_files()
     source = Split.open(config.data_dir, config.split) if config.data_dir else None
+    if source is not None:
+        records.check_shards(source, unlabelled=True)
     files = _find_files(inputs)
     if inputs:
         video.decoder_versions()  # fails before the network is loaded, if it does
@@ -242,7 +245,8 @@ def _check_settings(folder: pathlib.Path, settings: dict) -> None:
     """Writes the settings into a new folder; refuses one that was made with others."""
     path = folder / SETTINGS
     if path.exists():
-        earlier = json.loads(path.read_text())
+        remedy = "Choose another folder, or remove the file if the features are of these settings."
+        earlier = file_content.read_json(path, Mapping[str, object], remedy)
         differences = [
             f"{name} was {earlier.get(name)!r} and is {value!r}"
             for name, value in settings.items()

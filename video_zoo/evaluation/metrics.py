@@ -12,8 +12,8 @@ def video_metrics(scores: np.ndarray, labels: np.ndarray) -> dict:
         labels: int [num_videos].
 
     Returns:
-        "top1" and "top5" as floats in [0, 1] (with fewer than five classes, top-5 is 1), and
-        "per_class", a list of top-1 per class index; None for a class without videos.
+        "top1" as a float in [0, 1], with more than five classes "top5" too, and "per_class", a list
+        of top-1 per class index; None for a class without videos.
 
     Raises:
         ValueError: a score is NaN or infinite.
@@ -28,9 +28,10 @@ def video_metrics(scores: np.ndarray, labels: np.ndarray) -> dict:
     matrix = confusion_matrix(scores, labels)
     totals = matrix.sum(axis=1)
     hits = np.argsort(-scores, axis=1, kind="stable") == labels[:, np.newaxis]
+    top5 = {"top5": float(hits[:, :5].any(axis=1).mean())} if len(classes) > 5 else {}
     return {
         "top1": float(hits[:, :1].any(axis=1).mean()),
-        "top5": float(hits[:, :5].any(axis=1).mean()),
+        **top5,  # of five classes it would always be 1
         "per_class": [float(matrix[c, c] / totals[c]) if totals[c] else None for c in classes],
     }
 

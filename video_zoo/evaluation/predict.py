@@ -71,7 +71,9 @@ def predict(
     config.check_files()
     files = [file for _, file in list_inputs(filenames, "filenames")]
     video.decoder_versions()  # fails before the network is loaded, if it does
-    network = load_network(workdir, checkpoint, model=model, weights=weights)
+    network = load_network(
+        config.workdir, config.checkpoint, model=config.model, weights=config.weights
+    )
     network.check_classifier()
     encoding = encoding_of(network)
     network.check_channels(flow.channels(encoding.modality), "`filenames` must be videos")

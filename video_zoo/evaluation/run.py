@@ -1,7 +1,6 @@
 """A trained network with what its run, or its weights, know: class names, clips, conversion."""
 
 import dataclasses
-import json
 import os
 import pathlib
 import sys
@@ -10,8 +9,9 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from video_zoo import known_names, models
+from video_zoo import file_content, known_names, models
 from video_zoo.backend import leave_gpus_to_keras
+from video_zoo.data import manifests
 from video_zoo.data.pipeline import ClipConfig
 from video_zoo.models import network_files
 from video_zoo.models.weights import WeightsInfo, check_finite, info_of_file, weights_info
@@ -130,7 +130,7 @@ def load_network(
     known_names.check_source(workdir, checkpoint, model, weights)
     if model is not None:
         return _published(model, weights, frame_order)
-    run = {} if workdir is None else _read_config(pathlib.Path(workdir))
+    run = None if workdir is None else read_config(pathlib.Path(workdir))
     argument = "workdir" if checkpoint is None else "checkpoint"
     path = pathlib.Path(checkpoint) if checkpoint is not None else pathlib.Path(workdir, BEST)
     if not path.is_file():
@@ -144,19 +144,23 @@ def load_network(
     taken = about.convention
     clip = ClipConfig(frames or taken.num_frames, taken.frame_stride, height or taken.image_size)
     clip = dataclasses.replace(clip, frame_order=frame_order)
-    return TrainedNetwork(
-        network, str(path), clip, about.class_names, run.get("training", {}), _data(about)
-    )
+    training = {} if run is None else run.training
+    return TrainedNetwork(network, str(path), clip, about.class_names, training, _data(about))
 
 
-def _about(path: str, argument: str, run: Mapping) -> WeightsInfo:
+def _about(path: str, argument: str, run: "RunFile | None") -> WeightsInfo:
     """What a network's file tells of its clips; its run, where the file is of before it told.
 
     Says on stderr what is assumed where neither tells.
     """
     about = info_of_file(path, argument)
-    if about.assumed and run:
+    if about.assumed and run is not None:
         about = _with_run(about, run)
+    _tell_assumed(path, about)
+    return about
+
+
+def _tell_assumed(path: str, about: WeightsInfo) -> None:
     if about.assumed:
         print(
             f"note: {path} does not say which clips its network was trained on: assumed are "
@@ -164,12 +168,11 @@ def _about(path: str, argument: str, run: Mapping) -> WeightsInfo:
             file=sys.stderr,
             flush=True,
         )
-    return about
 
 
-def _with_run(about: WeightsInfo, run: Mapping) -> WeightsInfo:
+def _with_run(about: WeightsInfo, run: "RunFile") -> WeightsInfo:
     """What config.json adds to a file that tells less; what the file tells stays."""
-    training, stored = run.get("training", {}), run.get("data") or {}
+    training, stored = run.training, run.data or {}
     known = {name: training[name] for name in _SAMPLING if name in training}
     known |= {name: stored[name] for name in STORAGE if name in stored}
     if "frame_stride" not in about.assumed:  # it tells something
@@ -177,7 +180,7 @@ def _with_run(about: WeightsInfo, run: Mapping) -> WeightsInfo:
     return dataclasses.replace(
         about,
         convention=dataclasses.replace(about.convention, **known),
-        class_names=about.class_names or run.get("class_names"),
+        class_names=about.class_names or run.class_names,
         assumed=tuple(name for name in about.assumed if name not in known),
     )
 
@@ -209,6 +212,7 @@ def _published(model: str, weights: str | os.PathLike, frame_order: str) -> Trai
         raise ValueError(
             f"`weights` must have a classifier. Received: weights={os.fspath(weights)!r}"
         )
+    _tell_assumed(os.fspath(weights), info)
     taken = info.convention
     network = models.get_model(
         model,
@@ -233,11 +237,43 @@ def _data(info: WeightsInfo) -> dict:
     return {name: getattr(info.convention, name) for name in names}
 
 
-def _read_config(workdir: pathlib.Path) -> dict:
+@dataclasses.dataclass(frozen=True)
+class RunFile:
+    """What is read of the ``config.json`` of a run.
+
+    Args:
+        training: settings of the run.
+        class_names: its label map.
+        data: settings of the conversion of its shards, None where they had no manifest.
+    """
+
+    training: Mapping[str, object]
+    class_names: list[str]
+    data: Mapping[str, object] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Training:
+    """The settings of a run that are needed after it."""
+
+    data_dir: str | None = None
+    num_frames: int | None = None
+    image_size: int | None = None
+    frame_stride: int = 1
+
+
+def read_config(workdir: pathlib.Path) -> RunFile:
+    """The ``config.json`` of a run.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is none of a run; the field that is wrong is named.
+    """
     check_run("workdir", str(workdir))
     path = workdir / CONFIG
-    with network_files.reading(path, "workdir", "run whose config.json is whole"):
-        config = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(config, dict) or not isinstance(config.get("training", {}), dict):
-            raise ValueError("it does not hold the settings of a run")
-        return config
+    remedy = "Take the file as the run wrote it."
+    content = file_content.read_json(path, RunFile, remedy)
+    file_content.check({"training": content.training}, Mapping[str, _Training], path, remedy)
+    if content.data is not None:
+        manifests.check_storage(content.data, path, "data", remedy)
+    return content

@@ -20,8 +20,8 @@ def evaluate_two_stream(config: TwoStreamConfig) -> dict:
     that follow. Writes ``metrics.json``, ``scores.csv`` and ``confusion_matrix.png``.
 
     Returns:
-        What ``metrics.json`` holds: "top1", "top5", "num_videos", "num_clips", "num_crops",
-        "split", "per_class" (class name -> top-1), and both "checkpoints" and "data_dirs".
+        What ``metrics.json`` holds, as :func:`evaluate` says, with both "checkpoints" and
+        "data_dirs".
 
     Raises:
         ValueError: a setting is out of range, the data is damaged, the networks or the data have
@@ -80,6 +80,7 @@ def _joint_views(
             num_clips=config.num_clips,
             num_crops=config.num_crops,
             details=True,
+            unlabelled=True,
             dtype="uint8",
         )
         for stream, network in networks.items()

@@ -1,9 +1,15 @@
-"""Class names of the published datasets, shipped with the package."""
+"""Class names: of the published datasets, shipped with the package, and of runs and shards."""
 
+import dataclasses
 import functools
 import importlib.resources
+import os
+import pathlib
+
+from video_zoo import file_content
 
 LISTS = ("kinetics400", "kinetics600")
+_RUN, _LABEL_MAP = "config.json", "label_map.txt"
 
 
 @functools.cache
@@ -12,24 +18,38 @@ def _read(name: str) -> tuple[str, ...]:
     return tuple((folder / f"{name}.txt").read_text(encoding="utf-8").splitlines())
 
 
-def class_names(name: str) -> list[str]:
-    """Class names of a dataset, in the order of the logits of published networks.
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    class_names: list[str]
 
-    Kinetics-400 (Kay et al. 2017) and Kinetics-600 (Carreira et al. 2018), in alphabetical order
+
+def class_names(name: str | os.PathLike) -> list[str]:
+    """Class names of a dataset or of a training run, in the order of the logits.
+
+    Kinetics-400 (Kay et al. 2017) and Kinetics-600 (Carreira et al. 2018) are in alphabetical order
     whatever the case, which is the order of DeepMind's and of torchvision's lists.
 
     Args:
-        name: "kinetics400" or "kinetics600".
+        name: "kinetics400" or "kinetics600", the folder of a run, or a local folder of shards.
 
     Raises:
-        ValueError: there is no such list.
+        ValueError: there is no such list or folder, or its file of class names is none.
 
     Example:
         >>> video_zoo.class_names("kinetics400")[227]
         'playing cricket'
+        >>> video_zoo.class_names("runs/first")  # doctest: +SKIP
+        ['down', 'growing', 'left', 'right', 'up']
     """
-    if name not in LISTS:
-        raise ValueError(
-            f"`name` must be one of {', '.join(map(repr, LISTS))}. Received: name={name!r}"
-        )
-    return list(_read(name))
+    if name in LISTS:
+        return list(_read(name))
+    folder = pathlib.Path(name)
+    if (folder / _RUN).is_file():
+        remedy = "Take the file as the run wrote it."
+        return file_content.read_json(folder / _RUN, _Run, remedy).class_names
+    if (folder / _LABEL_MAP).is_file():
+        return file_content.read_text(folder / _LABEL_MAP).splitlines()
+    raise ValueError(
+        f"`name` must be one of {', '.join(map(repr, LISTS))}, or the folder of a run or of "
+        f"shards. Received: name={os.fspath(name)!r}"
+    )

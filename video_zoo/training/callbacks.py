@@ -173,7 +173,11 @@ class Recorder(keras.callbacks.Callback):
             with averaged_weights(self.model):
                 self.checkpoints.save_as(self.workdir / BEST, [])
         if self.checkpoints.writes:
-            plots.save_curves({self.workdir.name: self.rows}, self.workdir / CURVES)
+            plots.save_curves(
+                {self.workdir.name: self.rows},
+                self.workdir / CURVES,
+                num_classes=len(self.checkpoints.class_names),
+            )
             write_history(self.workdir / HISTORY, self.rows)
         if exhausted(self.rows, clock.config.early_stopping_epochs):
             self.model.stop_training = True

@@ -42,33 +42,16 @@ def check_devices(config: TrainingConfig, found: int) -> None:
 
 
 def open_splits(config: TrainingConfig) -> dict[str, Split]:
-    """The splits to train and to validate on, by name; see :func:`check_shards`."""
+    """The splits to train and to validate on, by name; see :func:`records.check_shards`."""
     splits = {name: getattr(config, name) for name in ("train_split", "val_split")}
-    sources = {split: Split.open(config.data_dir, split, name) for name, split in splits.items()}
-    for source in sources.values() if config.on_bad_record == "error" else ():
-        check_shards(source)
+    strict = config.on_bad_record == "error"
+    sources = {
+        split: Split.open(config.data_dir, split, name, check_sizes=strict)
+        for name, split in splits.items()
+    }
+    for source in sources.values() if strict else ():
+        records.check_shards(source)
     return sources
-
-
-def check_shards(source: Split) -> None:
-    """Opens every shard and looks at its first record.
-
-    Raises:
-        ValueError: one is damaged there, or no clip can be made of it.
-        FileNotFoundError: one cannot be opened.
-    """
-    shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
-    shards = shards.filter(lambda _shard, size: size > 0)
-    first = shards.interleave(
-        lambda shard, size: records.read_shard(shard, tf.cast(size, tf.int64)).take(1),
-        cycle_length=16,
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-    parse = records.parser(source.class_names)
-    with records.named_errors(source):
-        for _ in first.map(lambda shard, index, record: parse(shard, index, record)["label"]):
-            pass
 
 
 @dataclasses.dataclass(frozen=True)

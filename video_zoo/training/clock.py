@@ -82,6 +82,31 @@ class Clock:
         return self.seconds / (self.config.max_hours * 3600)
 
     @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        config = self.config
+        return learning_rate(
+            config.peak_learning_rate,
+            config.schedule,
+            self.progress,
+            self.step,
+            config.warmup_steps,
+            config.milestone_shares,
+        )
+
+    def rise(self, rate_before: float) -> str | None:
+        """Tells of a learning rate above that of the last step, which a longer duration makes."""
+        rate = self.learning_rate
+        if self.step < self.config.warmup_steps or rate <= 1.01 * rate_before:
+            return None
+        return (
+            f"the learning rate rises again, from {rate_before:.3g} to {rate:.3g}: the "
+            f"{self.config.schedule!r} schedule spans the whole duration, which is longer than it "
+            f"was, and {self.progress:.0%} of it are done. Accuracy may fall before it rises. To "
+            "train on at a low rate, start a new run with `weights` and a constant schedule."
+        )
+
+    @property
     def seconds_left(self) -> float | None:
         """An estimate; None at the start and behind the end."""
         if not 0 < self.progress < 1:
@@ -111,17 +136,8 @@ class Budget(keras.callbacks.Callback):
         self.clock = clock
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        config = self.clock.config
-        rate = learning_rate(
-            config.peak_learning_rate,
-            config.schedule,
-            self.clock.progress,
-            self.clock.step,
-            config.warmup_steps,
-            config.milestone_shares,
-        )
         # NumPy's number: TensorFlow keeps every Python number that it has ever converted.
-        self.model.optimizer.learning_rate = np.float32(rate)
+        self.model.optimizer.learning_rate = np.float32(self.clock.learning_rate)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.clock.step += 1

@@ -1,11 +1,15 @@
 """``history.csv``: one row per epoch."""
 
 import csv
+import dataclasses
+import io
 import pathlib
 
+from video_zoo import file_content
 from video_zoo.data.whole_files import atomic_write
 
 HISTORY = "history.csv"
+_REMEDY = "Put the file back as the run wrote it."
 
 
 def main_output_logs(logs: dict) -> dict[str, float]:
@@ -33,9 +37,31 @@ def write_history(path: pathlib.Path, rows: list[dict]) -> None:
 
 
 def read_history(path: pathlib.Path) -> list[dict]:
-    """Rows of ``history.csv``; none if there is no such file."""
+    """Rows of ``history.csv``; none if there is no such file.
+
+    Raises:
+        ValueError: it is not what :func:`write_history` wrote; line and column are named.
+    """
     if not path.exists():
         return []
-    with open(path, newline="") as file:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    reader = csv.DictReader(io.StringIO(file_content.read_text(path), newline=""))
+    rows = [
+        {name: _number(path, f"line {reader.line_num}", name, text) for name, text in row.items()}
+        for row in reader
+    ]
+    for name in ("epoch", "step"):
+        if rows and name not in rows[0]:
+            file_content.refuse(path, name, "a column", dataclasses.MISSING, _REMEDY)
     return [{**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows]
+
+
+def _number(path: pathlib.Path, line: str, name: str | None, text: object) -> float:
+    try:
+        value = float(text)
+        if name in ("epoch", "step") and not (value >= 0 and value.is_integer()):
+            raise ValueError
+    except (TypeError, ValueError):
+        allowed = "a whole number" if name in ("epoch", "step") else "a number"
+        field = f"{line}, {name}" if name else f"{line}, a column without a name"
+        file_content.refuse(path, field, allowed, text, _REMEDY)
+    return value

@@ -307,6 +307,8 @@ class _Run:
         with self.strategy.scope():
             if self.newest is not None:
                 self._say(f"continuing {self.workdir} behind step {self.clock.step}")
+                if self.rows and (told := self.clock.rise(self.rows[-1]["learning_rate"])):
+                    self._say(told)
                 return checkpoint.load_checkpoint(self.newest, self.config.dtype)
             self._say(f"building {self.config.model}")
             source = self.source

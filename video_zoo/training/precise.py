@@ -2,10 +2,12 @@
 
 import json
 import pathlib
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
+from video_zoo import file_content
 from video_zoo.data import whole_files
 
 from . import batch_norm
@@ -21,7 +23,10 @@ def is_due(config: TrainingConfig, workdir: pathlib.Path, step: int) -> bool:
     if not config.precise_bn_steps:
         return False
     path = workdir / f"{_NAME}.json"
-    return not path.exists() or json.loads(path.read_text()).get("step") != step
+    if not path.exists():
+        return True
+    found = file_content.read_json(path, Mapping[str, object], "Remove the file.")
+    return found.get("step") != step
 
 
 def write(

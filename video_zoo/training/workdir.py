@@ -14,7 +14,7 @@ import video_zoo
 from video_zoo import data, models
 from video_zoo.data import whole_files
 from video_zoo.evaluation.config import BEST, CONFIG
-from video_zoo.evaluation.run import STORAGE
+from video_zoo.evaluation.run import STORAGE, read_config
 from video_zoo.models import saved
 
 from .checkpoint import FOLDER, Position
@@ -40,11 +40,11 @@ def make_workdir(config: TrainingConfig) -> pathlib.Path:
 def check_workdir(workdir: pathlib.Path, config: TrainingConfig) -> None:
     """Refuses a folder that holds another run. Only its owner can be sure of the answer."""
     if (workdir / CONFIG).exists():
-        earlier = json.loads((workdir / CONFIG).read_text())
-        differences = config.differences(earlier["training"])
+        earlier = read_config(workdir)
+        differences = config.differences(dict(earlier.training))
         class_names = data.load_label_map(config.data_dir)
-        if class_names != earlier["class_names"]:
-            differences.append(f"classes were {earlier['class_names']} and are {class_names}")
+        if class_names != earlier.class_names:
+            differences.append(f"classes were {earlier.class_names} and are {class_names}")
         if differences:
             raise ValueError(
                 "`workdir` must be new, or hold a run with the same settings. Received: "

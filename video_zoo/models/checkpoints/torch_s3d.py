@@ -6,6 +6,7 @@ normalisation, which folds exactly into the convolution above it and its moving 
 
 import dataclasses
 import os
+import zipfile
 
 import numpy as np
 
@@ -105,6 +106,7 @@ def _load_torch(path: str) -> dict[str, np.ndarray]:
             f"the tensors as '.safetensors' elsewhere. Received: weights={path!r}"
         ) from error
     with reading(path, what=_TENSORS):
+        _check_archive(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
         named = isinstance(state, dict) and all(isinstance(name, str) for name in state)
         if not named or not all(torch.is_tensor(value) for value in state.values()):
@@ -116,6 +118,29 @@ def _load_torch(path: str) -> dict[str, np.ndarray]:
         check_growth(size, os.path.getsize(path))
         # Tensors of a network that was pickled as they are still ask for gradients.
         return {name: value.detach().float().numpy() for name, value in state.items()}
+
+
+def _check_archive(path: str) -> None:
+    """Compares the checksums of an archive, which PyTorch writes and does not look at."""
+    if not zipfile.is_zipfile(path):
+        return  # of an old version, which wrote none
+    with zipfile.ZipFile(path) as archive:
+        members = [info for info in archive.infolist() if info.file_size]
+        check_growth(sum(info.file_size for info in members), os.path.getsize(path))
+        sound = [_is_sound(archive, info) for info in members]
+    # PyTorch can be told to write no checksums; then none fits.
+    if any(sound) and not all(sound):
+        raise ValueError(f"{members[sound.index(False)].filename} in it is damaged")
+
+
+def _is_sound(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+    try:
+        with archive.open(info) as member:
+            while member.read(1 << 20):
+                pass
+    except zipfile.BadZipFile:
+        return False
+    return True
 
 
 def read(path: str) -> Checkpoint:

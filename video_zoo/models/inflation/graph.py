@@ -84,6 +84,11 @@ def _parse(value: Any, known: dict[tuple, Ref]) -> Any:
     return value
 
 
+def _first_node(operation: keras.Operation) -> int:
+    """Number of a layer's first call: a functional model's own graph is its call 0, unsaved."""
+    return int(is_graph(operation) and not isinstance(operation, keras.Sequential))
+
+
 class Graph:
     """The calls of a functional model.
 
@@ -113,7 +118,9 @@ class Graph:
         waiting = [
             (saved["name"], number, node)
             for saved in config["layers"]
-            for number, node in enumerate(saved["inbound_nodes"])
+            for number, node in enumerate(
+                saved["inbound_nodes"], _first_node(operations[saved["name"]])
+            )
         ]
         while waiting:
             later = []
