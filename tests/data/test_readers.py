@@ -198,6 +198,14 @@ def test_pixels_become_square(tmp_path, write_timed_video, aspect, size):
     assert read(path)[1][0].shape[1::-1] == size
 
 
+def test_pixels_of_dv_in_avi(tmp_path, write_timed_video):
+    """Camcorder tapes: the codec alone tells that 720 pixels are as wide as 768."""
+    path = tmp_path / "x.avi"
+    more = {"time_base": TIMES[1], "sample_aspect_ratio": Fraction(16, 15)}
+    write_timed_video(path, np.zeros((2, 576, 720, 3), np.uint8), TIMES[:2], "dvvideo", **more)
+    assert read(path)[1][0].shape[1::-1] == (768, 576)
+
+
 def corner_is_white(picture):
     """Which corner: (bottom, right)."""
     height, width = picture.shape[:2]

@@ -100,12 +100,14 @@ class _Graph:
         self._graph = _new_graph(av)
         self._time_base = stream.time_base
         self._table = None
+        # AVI does not tell the aspect of a pixel; the decoder may, after the first frame.
+        aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1
         self._source = self._graph.add(
             "buffer",
             video_size=f"{look.width}x{look.height}",
             pix_fmt=look.pixels,
             time_base=str(self._time_base),
-            pixel_aspect=str(max(0, stream.sample_aspect_ratio or 0) or 1),
+            pixel_aspect=str(max(0, aspect) or 1),
             colorspace=str(look.colorspace),
             range=str(look.color_range),
         )
