@@ -7,6 +7,7 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from video_zoo import data, models
 from video_zoo.data import layouts, pipeline
@@ -228,6 +229,15 @@ def test_bad_settings_are_refused(change, message, options):
 def test_files_that_are_no_features_are_named(tmp_path):
     for name in ("cut.npz", "cut.tfrecord"):
         (tmp_path / name).write_bytes(b"PK\x03\x04 and no more")
+        with pytest.raises(ValueError, match="`path` must be a file of features"):
+            read_features(tmp_path / name)
+    with open(tmp_path / "array.npz", "wb") as file:
+        np.save(file, np.zeros(3))
+    np.savez(tmp_path / "others.npz", start=np.zeros(1))
+    for name, record in (("text", b"no example"), ("empty", b"")):
+        with tf.io.TFRecordWriter(str(tmp_path / f"{name}.tfrecord")) as writer:
+            writer.write(record)
+    for name in ("array.npz", "others.npz", "text.tfrecord", "empty.tfrecord"):
         with pytest.raises(ValueError, match="`path` must be a file of features"):
             read_features(tmp_path / name)
     with pytest.raises(FileNotFoundError, match="which does not exist"):
