@@ -83,7 +83,8 @@ def test_a_file_has_the_features_that_its_shard_has(
     # A run knows how its videos were stored: a checkpoint alone does not.
     (tmp_path / "best.keras").write_bytes(network[0].read_bytes())
     settings = dict(data.load_manifest(motion_shards).settings)
-    (tmp_path / "config.json").write_text(json.dumps({"data": settings}))
+    content = {"training": {}, "class_names": CLASSES, "data": settings}
+    (tmp_path / "config.json").write_text(json.dumps(content))
     options |= {"checkpoint": None, "workdir": str(tmp_path)}
     config = ExtractionConfig(**options, num_clips=2, num_crops=3)
     folder = motion_shards.parent / "videos"
@@ -250,7 +251,9 @@ def test_a_damaged_shard_is_named(options, motion_shards, tmp_path):
     for file in motion_shards.iterdir():
         (shards / file.name).write_bytes(file.read_bytes())
     (shard,) = shards.glob("val-*")
-    shard.write_bytes(shard.read_bytes()[:-20])
+    content = bytearray(shard.read_bytes())
+    content[-100] ^= 1
+    shard.write_bytes(content)
     config = ExtractionConfig(**options, data_dir=str(shards))
     with pytest.raises(ValueError, match="shard .*val-00000.* is damaged at record 9 of 10"):
         extract_features(config)
