@@ -2,8 +2,8 @@
 
     python docs/images/make.py SHARDS RUN
 
-SHARDS and RUN are a folder of shards and a run on it that has been evaluated, such
-as the quickstart's: runs/quickstart/shards and runs/quickstart/run.
+SHARDS and RUN are a folder of shards and a run on it, such as the quickstart's:
+runs/quickstart/shards and runs/quickstart/run.
 """
 
 import pathlib
@@ -12,9 +12,7 @@ import tempfile
 
 from PIL import Image
 
-from video_zoo.data.inspection import InspectionConfig, inspect_dataset
-from video_zoo.evaluation.plots import save_curves
-from video_zoo.training.history import read_history
+from video_zoo.data import InspectionConfig, inspect_dataset
 
 FOLDER = pathlib.Path(__file__).parent
 SHEET = {"num_frames": 16, "image_size": 64, "max_records": 4, "random_flip": False}
@@ -39,13 +37,9 @@ def main(shards: str, run: str) -> None:
                 shards, contact_sheet=str(sheet), sheet_split="train", **SHEET, **options
             )
             inspect_dataset(config)
-            shrink(sheet, name, colours=48)
-        curves = pathlib.Path(folder, "curves.png")
-        rows = read_history(pathlib.Path(run, "history.csv"))
-        save_curves({"run": rows}, curves, num_classes=5)
-        shrink(curves, "curves.png", colours=32)
-    matrix = pathlib.Path(run, "eval", "val", "confusion_matrix.png")
-    shrink(matrix, "confusion_matrix.png", colours=32)
+            shrink(sheet, name, colours=64)
+    for name in ("curves.png", "confusion_matrix.png"):
+        shrink(pathlib.Path(run, name), name, colours=128)
 
 
 if __name__ == "__main__":

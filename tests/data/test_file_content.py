@@ -103,7 +103,7 @@ def test_a_modality_that_there_is_not_is_not_taken_for_flow(tmp_path):
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps(with_value(MANIFEST, "settings.modality", "x")))
     with pytest.raises(
-        ValueError, match="`modality` must be one of rgb, flow_dis.*modality=x"
+        ValueError, match="`modality` must be one of 'rgb', 'flow_dis'.*modality='x'"
     ) as e:
         manifests.load_manifest(tmp_path)
     assert str(path) in str(e.value)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from video_zoo.data import readers
+from video_zoo.data import display, readers
 from video_zoo.data.resampling import TimedFrames
 from video_zoo.data.video import decoder_versions
 
@@ -198,6 +198,14 @@ def test_pixels_become_square(tmp_path, write_timed_video, aspect, size):
     assert read(path)[1][0].shape[1::-1] == size
 
 
+def test_pixels_of_dv_in_avi(tmp_path, write_timed_video):
+    """Camcorder tapes: the codec alone tells that 720 pixels are as wide as 768."""
+    path = tmp_path / "x.avi"
+    more = {"time_base": TIMES[1], "sample_aspect_ratio": Fraction(16, 15)}
+    write_timed_video(path, np.zeros((2, 576, 720, 3), np.uint8), TIMES[:2], "dvvideo", **more)
+    assert read(path)[1][0].shape[1::-1] == (768, 576)
+
+
 def corner_is_white(picture):
     """Which corner: (bottom, right)."""
     height, width = picture.shape[:2]
@@ -256,6 +264,20 @@ def test_of_several_streams_the_default_one_is_shown(tmp_path, default):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
             container.mux(stream.encode())
     assert read(path)[1][0].mean() == pytest.approx(255 * default, abs=5)
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_colours_of_no_known_system(tmp_path, write_timed_video, number):
+    """Numbers without a meaning, which FFmpeg's filters refuse and players pass over."""
+    path = write_timed_video(tmp_path / "x.mp4", np.full((1, 64, 64, 3), 200, np.uint8), TIMES[:1])
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frame = next(container.decode(stream))
+        frame.colorspace = 3
+        frame.color_primaries = frame.color_trc = number
+        shown = display.Display(av, stream)
+        (picture,) = [*shown.show(frame), *shown.end()]
+    assert picture.to_ndarray().mean() == pytest.approx(200, abs=4)
 
 
 # White paper at 203 cd/m2, and red paint beside it that other videos (BT.709) can show as well: the

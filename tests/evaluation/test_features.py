@@ -7,6 +7,7 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from video_zoo import data, models
 from video_zoo.data import layouts, pipeline
@@ -82,7 +83,8 @@ def test_a_file_has_the_features_that_its_shard_has(
     # A run knows how its videos were stored: a checkpoint alone does not.
     (tmp_path / "best.keras").write_bytes(network[0].read_bytes())
     settings = dict(data.load_manifest(motion_shards).settings)
-    (tmp_path / "config.json").write_text(json.dumps({"data": settings}))
+    content = {"training": {}, "class_names": CLASSES, "data": settings}
+    (tmp_path / "config.json").write_text(json.dumps(content))
     options |= {"checkpoint": None, "workdir": str(tmp_path)}
     config = ExtractionConfig(**options, num_clips=2, num_crops=3)
     folder = motion_shards.parent / "videos"
@@ -230,6 +232,15 @@ def test_files_that_are_no_features_are_named(tmp_path):
         (tmp_path / name).write_bytes(b"PK\x03\x04 and no more")
         with pytest.raises(ValueError, match="`path` must be a file of features"):
             read_features(tmp_path / name)
+    with open(tmp_path / "array.npz", "wb") as file:
+        np.save(file, np.zeros(3))
+    np.savez(tmp_path / "others.npz", start=np.zeros(1))
+    for name, record in (("text", b"no example"), ("empty", b"")):
+        with tf.io.TFRecordWriter(str(tmp_path / f"{name}.tfrecord")) as writer:
+            writer.write(record)
+    for name in ("array.npz", "others.npz", "text.tfrecord", "empty.tfrecord"):
+        with pytest.raises(ValueError, match="`path` must be a file of features"):
+            read_features(tmp_path / name)
     with pytest.raises(FileNotFoundError, match="which does not exist"):
         read_features(tmp_path / "none.npz")
 
@@ -240,7 +251,9 @@ def test_a_damaged_shard_is_named(options, motion_shards, tmp_path):
     for file in motion_shards.iterdir():
         (shards / file.name).write_bytes(file.read_bytes())
     (shard,) = shards.glob("val-*")
-    shard.write_bytes(shard.read_bytes()[:-20])
+    content = bytearray(shard.read_bytes())
+    content[-100] ^= 1
+    shard.write_bytes(content)
     config = ExtractionConfig(**options, data_dir=str(shards))
     with pytest.raises(ValueError, match="shard .*val-00000.* is damaged at record 9 of 10"):
         extract_features(config)

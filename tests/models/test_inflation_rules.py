@@ -141,6 +141,24 @@ def test_what_has_no_meaning_with_a_time_axis_is_named(layer, message):
         inflated(layer)
 
 
+class LayerScale(keras.layers.Layer):
+    """Of the name of a class that Keras has too, and that has a rule."""
+
+    def call(self, inputs):
+        return inputs
+
+
+def test_a_layer_of_a_known_name_that_is_not_of_keras_is_unknown():
+    with pytest.raises(ValueError, match="'odd' of the class LayerScale, for which there is no ru"):
+        inflated(LayerScale(name="odd"))
+
+
+def test_upsampling_keeps_its_dtype_and_leaves_time_alone():
+    video = inflated(keras.layers.UpSampling2D((2, 3), dtype="bfloat16", name="up"))
+    assert video.get_layer("up").compute_dtype == "bfloat16"
+    assert video.output_shape == (None, FRAMES, 16, 24, 4)
+
+
 @pytest.mark.parametrize("layer_class", [keras.layers.ReLU(), int])
 def test_rules_are_for_classes_of_layers(layer_class):
     with pytest.raises(ValueError, match="`layer_class` must be a subclass of keras.layers.Layer"):

@@ -116,13 +116,23 @@ def test_what_killed_runs_left_half_written_goes(finished, tmp_path):
     assert not list(workdir.rglob(".*"))
 
 
-def test_shards_of_other_classes_do_not_continue_a_run(finished, motion_shards, tmp_path):
+def test_shards_of_other_classes_do_not_continue_a_run(finished, tmp_path):
+    config, whole, _ = finished
+    workdir = shutil.copytree(whole, tmp_path / "run")
+    content = json.loads((workdir / "config.json").read_text())
+    (workdir / "config.json").write_text(json.dumps(content | {"class_names": list("abcde")}))
+    with pytest.raises(ValueError, match=r"classes were \['a', .* and are \['down', 'growing'"):
+        train(dataclasses.replace(config, workdir=str(workdir), epochs=3))
+
+
+def test_shards_with_the_label_map_of_others_are_refused(finished, motion_shards, tmp_path):
     config, _, _ = finished
     shards = shutil.copytree(motion_shards, tmp_path / "shards")
-    (shards / "label_map.txt").write_text("a\nb\nc\nd\ne\n")
-    moved = dataclasses.replace(config, data_dir=str(shards), epochs=3)
-    with pytest.raises(ValueError, match=r"classes were \['down', 'growing'"):
-        train(moved)
+    (shards / "label_map.txt").write_text("up\nright\nleft\ngrowing\ndown\n")
+    told = r"record 0 of shard .* label \d is '\w+' in the label map, its text is"
+    with pytest.raises(ValueError, match=told):
+        train(dataclasses.replace(config, data_dir=str(shards), workdir=str(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 # Transfer functions of high dynamic range, by their numbers in FFmpeg (and in ITU-T H.273).
 _HDR_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}
+_UNSPECIFIED, _RESERVED = 2, 3  # matrices of colour, by the same numbers
 # 36 points along each axis of colour, with interpolation between them.
 _TONE_MAP_LEVEL = 6
 
@@ -69,7 +70,7 @@ class Display:
             frame.width,
             frame.height,
             frame.format.name,
-            int(frame.colorspace),
+            _UNSPECIFIED if frame.colorspace == _RESERVED else int(frame.colorspace),
             int(frame.color_range),
             int(frame.color_trc),
             _turn(frame),
@@ -78,6 +79,10 @@ class Display:
         if look != self._look:
             yield from self.end()
             self._look, self._graph = look, _Graph(self._av, look, self._stream)
+        # What the filters are to know of the colours is in their settings. They refuse frames with
+        # numbers that have no meaning, which some cameras write and players pass over.
+        frame.colorspace = look.colorspace
+        frame.color_trc = frame.color_primaries = _UNSPECIFIED
         yield from self._graph.show(frame)
 
     def end(self) -> Iterator:
@@ -95,12 +100,14 @@ class _Graph:
         self._graph = _new_graph(av)
         self._time_base = stream.time_base
         self._table = None
+        # AVI does not tell the aspect of a pixel; the decoder may, after the first frame.
+        aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1
         self._source = self._graph.add(
             "buffer",
             video_size=f"{look.width}x{look.height}",
             pix_fmt=look.pixels,
             time_base=str(self._time_base),
-            pixel_aspect=str(stream.sample_aspect_ratio or 1),
+            pixel_aspect=str(max(0, aspect) or 1),
             colorspace=str(look.colorspace),
             range=str(look.color_range),
         )

@@ -252,11 +252,15 @@ def named_errors(*sources: Split) -> Iterator[None]:
 
     Raises:
         ValueError: a record cannot be used, or a shard is damaged.
-        FileNotFoundError: a shard cannot be opened.
+        FileNotFoundError, PermissionError: a shard cannot be opened.
     """
     try:
         yield
-    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+    except (
+        tf.errors.InvalidArgumentError,
+        tf.errors.NotFoundError,
+        tf.errors.PermissionDeniedError,
+    ) as error:
         raise data_error(error, *sources) from error
 
 
@@ -270,6 +274,8 @@ def data_error(error: tf.errors.OpError, *sources: Split) -> Exception:
     """
     if isinstance(error, tf.errors.NotFoundError):
         return FileNotFoundError(f"a shard cannot be opened: {error.message}")
+    if isinstance(error, tf.errors.PermissionDeniedError):
+        return PermissionError(f"a shard cannot be opened: {error.message}")
     words = bad_records.message(error)
     place = words and bad_records.place(words)
     if place:

@@ -12,6 +12,7 @@ import zipfile
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from video_zoo.data import tfrecord, whole_files
 
@@ -97,14 +98,17 @@ def read_features(path: str | os.PathLike) -> VideoFeatures:
         return _read_npz(path) if path.suffix == ".npz" else _read_tfrecord(path)
     except (
         ValueError,
-        KeyError,
+        LookupError,  # a key, or the first value of a list
+        TypeError,  # an array where several are expected
         OSError,
         StopIteration,
+        DecodeError,
         tf.errors.OpError,
         zipfile.BadZipFile,
     ) as error:
         raise ValueError(
-            f"`path` must be a file of features. Received: path={str(path)!r} ({error})"
+            "`path` must be a file of features. Received: "
+            f"path={str(path)!r} ({type(error).__name__}: {error})"
         ) from error
 
 

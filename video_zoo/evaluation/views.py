@@ -89,6 +89,11 @@ def score_videos(
             labels.append(label.numpy())
             videos.append(about["video"].numpy())
             filenames.extend(about["filename"].numpy())
+    if not videos:
+        raise ValueError(
+            "`dataset` must have videos. Received: none, as no record of the split can be used. "
+            "tools/inspect_dataset.py tells why."
+        )
     # The views of a video may come between those of others.
     order = np.argsort(np.concatenate(videos), kind="stable")
     videos = np.concatenate(videos)[order]
