@@ -96,7 +96,7 @@ def run_tool(repository, folder, name, *arguments):
     ("name", "arguments"),
     [
         ("train", ("--model=s3d_v1", "--data_dir=s3://bucket/shards", "--workdir=run")),
-        ("make_tfrecords", ("--input=nowhere", "--output_dir=s3://bucket/shards")),
+        ("make_tfrecords", ("--input=.", "--output_dir=s3://bucket/shards")),
     ],
 )
 def test_tools_end_with_2_and_one_line(name, arguments, repository, tmp_path):
