@@ -173,14 +173,14 @@ def test_a_malformed_shape_is_refused(shape):
 @pytest.mark.parametrize(
     ("argument", "value", "allowed"),
     [
-        ("num_classes", 0, "a positive integer"),
-        ("num_classes", 2.0, "a positive integer"),
-        ("num_classes", True, "a positive integer"),
+        ("num_classes", 0, "an integer from 1 to 1,000,000"),
+        ("num_classes", 2.0, "an integer"),
+        ("num_classes", True, "an integer"),
         ("pooling", "sum", "None, 'avg' or 'max'"),
         ("pooling", "avg", "pass `include_top=False`"),
-        ("dropout_rate", 1, "at least 0 and less than 1"),
-        ("dropout_rate", -0.1, "at least 0 and less than 1"),
-        ("width_multiplier", 0, "greater than 0"),
+        ("dropout_rate", 1, "at least 0 and below 1"),
+        ("dropout_rate", -0.1, "at least 0 and below 1"),
+        ("width_multiplier", 0, "from 0.001 to 16"),
         ("temporal", "3d", "'full', 'separable', 'inflated_pair', '2d'"),
     ],
 )
@@ -194,7 +194,7 @@ def test_a_bad_argument_is_named(name, argument, value, allowed):
 
 
 def test_the_smallest_arguments_are_taken(small):
-    model = small("i3d", 1, input_shape=(1, 1, 1, 1), dropout_rate=0, width_multiplier=1e-9)
+    model = small("i3d", 1, input_shape=(1, 1, 1, 1), dropout_rate=0, width_multiplier=0.001)
     assert model.output_shape == (None, 1)
     assert {weight.shape[-1] for weight in model.weights} <= {1, 2, 3, 4}  # as many as branches
 

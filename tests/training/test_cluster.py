@@ -117,9 +117,13 @@ def test_the_others_stop_when_a_worker_is_lost(victim, sent):
             process.communicate()
 
 
-def test_training_with_other_machines_wants_a_network_that_is_trusted(tiny_run, tmp_path):
+def test_training_with_other_machines_wants_a_network_that_is_trusted(
+    tiny_run, motion_shards, tmp_path
+):
     hosts = {"worker_hosts": worker_runs.free_hosts(2), "worker_index": 0}
-    config = TrainingConfig(**tiny_run | hosts, data_dir="-", workdir=str(tmp_path / "run"))
+    config = TrainingConfig(
+        **tiny_run | hosts, data_dir=str(motion_shards), workdir=str(tmp_path / "run")
+    )
     with pytest.raises(ValueError, match="`trusted_network` must be True to serve"):
         train(config)
     assert not (tmp_path / "run").exists()

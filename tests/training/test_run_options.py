@@ -152,7 +152,9 @@ def test_a_loss_above_the_limit_ends_the_run(config, tmp_path):
     changed = dataclasses.replace(config, workdir=str(tmp_path), max_loss=1e-3, precise_bn_steps=0)
     with pytest.raises(FloatingPointError, match=r"the loss is \d.* at step 1\. Its batch is in"):
         train(changed)
-    assert sorted(os.listdir(tmp_path)) == ["bad_batch.npz", "config.json", "tensorboard"]
+    left = ["bad_batch.npz", "checkpoints", "config.json", "tensorboard"]
+    assert sorted(os.listdir(tmp_path)) == left
+    assert latest_checkpoint(tmp_path) is None
 
 
 def test_a_damaged_shard_is_found_before_the_first_step(config, motion_shards, tmp_path):
