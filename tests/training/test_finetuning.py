@@ -192,7 +192,7 @@ def test_auxiliary_classifiers_of_weights_and_run(num_classes, wants, has, tiny_
 )
 def test_weights_and_endpoints_that_do_not_fit(change, message, settings, tmp_path):
     if change.get("freeze_until") == "Mixed_9z":
-        change = change | {"data_dir": "nowhere"}  # it is told before data are looked for
+        change = change | {"data_dir": str(tmp_path)}  # it is told before shards are looked for
     with pytest.raises(ValueError, match=message):
         train(TrainingConfig(**settings | change, workdir=str(tmp_path / "run"), steps=1))
     assert not list(tmp_path.rglob("*.keras"))
