@@ -187,7 +187,10 @@ def _exit_code(
     with _sigterm_interrupts() as asked:
         try:
             with full_disk.explained():
-                return work() or 0
+                code = work() or 0
+            if code == INTERRUPTED[signal.SIGTERM]:  # the work took the signal itself
+                asked.append(signal.SIGTERM)
+            return code
         except USER_ERRORS as error:
             if not asked:
                 return fail(_as_typed(str(error), names))
@@ -207,11 +210,16 @@ def _as_typed(message: str, names: Mapping[str, str]) -> str:
 
 @contextlib.contextmanager
 def _sigterm_interrupts() -> Iterator[list[int]]:
-    """Lets SIGTERM end the work as Ctrl-C does. Gives a list that has the signal once it came."""
+    """Lets SIGTERM end the work as Ctrl-C does. Gives a list that has the signal once it came.
+
+    A process that ends because of it takes no notice of more of them.
+    """
     asked = []
 
     def end(signum: int, frame: object) -> None:
         asked.append(signum)
+        if len(asked) > 1:  # it is ending
+            return
         if not hasattr(sys.modules.get("tensorflow"), "__version__"):
             # An exception could get lost in the middle of an import, and nothing is begun yet.
             os._exit(INTERRUPTED[signal.SIGTERM])
@@ -221,4 +229,4 @@ def _sigterm_interrupts() -> Iterator[list[int]]:
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if asked else before)

@@ -80,7 +80,7 @@ def test_sigterm_again_and_again_has_the_same_code(motion_shards, tmp_path):
     while process.poll() is None:
         process.send_signal(signal.SIGTERM)
         time.sleep(0.01)
-    assert process.returncode == 75
+    finish(process, code=75)
     assert latest_checkpoint(tmp_path) is not None
 
 
@@ -91,7 +91,7 @@ def test_a_damaged_checkpoint_is_passed_over(on_two_devices, motion_shards, tmp_
     content[len(content) // 2] ^= 0xFF
     newest.write_bytes(content)
     assert latest_checkpoint(run) == before
-    assert f"warning: {newest} is passed over: " in capsys.readouterr().err
+    assert f"warning: {newest} cannot be continued from: " in capsys.readouterr().err
     output = finish(start(motion_shards, run, *STEPS, "--virtual_devices=2"))
     assert f"continuing {run} behind step {checkpoint.load_position(before).step}" in output
     assert_equal_runs(on_two_devices, run)
