@@ -90,7 +90,7 @@ def test_a_signal_to_one_that_starts_stops_all(victim, motion_shards, tmp_path):
             break
     (first, second)[victim].send_signal(signal.SIGTERM)
     for process in (first, second):
-        finish(process, code=75, timeout=60)
+        finish(process, code=75)
     assert newest_step(tmp_path) == -1
 
 
