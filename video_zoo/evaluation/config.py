@@ -21,6 +21,25 @@ def check_run(argument: str, workdir: str) -> None:
         )
 
 
+def network_path(
+    workdir: str | os.PathLike | None, checkpoint: str | os.PathLike | None
+) -> tuple[str, str]:
+    """The file of a trained network, and the argument that leads to it.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    argument = "workdir" if checkpoint is None else "checkpoint"
+    path = str(pathlib.Path(workdir, BEST) if checkpoint is None else pathlib.Path(checkpoint))
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"`{argument}` must lead to a saved network. Received: {argument} with "
+            f"{errors.shown(path)}, which does not exist. A run writes its first one at the end of "
+            "its first epoch."
+        )
+    return path, argument
+
+
 def check_network_files(
     config: "EvaluationConfig | PredictionConfig | ExtractionConfig",
 ) -> None:
@@ -30,14 +49,7 @@ def check_network_files(
         return
     if config.workdir is not None:
         check_run("workdir", config.workdir)
-    path = config.checkpoint or os.path.join(config.workdir, BEST)
-    if not os.path.isfile(path):
-        argument = "workdir" if config.checkpoint is None else "checkpoint"
-        raise FileNotFoundError(
-            f"`{argument}` must lead to a saved network. Received: {argument} with "
-            f"{errors.shown(path)}, which does not exist. A run writes its first one at the end of "
-            "its first epoch."
-        )
+    network_path(config.workdir, config.checkpoint)
 
 
 @dataclasses.dataclass(frozen=True)

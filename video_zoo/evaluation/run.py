@@ -16,7 +16,7 @@ from video_zoo.data.pipeline import ClipConfig
 from video_zoo.models import network_files
 from video_zoo.models.weights import WeightsInfo, check_finite, info_of_file, weights_info
 
-from .config import BEST, CONFIG, check_run
+from .config import CONFIG, check_run, network_path
 
 # What decides how a network's videos are stored, and how its clips are sampled from them.
 STORAGE = ("fps", "short_side", "modality", "flow_bound", "jpeg_quality")
@@ -131,21 +131,15 @@ def load_network(
     if model is not None:
         return _published(model, weights, frame_order)
     run = None if workdir is None else read_config(pathlib.Path(workdir))
-    argument = "workdir" if checkpoint is None else "checkpoint"
-    path = pathlib.Path(checkpoint) if checkpoint is not None else pathlib.Path(workdir, BEST)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"`{argument}` must lead to a saved network. Received: {argument} with {str(path)!r}, "
-            "which does not exist. A run writes its first one at the end of its first epoch."
-        )
-    network = _load(str(path), argument)
-    about = _about(str(path), argument, run)
+    path, argument = network_path(workdir, checkpoint)
+    network = _load(path, argument)
+    about = _about(path, argument, run)
     frames, height = network.input_shape[1:3]
     taken = about.convention
     clip = ClipConfig(frames or taken.num_frames, taken.frame_stride, height or taken.image_size)
     clip = dataclasses.replace(clip, frame_order=frame_order)
     training = {} if run is None else run.training
-    return TrainedNetwork(network, str(path), clip, about.class_names, training, _data(about))
+    return TrainedNetwork(network, path, clip, about.class_names, training, _data(about))
 
 
 def _about(path: str, argument: str, run: "RunFile | None") -> WeightsInfo:

@@ -15,13 +15,14 @@ from collections.abc import Iterator
 import h5py
 import keras
 
+from video_zoo.errors import LONGEST
+
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 ARCHIVE, HDF5 = "whole '.keras' file", "whole HDF5 file"
 WHOLE_NETWORKS = (".keras", ".h5", ".hdf5")
 
 # Keras stores values as they are, and weights hardly shrink: a file that grows more is no network.
 _LEAST_LIMIT, _GROWTH = 64 << 20, 10
-_LONGEST_CAUSE = 200
 
 
 class UnreadableFileError(ValueError):
@@ -56,8 +57,8 @@ def reading(path: str | os.PathLike, argument: str = "weights", what: str = "who
         cause = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, KeyError):
             cause = f"{cause} is missing"
-        if len(cause) > _LONGEST_CAUSE:
-            cause = f"{cause[:_LONGEST_CAUSE]}…"
+        if len(cause) > LONGEST:
+            cause = f"{cause[:LONGEST]}…"
         raise UnreadableFileError(
             f"`{argument}` must be a {what}. Received: {argument}={os.fspath(path)!r} ({cause})",
             cause,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import keras
 
 from video_zoo.evaluation import plots
-from video_zoo.evaluation.run import BEST
+from video_zoo.evaluation.config import BEST
 
 from . import checkpoint
 from .clock import Clock
