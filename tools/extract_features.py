@@ -18,7 +18,11 @@ _FLAGS = cli.define_flags(ExtractionConfig)
 
 
 def main(argv: list[str]) -> int:
-    return cli.run(lambda: _extract(argv[1:]), names={"inputs": "VIDEO..."})
+    return cli.run(
+        lambda: _extract(argv[1:]),
+        names={"inputs": "VIDEO..."},
+        interrupted="Written features are kept; the same command continues.",
+    )
 
 
 def _extract(inputs: list[str]) -> int:

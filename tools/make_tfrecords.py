@@ -92,7 +92,12 @@ flags.register_multi_flags_validator(
 
 
 def main(argv: list[str]) -> int:
-    return cli.run(_merge if _MERGE.value else _convert, argv, names={"input_dir": "--input"})
+    return cli.run(
+        _merge if _MERGE.value else _convert,
+        argv,
+        names={"input_dir": "--input"},
+        interrupted="Finished shards are kept; the same command continues.",
+    )
 
 
 def _convert() -> int:

@@ -149,6 +149,7 @@ def run(
     argv: list[str] | None = None,
     *,
     names: Mapping[str, str] | None = None,
+    interrupted: str = "",
 ) -> int:
     """Runs a tool's work and returns the exit code.
 
@@ -158,9 +159,10 @@ def run(
         work: the library call; what it returns is the exit code, None counts as 0.
         argv: what absl left over: anything after the program's name is refused.
         names: argument -> what the user typed for it, where that is no flag of the same name.
+        interrupted: what an interrupted run keeps, for the line that says that it was.
     """
     try:
-        code = _exit_code(work, argv, names or {})
+        code = _exit_code(work, argv, names or {}, interrupted)
     except Exception:
         if "tensorflow_io" not in sys.modules:
             raise
@@ -176,7 +178,10 @@ def run(
 
 
 def _exit_code(
-    work: Callable[[], int | None], argv: list[str] | None, names: Mapping[str, str]
+    work: Callable[[], int | None],
+    argv: list[str] | None,
+    names: Mapping[str, str],
+    interrupted: str,
 ) -> int:
     tool = pathlib.Path(sys.argv[0]).stem
     if isinstance(sys.stdout, io.TextIOWrapper):  # not all file names are UTF-8
@@ -196,7 +201,7 @@ def _exit_code(
                 return fail(_as_typed(str(error), names))
         except KeyboardInterrupt:
             pass
-    print(f"{tool}: interrupted", file=sys.stderr)
+    print(f"{tool}: interrupted{interrupted and f'. {interrupted}'}", file=sys.stderr)
     return INTERRUPTED[asked[0] if asked else signal.SIGINT]
 
 

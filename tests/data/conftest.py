@@ -101,7 +101,7 @@ def edit():
         content = bytearray(path.read_bytes())
         (movie_scale,) = struct.unpack_from(">I", content, content.index(b"mvhd") + 16)
         (media_scale,) = struct.unpack_from(">I", content, content.index(b"mdhd") + 16)
-        # Behind the name: version and flags, the number of edits, then duration and start of one.
+        # After the name: version and flags, the number of edits, then duration and start of one.
         offset = content.index(b"elst") + 4
         version, count, _, begin = struct.unpack_from(">IIIi", content, offset)
         assert (version, count) == (0, 1), "one edit is expected"

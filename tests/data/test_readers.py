@@ -173,7 +173,7 @@ def test_a_single_interlaced_frame(tmp_path, write_timed_video):
 
 
 def test_a_stream_that_becomes_interlaced(tmp_path, write_timed_video):
-    """Two files behind one another, as broadcasts have them."""
+    """Two files one after the other, as broadcasts have them."""
     write_timed_video(tmp_path / "a.ts", fields(20), TIMES[:20])
     write_timed_video(tmp_path / "b.ts", woven(20), TIMES[20:], options=INTERLACED["libx264"])
     path = tmp_path / "x.ts"

@@ -104,7 +104,7 @@ def test_killed_again_and_again(config, whole, tmp_path):
     assert "skipped: 1, missing: 0, duplicates: 0" in run.stdout
     assert contents(output) == whole[1]
     assert {shard: write_times(output)[shard] for shard in SHARDS} == seen
-    # Killed behind the manifest, when the records were still there.
+    # Killed after the manifest, when the records were still there.
     shutil.copytree(tmp_path / "records", output / ".conversion")
     assert convert(dataclasses.replace(config, output_dir=str(output))).manifest
     assert contents(output) == whole[1]

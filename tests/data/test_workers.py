@@ -157,6 +157,7 @@ def test_an_ended_run(tmp_path, write_video, sent):
     assert left == {"label_map.txt"}
     if sent == signal.SIGINT:
         assert process.returncode == 130
-        assert "make_tfrecords: interrupted" in last_lines(error, 1)[0]
+        kept = "make_tfrecords: interrupted. Finished shards are kept; the same command continues."
+        assert kept in last_lines(error, 1)[0]
         assert "Traceback" not in error
         assert not unfinished.exists()

@@ -145,7 +145,7 @@ def test_logits_agree(style, tmp_path):
     assert_agree(tmp_path / "s3d.pth", clips, logits(network, fed))
 
 
-# In a process of its own: PyTorch's CUDA build crashes if torchvision comes behind TensorFlow.
+# In a process of its own: PyTorch's CUDA build crashes if torchvision comes after TensorFlow.
 TORCHVISION_SCRIPT = """
 import sys
 import numpy as np

@@ -95,6 +95,6 @@ def test_a_new_classifier_takes_the_place_of_the_old_one():
 
 
 def test_without_its_top_a_network_ends_at_the_last_map():
-    """This one has convolutions behind its pool."""
+    """This one has convolutions after its pool."""
     model = video_zoo.inflate(named("MobileNetV3Small"), FRAMES, include_top=False)
     assert model.output_shape == (None, FRAMES, 1, 1, 576)

@@ -39,8 +39,8 @@ def test_a_unit_ends_at_what_changes_nothing_the_second_time(activation, ends):
     layer.name = "act"
     conv = keras.layers.Conv2D(4, 3, padding="same", name="conv")
     names = layer_names(inflated(conv, layer))[1:]
-    behind = ["conv", "act_spatial", "conv_temporal", "act"]
-    assert names == (behind if ends else ["conv", "conv_temporal", "act"])
+    after = ["conv", "act_spatial", "conv_temporal", "act"]
+    assert names == (after if ends else ["conv", "conv_temporal", "act"])
 
 
 def test_a_convolution_that_is_an_output_itself_keeps_its_temporal_half_before_it():

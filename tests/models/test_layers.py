@@ -13,7 +13,7 @@ _AUX = ("AuxLogits_Conv3d_1b_1x1", "AuxLogits_Conv3d_2a_3x3")
 
 
 def padded(x: np.ndarray, kernel, strides, value: float = 0.0) -> np.ndarray:
-    """As SAME pads: the odd one goes behind."""
+    """As SAME pads: the odd one goes after."""
     widths = [(0, 0)]
     for size, k, s in zip(x.shape[1:4], kernel, strides, strict=True):
         total = max((-(-size // s) - 1) * s + k - size, 0)

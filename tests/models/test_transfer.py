@@ -31,7 +31,7 @@ CLIP = np.random.default_rng(0).normal(0, 20, (1, 4, 6, 6, 3)).astype("float32")
 
 
 def head_model(dense: bool, activation: str | None) -> keras.Model:
-    """A convolution and one of the zoo's two kinds of head: dense, or averaged behind its end."""
+    """A convolution and one of the zoo's two kinds of head: dense, or averaged after its end."""
     inputs = keras.Input((4, 6, 6, 3))
     x = keras.layers.Conv3D(8, 3, name="conv")(inputs)
     if dense:

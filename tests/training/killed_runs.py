@@ -48,7 +48,7 @@ def newest_step(workdir):
 
 
 def kill_behind_a_checkpoint(process, workdir, delay, number=signal.SIGKILL, timeout=240):
-    """Kills a run some moments behind its next checkpoint; False if it ended by itself."""
+    """Kills a run some moments after its next checkpoint; False if it ended by itself."""
     before, limit = newest_step(workdir), time.monotonic() + timeout
     while newest_step(workdir) == before and process.poll() is None:
         assert time.monotonic() < limit, "no checkpoint was written"

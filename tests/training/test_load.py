@@ -47,7 +47,7 @@ def epochs_of(workdir):
 
 
 def watch(process, workdir, seconds):
-    """Resident bytes, sampled behind the first epoch of this process until it ends, or so long."""
+    """Resident bytes, sampled after the first epoch of this process until it ends, or so long."""
     first, samples = epochs_of(workdir) + 1, []
     limit = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < limit:

@@ -17,7 +17,7 @@ from video_zoo.training.optimizer import (
 
 
 def after_steps(optimizer, start=0.0, steps=3):
-    """Values of a variable of the backbone and of one of the head behind equal gradients."""
+    """Values of a variable of the backbone and of one of the head after equal gradients."""
     variables = [
         keras.Variable(np.full((3,), start, "float32"), name=name) for name in ("body", "head")
     ]

@@ -200,7 +200,7 @@ def test_averages_take_the_place_of_the_weights_and_go_again(prepared):
         model.fit(dataset(), shuffle=False, verbose=0)
         after.append(values(model))
     with callbacks.averaged_weights(model):
-        # Keras lets the average begin with the weights behind the first step.
+        # Keras lets the average begin with the weights after the first step.
         for average, first, last in zip(values(model), *after, strict=True):
             np.testing.assert_allclose(average, 0.75 * first + 0.25 * last, atol=1e-6)
     for one, other in zip(values(model), after[-1], strict=True):

@@ -92,7 +92,7 @@ def parse_range(text: str) -> tuple[int, int]:
     first, end = map(int, match.groups()) if match else (0, 0)
     if first >= end:
         raise ValueError(
-            "`shard_range` must be FIRST:END, with the first shard from 0 and END behind the last. "
+            "`shard_range` must be FIRST:END, with the first shard from 0 and END after the last. "
             f"Received: shard_range={text!r}. Write 0:64 for the first 64 shards."
         )
     return first, end

@@ -287,7 +287,7 @@ def evaluation_dataset(
 
 
 def _filled_up(dataset: tf.data.Dataset, length: int | None) -> tf.data.Dataset:
-    """(pixels, about), with zeros of video ``_BLANK`` behind, up to ``length`` elements."""
+    """(pixels, about), with zeros of video ``_BLANK`` after them, up to ``length`` elements."""
     if length is None:
         return dataset
     pixels, about = tf.nest.map_structure(

@@ -85,7 +85,7 @@ class TemporalPlan:
 
     Args:
         below: mode of the endpoints before ``start``.
-        above: mode of ``start`` and of all endpoints behind it.
+        above: mode of ``start`` and of all endpoints after it.
         start: name of an endpoint; ``None`` gives all endpoints the mode ``above``.
     """
 

@@ -110,7 +110,7 @@ def replace_head(
     """A network with a new, randomly initialised classifier for ``num_classes`` classes.
 
     The classifier is the last layer with weights on the way to each output, an auxiliary one
-    included: a dense layer or a 1x1x1 convolution. It and what lies behind it are made anew, with
+    included: a dense layer or a 1x1x1 convolution. It and what comes after it are made anew, with
     their names, types and initialisers, so weights saved from the result load with
     ``video_zoo.s3d_v1(num_classes, weights=...)``.
 
@@ -145,7 +145,7 @@ def replace_head(
     chains = [_classifier_chain(output) for output in model.outputs]
     if None in chains:
         raise ValueError(
-            "`model` must have a classifier: a dense layer or 1x1x1 convolution behind which there "
+            "`model` must have a classifier: a dense layer or 1x1x1 convolution after which there "
             f"are no other weights. Received: model={model.name!r}, which has none. Was it built "
             "with `include_top=False`? Then add a head to `model.output` yourself."
         )
@@ -169,7 +169,7 @@ def _refuse(argument: str, allowed: str, value: Any) -> None:
 
 
 def _new_head(chain: list, changes: dict, made: dict[int, keras.Operation]) -> Any:
-    """Calls the classifier and what is behind it again, as new layers; returns the output."""
+    """Calls the classifier and what comes after it again, as new layers; returns the output."""
     calls = [_call_of(tensor) for tensor in chain]
     classifier, node = calls[0]
     (x,) = node.input_tensors
@@ -201,7 +201,7 @@ def _new_head(chain: list, changes: dict, made: dict[int, keras.Operation]) -> A
 
 
 def _fitting(changes: dict, num_calls: int) -> dict:
-    """``changes`` for a nested model: behind it, its own activation is not the last one."""
+    """``changes`` for a nested model: after it, its own activation is not the last one."""
     return changes | ({} if num_calls == 1 else {"classifier_activation": UNCHANGED})
 
 
@@ -228,7 +228,7 @@ def _new_classifier(layer: keras.Layer, changes: dict, linear: bool) -> keras.La
 
 
 def _dropout(x, rate: float, name: str) -> Any:
-    """The input of the classifier ``name`` behind dropout of ``rate``, in place of what it had."""
+    """The input of the classifier ``name`` after dropout of ``rate``, in place of what it had."""
     operation, node = _call_of(x)
     if isinstance(operation, keras.layers.Dropout):
         layer = type(operation).from_config(operation.get_config() | {"rate": rate})

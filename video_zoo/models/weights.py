@@ -366,7 +366,7 @@ def _load_h5(model: keras.Model, source: Source) -> None:
             model.load_weights(source.path)
     except ValueError as error:
         model.set_weights(before)
-        # Behind these words Keras prints the values of the weight.
+        # After these words Keras prints the values of the weight.
         reason = str(error).split(" Target variable:")[0]
         raise ValueError(
             f"`weights` do not fit the network {model.name!r}. Received: "

@@ -10,7 +10,7 @@ import tensorflow as tf
 class InputWait:
     """Times what the last stage of a dataset waits for the one before it.
 
-    ``fit`` takes its batches inside of TensorFlow, where no callback sees them. Behind the last
+    ``fit`` takes its batches inside of TensorFlow, where no callback sees them. After the last
     buffer of the pipeline the wait is short while batches are ready, and as long as the step takes
     where the step has to wait for them.
     """
@@ -50,7 +50,7 @@ class InputWait:
         return number
 
     def step_done(self) -> None:
-        """To be called behind each training step."""
+        """To be called after each training step."""
         with self._lock:
             self._steps += 1
             self._until = time.monotonic()

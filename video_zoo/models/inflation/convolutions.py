@@ -4,11 +4,11 @@ A convolution over more than one pixel becomes, ``"full"``, one kernel in time a
 ``"separable"``, a spatial half with the 2D kernel and a temporal half of the same width that starts
 as identity. The temporal half stands
 
-* behind the ReLU or ReLU6 that follows (directly or behind a batch normalisation), with a batch
+* after the ReLU or ReLU6 that follows (directly or after a batch normalisation), with a batch
   normalisation and a ReLU of its own: the unit of S3D. A ReLU changes nothing the second time,
   and the new batch normalisation starts with mean 0, variance ``1 - epsilon``, gamma 1 and beta 0,
   which divides by exactly 1;
-* directly behind the spatial half otherwise, without an activation between: any other activation
+* directly after the spatial half otherwise, without an activation between: any other activation
   would change what it is applied to twice, and a residual or dense connection has none.
 
 Depthwise convolutions get a depthwise temporal half.
@@ -71,14 +71,14 @@ def can_stride(operation: keras.Operation) -> bool:
 
 
 def ends_unit(operation: keras.Operation) -> bool:
-    """Whether a layer is an activation behind which a temporal half can stand: ReLU, ReLU6."""
+    """Whether a layer is an activation after which a temporal half can stand: ReLU, ReLU6."""
     if type(operation) is keras.layers.ReLU:
         return operation.negative_slope == 0 and operation.threshold == 0
     return type(operation) is keras.layers.Activation and operation.activation in _IDEMPOTENT
 
 
 def starts_unit(operation: keras.Operation) -> bool:
-    """Whether a layer is a convolution whose temporal half can stand behind its activation."""
+    """Whether a layer is a convolution whose temporal half can stand after its activation."""
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
     linear = getattr(operation, "activation", None) is keras.activations.linear
     return type(operation) in kinds and is_spatial(operation) and linear
@@ -91,7 +91,7 @@ def temporal_unit(
     setting: Setting,
     activation_name: str,
 ) -> list[VideoLayer]:
-    """The temporal half behind an activation: convolution, batch normalisation, activation."""
+    """The temporal half after an activation: convolution, batch normalisation, activation."""
     image = _describe(convolution)
     bias = normalisation is None and bool(image.bias)
     chain = [_temporal_half(image, setting, use_bias=bias)]

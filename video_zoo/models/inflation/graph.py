@@ -96,7 +96,7 @@ class Graph:
         model: a functional or sequential model.
 
     Attributes:
-        calls: list of :class:`Call`; each comes behind those whose outputs it takes.
+        calls: list of :class:`Call`; each comes after those whose outputs it takes.
         outputs: references to the outputs of the model.
         consumers: reference -> indices of the calls that take it.
     """
@@ -147,7 +147,7 @@ class Graph:
         """Indices of the calls of the layer, or in the nested model, ``name``."""
         return [index for index, call in enumerate(self.calls) if name in call.path]
 
-    def behind(self, start: list[int]) -> set[int]:
+    def after(self, start: list[int]) -> set[int]:
         """Indices of ``start`` and of all calls that are computed from them."""
         found = set(start)
         for index, call in enumerate(self.calls):
@@ -177,7 +177,7 @@ class Graph:
         return None
 
     def has_classifier(self) -> bool:
-        """Whether anything behind the top's pool has weights."""
+        """Whether anything after the top's pool has weights."""
         top = self.top()
         return top is not None and any(
             getattr(call.operation, "weights", None) for call in self.calls[top:]

@@ -184,7 +184,7 @@ class _Plan:
         self._strides = self._checked(strides)
         temporal = range(len(graph.calls))
         if temporal_from is not None:
-            temporal = graph.behind(self._find("temporal_from", temporal_from))
+            temporal = graph.after(self._find("temporal_from", temporal_from))
         self._temporal = set(temporal)
         self._names = self._unique_names()
         # Activation -> the convolution, and batch normalisation, whose unit it ends.
@@ -211,7 +211,7 @@ class _Plan:
         return strides
 
     def _unique_names(self) -> list[str]:
-        """A name per call: the layer's own, behind those around it where it occurs twice."""
+        """A name per call: the layer's own, after those around it where it occurs twice."""
         operations = {}
         for call in self.graph.calls:
             operations.setdefault(call.path[-1], set()).add(id(call.operation))
@@ -237,13 +237,13 @@ class _Plan:
                 continue
             if shared(index):
                 continue
-            behind, normalisation = follower(index), None
-            if behind is not None and isinstance(
-                graph.calls[behind].operation, keras.layers.BatchNormalization
+            after, normalisation = follower(index), None
+            if after is not None and isinstance(
+                graph.calls[after].operation, keras.layers.BatchNormalization
             ):
-                behind, normalisation = follower(behind), behind
-            if behind is not None and convolutions.ends_unit(graph.calls[behind].operation):
-                self.units[behind] = (index, normalisation)
+                after, normalisation = follower(after), after
+            if after is not None and convolutions.ends_unit(graph.calls[after].operation):
+                self.units[after] = (index, normalisation)
 
     def setting(self, index: int, input_shape: tuple[int | None, ...]) -> Setting:
         return dataclasses.replace(
@@ -256,7 +256,7 @@ class _Plan:
         )
 
     def chain(self, index: int, input_shape: tuple[int | None, ...]) -> list[VideoLayer]:
-        """The layers that call ``index`` becomes, one behind the other."""
+        """The layers that call ``index`` becomes, one after the other."""
         operation, setting = self.graph.calls[index].operation, self.setting(index, input_shape)
         rule = find_rule(operation)
         if index not in self.units:

@@ -54,7 +54,7 @@ def _scales_pixels(operation: keras.Operation) -> bool:
 
 
 def preprocess(clips: Any, mode: str) -> Any:
-    """Puts the layers of ``mode`` behind ``clips``, values in [-1, 1], RGB.
+    """Puts the layers of ``mode`` after ``clips``, values in [-1, 1], RGB.
 
     They are made of Keras's own classes, take no weights and compute in float32.
     """

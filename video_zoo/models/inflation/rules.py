@@ -20,10 +20,10 @@ class Setting:
         temporal_kernel: extent in time of what gets one.
         stride: in time.
         initialization: "center" or "average", of kernels in time.
-        unit: whether the temporal half comes behind the activation that follows; then the rule
+        unit: whether the temporal half comes after the activation that follows; then the rule
             leaves it out.
         input_shape: (batch, frames, height, width, channels) of the video layer's first input, or
-            its (batch, channels) behind a global pool.
+            its (batch, channels) after a global pool.
     """
 
     name: str
@@ -156,7 +156,7 @@ _rules_for(
 
 
 def _shifted(axis: int) -> int:
-    """An axis of an image tensor as an axis of the video tensor: time comes behind the batch."""
+    """An axis of an image tensor as an axis of the video tensor: time comes after the batch."""
     return axis + 1 if axis > 0 else axis
 
 
@@ -235,7 +235,7 @@ def _pool(layer: keras.layers.Layer, setting: Setting) -> VideoLayer:
 
 @register_inflation(keras.layers.Flatten)
 def _flatten(layer: keras.layers.Flatten, setting: Setting) -> list[VideoLayer]:
-    """The mean over time, then all values of the map, so that the dense layers behind it fit."""
+    """The mean over time, then all values of the map, so that the dense layers after it fit."""
     if len(setting.input_shape) != 5:
         return [_copy(layer, setting)]
     return [VideoLayer(lambda x: keras.ops.mean(x, axis=1)), _copy(layer, setting)]
