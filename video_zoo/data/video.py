@@ -139,7 +139,7 @@ def encode_clip(
         ValueError: if `start` or `end` is out of range.
     """
     config = EncodingConfig() if config is None else config
-    path = os.path.abspath(os.fspath(path))  # FFmpeg takes "a:b" for a protocol, "/x/a:b" not
+    path = os.path.abspath(errors.at_home(path))  # FFmpeg takes "a:b" for a protocol, "/x/a:b" not
     if (start is not None and start < 0) or (end is not None and end <= (start or 0)):
         raise ValueError(
             "`start` must be 0 or more seconds, and `end` later than `start`. "

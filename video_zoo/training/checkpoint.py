@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import keras
 
 from video_zoo.data import whole_files
+from video_zoo.errors import at_home
 from video_zoo.models import network_files, saved
 
 from .optimizer import global_dtype, spare_from_decay
@@ -80,7 +81,7 @@ def path_of_step(workdir: str | os.PathLike, step: int) -> pathlib.Path:
 
 def checkpoints(workdir: str | os.PathLike) -> list[pathlib.Path]:
     """All checkpoints of a run but the best, the oldest first."""
-    return sorted(pathlib.Path(workdir, FOLDER).glob("step_*.keras"))
+    return sorted(pathlib.Path(at_home(workdir), FOLDER).glob("step_*.keras"))
 
 
 def latest_checkpoint(workdir: str | os.PathLike) -> pathlib.Path | None:
