@@ -49,7 +49,7 @@ def evaluate(config: EvaluationConfig) -> dict:
         weights=config.weights,
         frame_order=config.frame_order,
     )
-    data_dir = config.data_dir or network.training.get("data_dir")
+    data_dir = network.data_dir(config.data_dir)
     class_names = check_data(network, data_dir)
     skipped = SkippedRecords() if config.on_bad_record == "skip" else None
     source = Split.open(data_dir, config.split, check_sizes=skipped is None)

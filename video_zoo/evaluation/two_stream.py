@@ -34,8 +34,8 @@ def evaluate_two_stream(config: TwoStreamConfig) -> dict:
         "flow": load_network(config.flow_workdir),
     }
     data_dirs = {
-        "rgb": config.rgb_data_dir or networks["rgb"].training["data_dir"],
-        "flow": config.flow_data_dir or networks["flow"].training["data_dir"],
+        "rgb": networks["rgb"].data_dir(config.rgb_data_dir, "rgb_data_dir"),
+        "flow": networks["flow"].data_dir(config.flow_data_dir, "flow_data_dir"),
     }
     for stream, network in networks.items():
         class_names = check_data(network, data_dirs[stream])
