@@ -104,7 +104,7 @@ def score_videos(
             f"`num_views` must be the number of views of every video. Received: "
             f"num_views={num_views}, and videos have {sorted(set(counts.tolist()))}"
         )
-    names = [filenames[i].decode("utf-8", "replace") for i in order[first]]
+    names = [filenames[i].decode("utf-8", "surrogateescape") for i in order[first]]
     scores = np.concatenate(probabilities).astype(np.float64)[order]
     scores = scores.reshape(len(number), num_views, -1).mean(axis=1)
     for name, row in zip(names, scores, strict=True):
