@@ -106,7 +106,7 @@ class Manifest:
 
     @property
     def modality(self) -> str:
-        """What the stored frames are: one of :data:`video_zoo.data.flow.MODALITIES`."""
+        """What the stored frames are: one of :data:`video_zoo.limits.MODALITIES`."""
         return self.settings.get("modality", flow.RGB)
 
     def split(self, split: str) -> SplitSummary:

@@ -59,7 +59,7 @@ class EncodingConfig:
     flow_bound: float = 20.0
 
     def __post_init__(self):
-        errors.check_settings(self, modality=flow.MODALITIES)
+        errors.check_settings(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +91,7 @@ def decoder_versions(modality: str = flow.RGB) -> dict[str, str]:
     """Versions of what decodes videos here and resizes them, as `{"opencv": ..., "av": ...}`.
 
     Args:
-        modality: str. One of `flow.MODALITIES`. Defaults to `"rgb"`.
+        modality: str. One of `limits.MODALITIES`. Defaults to `"rgb"`.
 
     Returns:
         dict of package to version.
