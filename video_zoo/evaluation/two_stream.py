@@ -7,6 +7,7 @@ import tensorflow as tf
 from video_zoo import models
 from video_zoo.data import bad_records, pipeline
 from video_zoo.data.source import Split
+from video_zoo.errors import shown
 
 from .config import TwoStreamConfig
 from .evaluate import Views, check_data, score_and_write
@@ -42,7 +43,7 @@ def evaluate_two_stream(config: TwoStreamConfig) -> dict:
     if networks["rgb"].class_names != networks["flow"].class_names:
         raise ValueError(
             "`rgb_workdir` and `flow_workdir` must have the same classes. Received: "
-            f"{networks['rgb'].class_names} and {networks['flow'].class_names}"
+            f"{shown(networks['rgb'].class_names)} and {shown(networks['flow'].class_names)}"
         )
     model = models.two_stream(networks["rgb"].model, networks["flow"].model)
     sources = {stream: Split.open(path, config.split) for stream, path in data_dirs.items()}

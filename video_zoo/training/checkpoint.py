@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import keras
 
 from video_zoo.data import whole_files
-from video_zoo.errors import at_home
+from video_zoo.errors import at_home, shown
 from video_zoo.models import network_files, saved
 
 from .optimizer import global_dtype, spare_from_decay
@@ -152,8 +152,8 @@ def check_class_names(path: pathlib.Path, class_names: list[str]) -> None:
     if known != class_names:
         raise ValueError(
             "`data_dir` must have the label map of the run. Received: classes "
-            f"{class_names}, where {path} knows {known}. Choose another `workdir`, or the data of "
-            "this one."
+            f"{shown(class_names)}, where {path} knows {shown(known)}. Choose another "
+            "`workdir`, or the data of this one."
         )
 
 

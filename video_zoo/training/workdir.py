@@ -14,6 +14,7 @@ import tensorflow as tf
 import video_zoo
 from video_zoo import data, models
 from video_zoo.data import whole_files
+from video_zoo.errors import shown
 from video_zoo.evaluation.config import BEST, CONFIG
 from video_zoo.evaluation.run import STORAGE, read_config
 from video_zoo.models import saved
@@ -46,7 +47,9 @@ def check_workdir(workdir: pathlib.Path, config: TrainingConfig) -> None:
         differences = config.differences(dict(earlier.training))
         class_names = data.load_label_map(config.data_dir)
         if class_names != earlier.class_names:
-            differences.append(f"classes were {earlier.class_names} and are {class_names}")
+            differences.append(
+                f"classes were {shown(earlier.class_names)} and are {shown(class_names)}"
+            )
         if differences:
             raise ValueError(
                 "`workdir` must be new, or hold a run with the same settings. Received: "
