@@ -13,7 +13,7 @@ difference on a still video, the time of a forward pass. Takes hours on a CPU; t
 continues where it was stopped.
 
 `tools/benchmark.py NAME --help` lists the flags. Exit codes: 0 done; 2 something is wrong with the
-flags or the input; 130 after Ctrl-C.
+flags or the input; 75 after SIGTERM, 130 after Ctrl-C.
 """
 
 # The processes of a conversion import this file again: nothing heavy may be imported at its top.

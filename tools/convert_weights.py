@@ -4,7 +4,8 @@
 
 OUT.weights.h5 holds the weights alone. Prints where each weight came from.
 
-Exit codes: 0 done; 2 something is wrong with the flags or the weights; 130 after Ctrl-C.
+Exit codes: 0 done; 2 something is wrong with the flags or the weights;
+75 after SIGTERM, 130 after Ctrl-C.
 """
 
 import dataclasses

@@ -9,7 +9,8 @@ them, and the training, must see the shards under the same path. TensorFlow's se
 interfaces, without passwords: --trusted_network says that nobody else reaches these ports.
 docs/data.md tells the rest.
 
-Exit codes: 2 something is wrong with the flags; 130 after Ctrl-C, which is how to end it.
+Exit codes: 2 something is wrong with the flags;
+75 after SIGTERM, 130 after Ctrl-C, which is how to end it.
 """
 
 from absl import app

@@ -6,7 +6,8 @@
 Writes metrics.json, scores.csv and confusion_matrix.png into RUN/eval/SPLIT, or OUT; for a split
 without labels predictions.csv in place of the matrix.
 
-Exit codes: 0 done; 2 something is wrong with the flags or the data; 130 after Ctrl-C.
+Exit codes: 0 done; 2 something is wrong with the flags or the data;
+75 after SIGTERM, 130 after Ctrl-C.
 """
 
 from absl import app

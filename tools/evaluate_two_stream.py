@@ -5,7 +5,8 @@
 Writes metrics.json, scores.csv and confusion_matrix.png into RGB_RUN/eval/SPLIT_two_stream.
 docs/two_stream.md has the whole way from videos to here.
 
-Exit codes: 0 done; 2 something is wrong with the flags or the data; 130 after Ctrl-C.
+Exit codes: 0 done; 2 something is wrong with the flags or the data;
+75 after SIGTERM, 130 after Ctrl-C.
 """
 
 from absl import app

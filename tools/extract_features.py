@@ -6,7 +6,7 @@ VIDEO is a file, or a folder that is searched; --data_dir SHARDS takes a split o
 The same command continues where it was stopped. docs/transfer.md tells the rest.
 
 Exit codes: 0 done; 1 some videos could not be used; 2 something is wrong with the flags or the
-data; 130 after Ctrl-C.
+data; 75 after SIGTERM, 130 after Ctrl-C.
 """
 
 from absl import app

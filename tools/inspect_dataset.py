@@ -7,7 +7,7 @@ Every record is parsed, every frame decoded, and all is compared with the manife
 map. The options of augmentation are those of training; docs/augmentation.md tells about them.
 
 Exit codes: 0 no problems; 1 problems were found; 2 something is wrong with the flags or the folder;
-130 after Ctrl-C.
+75 after SIGTERM, 130 after Ctrl-C.
 """
 
 from absl import app

@@ -8,7 +8,7 @@
 was ended, however it was. docs/conversion.md and docs/data_format.md tell the rest.
 
 Exit codes: 0 all is well; 1 too many videos were skipped; 2 something is wrong with the flags, the
-input, the output folder, PyAV, OpenCV or Apache Beam; 130 after Ctrl-C.
+input, the output folder, PyAV, OpenCV or Apache Beam; 75 after SIGTERM, 130 after Ctrl-C.
 """
 
 # Every worker process imports this file again: nothing heavy may be imported at its top.

@@ -6,7 +6,7 @@
 VIDEO is a file, or a folder that is searched.
 
 Exit codes: 0 all files were classified; 1 some could not be used; 2 something is wrong with the
-flags; 130 after Ctrl-C.
+flags; 75 after SIGTERM, 130 after Ctrl-C.
 """
 
 import dataclasses

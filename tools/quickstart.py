@@ -2,7 +2,8 @@
 
     python tools/quickstart.py [--output_dir runs/quickstart]
 
-Exit codes: 0 the network has learnt motion; 1 it has not; 2 an error; 130 after Ctrl-C.
+Exit codes: 0 the network has learnt motion; 1 it has not; 2 an error;
+75 after SIGTERM, 130 after Ctrl-C.
 """
 
 # The worker processes of the conversion import this file again: nothing heavy at its top.

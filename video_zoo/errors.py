@@ -152,9 +152,10 @@ def check_settings(config: object, **own: Range | tuple | str) -> None:
 def at_home(value: object) -> object:
     """``value`` with the home folder in place of a `~` that a path begins with.
 
-    Nothing else that the zoo takes begins with one.
+    Nothing else that the zoo takes begins with one. A path becomes a string.
     """
-    return os.path.expanduser(value) if isinstance(value, str) else value
+    is_text = isinstance(value, str | os.PathLike)
+    return os.path.expanduser(os.fspath(value)) if is_text else value
 
 
 def _may_be_none(annotation: object) -> bool:

@@ -63,7 +63,7 @@ def read_json(path: str | os.PathLike, schema: type[T], remedy: str) -> T:
     Args:
         path: the file.
         schema: a dataclass, or a type of the values that JSON knows: bool, int, float, str, object,
-            ``X | None``, ``list[X]``, ``tuple[X, ...]``, ``Mapping[str, X]``.
+            ``X | None``, ``list[X]``, ``tuple[X, ...]``, ``Mapping[str, X]``, ``dict[str, X]``.
         remedy: a sentence that ends the error.
 
     Raises:
@@ -118,7 +118,7 @@ def _built(value: object, schema: Any, field: str) -> Any:
             return None
         (inner,) = (each for each in arguments if each is not types.NoneType)
         return _built(value, inner, field)
-    if origin is collections.abc.Mapping:
+    if origin in (collections.abc.Mapping, dict):
         if not isinstance(value, dict):
             raise _MismatchError(field, "a mapping", value)
         return {k: _built(v, arguments[1], f"{field}.{k}".strip(".")) for k, v in value.items()}

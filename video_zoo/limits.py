@@ -58,6 +58,7 @@ FRAME_ORDERS = ("sequential", "shuffled")
 POOLINGS = ("avg", "max", "none")
 FEATURE_FORMATS = ("npz", "tfrecord")
 NUM_CROPS = (1, 3)
+MODALITIES = ("rgb", "flow_dis", "flow_tvl1")
 
 LIMITS: dict[str, Range | tuple] = {
     # Clips, and how a video is seen.
@@ -79,6 +80,7 @@ LIMITS: dict[str, Range | tuple] = {
     "min_frames": _count(10_000_000),
     "min_fraction": _SHARE,
     "max_clip_seconds": _above_0(604_800),
+    "modality": MODALITIES,
     "flow_bound": Range(0.001, 10_000),
     # Conversion.
     "num_shards": _count(1_000_000),

@@ -5,6 +5,8 @@ Accuracies are those that the publisher states, on Kinetics; docs/weights.md has
 
 import dataclasses
 
+from video_zoo.limits import LIMITS
+
 _DEEPMIND_URL = "https://github.com/google-deepmind/kinetics-i3d/raw/master/data/checkpoints"
 _DEEPMIND_TEST = "its authors, whole videos of the test set"
 _DLPBC_URL = "https://github.com/dlpbc/keras-kinetics-i3d/releases/download/v0.2"
@@ -44,10 +46,10 @@ class InputConvention:
 
     def __post_init__(self) -> None:
         counts = ("num_frames", "frame_stride", "short_side", "image_size", "jpeg_quality")
-        fits = {name: _is_number(getattr(self, name), int) for name in counts}
-        fits["fps"] = self.fps is None or _is_number(self.fps)
-        fits["modality"] = isinstance(self.modality, str)
-        fits["flow_bound"] = _is_number(self.flow_bound)
+        fits = {name: _is_allowed(name, getattr(self, name), int) for name in counts}
+        fits["fps"] = self.fps is None or _is_allowed("fps", self.fps)
+        fits["modality"] = self.modality in LIMITS["modality"]
+        fits["flow_bound"] = _is_allowed("flow_bound", self.flow_bound)
         mean, deviation = self.mean, self.deviation
         fits["mean"] = (mean is None) == (deviation is None)
         if mean is not None and deviation is not None:
@@ -60,6 +62,11 @@ class InputConvention:
 def _is_number(value: object, kind: type | tuple = (int, float)) -> bool:
     """Whether ``value`` is a finite number above 0."""
     return isinstance(value, kind) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+def _is_allowed(name: str, value: object, kind: type | tuple = (int, float)) -> bool:
+    """Whether ``value`` may be the setting ``name``."""
+    return _is_number(value, kind) and value in LIMITS[name]
 
 
 def _are_numbers(values: object) -> bool:

@@ -126,6 +126,28 @@ def test_split_folders_beside_another_are_refused_with_what_is_meant(make_files,
         read_annotations(make_files(*files))
 
 
+@pytest.mark.parametrize(
+    "folders", [("train_256", "val_256"), ("videos_train", "videos_val"), ("My Test", "my-train.1")]
+)
+def test_folders_that_are_named_after_splits_are_no_classes(make_files, folders):
+    one, other = folders
+    folder = make_files(f"{one}/wave/a.mp4", f"{other}/wave/b.mp4", f"{other}/jump/c.mp4")
+    told = rf"where '{one}' and '{other}' look like splits\. Rename them '\w+' and '(train|val)'"
+    with pytest.raises(ValueError, match=told):
+        read_annotations(folder)
+
+
+def test_classes_may_have_the_words_of_splits_in_their_names(make_files):
+    names = [
+        "train_ride/day1/a.mp4",
+        "test_tube/day2/b.mp4",
+        "invalid/day1/c.mp4",
+        "contrain/d.mp4",
+    ]
+    clips = read_annotations(make_files(*names)).clips
+    assert {clip.label for clip in clips} == {"train_ride", "test_tube", "invalid", "contrain"}
+
+
 @pytest.mark.parametrize("name", ["test", "Train", "valid"])
 def test_a_folder_of_videos_is_a_class_whatever_its_name(make_files, name):
     found = read_annotations(make_files(f"{name}/1.mp4", "drive/session/2.mp4", "walk/3.mp4"))

@@ -1,12 +1,16 @@
 """The zoo's own files, edited by hand into all that they must not be."""
 
+import dataclasses
 import json
+import shutil
 
 import pytest
 
 from video_zoo.data import manifests
+from video_zoo.data.conversion import ConversionConfig, convert
 from video_zoo.data.plan import Plan
-from video_zoo.data.shards import load_plan, write_plan
+from video_zoo.data.shards import ShardRecord, load_plan, load_records, write_plan
+from video_zoo.data.video import EncodingConfig
 from video_zoo.evaluation.run import read_config
 from video_zoo.training.history import read_history
 
@@ -40,6 +44,7 @@ PLAN = Plan(
     clips={"train": {"num_clips": 1, "sha256": "0"}},
     shards=("train-00000-of-00001.tfrecord",),
 )
+HISTORY_COLUMNS = "epoch,step,learning_rate,loss,top1,val_loss,val_top1"
 NOTHING = object()
 
 
@@ -124,8 +129,12 @@ def test_a_mark_before_the_text_is_no_part_of_it(tmp_path):
     assert manifests.load_label_map(tmp_path) == ["a", "b"]
     (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST), encoding="utf-8-sig")
     assert manifests.load_manifest(tmp_path).modality == "rgb"
-    (tmp_path / "history.csv").write_bytes(b"\xef\xbb\xbfepoch,step,loss\r\n0,5,0.5\r\n")
-    assert read_history(tmp_path / "history.csv") == [{"epoch": 0, "step": 5, "loss": 0.5}]
+    columns, values = HISTORY_COLUMNS.encode(), b"0,5,.1,.2,.3,.4,.5"
+    (tmp_path / "history.csv").write_bytes(b"\xef\xbb\xbf" + columns + b"\r\n" + values + b"\r\n")
+    (row,) = read_history(tmp_path / "history.csv")
+    assert row == dict(
+        zip(HISTORY_COLUMNS.split(","), (0, 5, 0.1, 0.2, 0.3, 0.4, 0.5), strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,6 +188,7 @@ def test_a_wrong_field_of_a_plan_is_named(tmp_path, field, value, allowed, recei
         ("epoch,step\n0,5.5\n", "line 2, step", "a whole number", "'5.5'"),
         ("epoch,step\n0,5,7\n", "line 2, a column without a name", "a number", "['7']"),
         ("epoch,loss\n0,5\n", "step", "a column", "nothing"),
+        ("epoch,step,loss\n0,5,1\n", "learning_rate", "a column", "nothing"),
     ],
 )
 def test_a_wrong_value_of_a_history_is_named(tmp_path, text, field, allowed, received):
@@ -187,3 +197,51 @@ def test_a_wrong_value_of_a_history_is_named(tmp_path, text, field, allowed, rec
     with pytest.raises(ValueError) as caught:
         read_history(path)
     assert str(caught.value).startswith(told(path, field, allowed, received))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("missing.csv", "file\na.mp4,b.mp4\n", 2),
+        ("skipped.csv", "file,reason\na.mp4,empty\n\nb.mp4\n", 4),
+        ("notes.csv", "a.mp4,1 of 2 frames\n", 1),
+    ],
+)
+def test_a_wrong_line_of_a_list_beside_the_shards_is_named(
+    name, content, line, motion_shards, tmp_path
+):
+    config = ConversionConfig(
+        input_dir=str(motion_shards.parent / "videos"),
+        output_dir=str(shutil.copytree(motion_shards, tmp_path / "shards")),
+        encoding=EncodingConfig(short_side=32),
+        num_shards=2,
+    )
+    path = tmp_path / "shards" / name
+    before = convert(config)
+    path.write_text(path.read_text() + "\n")  # an editor's empty line is nothing
+    assert convert(config) == before
+    path.write_text(content)
+    with pytest.raises(ValueError, match=rf"^`line {line}` of {path} must be "):
+        convert(config)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("num_frames", "12"), ("skipped", [["a.mp4"]]), ("classes", None)]
+)
+def test_a_shard_whose_record_has_a_wrong_field_counts_as_not_made(tmp_path, field, value):
+    shard = "train-00000-of-00001.tfrecord"
+    (tmp_path / shard).write_bytes(b"1234")
+    record = ShardRecord("train", shard, "a plan", 2, 12, 4, {"a": 1}, [("b.mp4", "empty")])
+    path = tmp_path / ".conversion" / f"{shard}.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(dataclasses.asdict(record)))
+    assert load_records(str(tmp_path), [shard], "a plan") == {shard: record}
+    path.write_text(json.dumps(with_value(dataclasses.asdict(record), field, value)))
+    assert load_records(str(tmp_path), [shard], "a plan") == {}
+
+
+def test_a_column_without_end_is_told_with_the_file(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text(f"epoch,{'x' * 200_000}\n0,5\n")
+    with pytest.raises(ValueError, match=rf"^{path} must be CSV. Received: 'field larger"):
+        read_history(path)

@@ -1,5 +1,6 @@
 """Bad records are passed over one by one, and named; the stream stays a function of the seed."""
 
+import dataclasses
 import pathlib
 import shutil
 import struct
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from video_zoo.benchmarks.config import InputConfig
+from video_zoo.benchmarks.input import measure_input
 from video_zoo.data import ConversionConfig, EncodingConfig, convert, pipeline, tfrecord
 from video_zoo.data.clips import ClipConfig
 from video_zoo.data.records import (
@@ -242,6 +245,17 @@ def test_training_names_a_bad_record_too(record, tmp_path):
     source = Split.open(shard.parent, "train")
     with pytest.raises(ValueError, match="frame 1 of 4 is a PNG picture"), named_errors(source):
         list(pipeline.training_dataset(shard.parent, clip=CLIP, batch_size=3).take(20))
+
+
+def test_the_benchmark_of_the_input_names_a_bad_record_too(record, tmp_path):
+    config = InputConfig(str(tmp_path / "bad"), num_frames=4, image_size=32, batch_size=1, steps=0)
+    shard = a_shard_of(tmp_path / "bad", [record, changed(record, 1, png), record])
+    with pytest.raises(ValueError, match=rf"record 1 of shard {shard} cannot be used: frame 1 of"):
+        measure_input(config)
+    shard.unlink()
+    a_shard_of(tmp_path / "other", [record, without_frames(record)])
+    with pytest.raises(ValueError, match=r"record 1 of shard .* cannot be used: it has no frames"):
+        measure_input(dataclasses.replace(config, data_dir=str(tmp_path / "other")))
 
 
 def test_a_jpeg_with_bytes_after_its_end_is_one(record, tmp_path):

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import pathlib
 import shutil
 
 import keras
@@ -226,3 +228,60 @@ def test_a_folder_is_searched_for_videos(run, motion_shards, tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(ValueError, match=r"`filenames` must hold videos. Received: .*, without an"):
         predict(tmp_path, workdir=run)
+
+
+def test_a_run_that_does_not_tell_its_shards_asks_for_them(run, tmp_path):
+    shutil.copy(run / "best.keras", tmp_path)
+    content = json.loads((run / "config.json").read_text())
+    del content["training"]["data_dir"]
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    with pytest.raises(
+        ValueError, match=r"`data_dir` must be given, as config\.json of the run does"
+    ):
+        evaluate(EvaluationConfig(workdir=str(tmp_path)))
+
+
+@keras.saving.register_keras_serializable("tests")
+class Greedy(keras.layers.Layer):
+    """Asks for more memory than there is."""
+
+    def call(self, clips):
+        return keras.ops.zeros((1, 5)) + keras.random.normal((10**6, 10**6, 10**3))[0, :1, :5]
+
+
+def test_a_network_that_fits_no_memory_is_told_in_one_line(motion_shards, tmp_path):
+    clips = keras.Input((8, 32, 32, 3))
+    keras.Model(clips, Greedy()(clips)).save(tmp_path / "greedy.keras")
+    settings = {"checkpoint": str(tmp_path / "greedy.keras")}
+    with pytest.raises(MemoryError, match="a device is out of memory. Lower `batch_size`"):
+        evaluate(EvaluationConfig(**settings, data_dir=str(motion_shards)))
+    video = next(motion_shards.parent.glob("videos/val/*/*.mp4"))
+    with pytest.raises(MemoryError, match="a device is out of memory. The network takes one clip"):
+        next(predict(video, **settings))
+
+
+def test_scores_have_the_bytes_of_the_names(motion_shards, tmp_path):
+    videos = tmp_path / "videos"
+    names = [f"{label}/é{number}.mp4".encode("latin-1") for label in CLASSES for number in (0, 1)]
+    for name in names:
+        path = pathlib.Path(os.fsdecode(os.path.join(os.fsencode(videos), name)))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(
+            next((motion_shards.parent / "videos" / "val" / path.parent.name).iterdir()), path
+        )
+    shards = tmp_path / "shards"
+    encoding = EncodingConfig(short_side=32)
+    convert(
+        ConversionConfig(str(videos), str(shards), encoding=encoding, workers=1), progress=False
+    )
+    network = models.s3d_v1(5, input_shape=(8, 32, 32, 3), width_multiplier=0.0625)
+    network.save(tmp_path / "network.keras")
+    evaluate(
+        EvaluationConfig(
+            checkpoint=str(tmp_path / "network.keras"),
+            data_dir=str(shards),
+            output_dir=str(tmp_path / "out"),
+        )
+    )
+    rows = (tmp_path / "out" / "scores.csv").read_bytes().splitlines()[1:]
+    assert len(rows) == 5 and {row.split(b",")[0] for row in rows} < set(names)

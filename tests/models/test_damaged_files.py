@@ -68,6 +68,11 @@ def notes(**kwargs) -> bytes:
         ({"notes": notes(class_names=[1, 2, 3, 4, 5])}, "and not a list of names"),
         ({"notes": notes(class_names="abcde")}, "and not a list of names"),
         ({"notes": notes(convention={"fps": "25"})}, "no clips are of fps='25'"),
+        ({"notes": notes(convention={"modality": "x"})}, "no clips are of modality='x'"),
+        (
+            {"notes": notes(convention={"short_side": 10**9})},
+            "no clips are of short_side=1000000000",
+        ),
         ({"notes": notes(convention={"speed": 2})}, "speed, which this version does not know"),
     ],
     ids=str,

@@ -137,6 +137,9 @@ def test_the_classes_of_a_checkpoint_are_those_of_the_data(two):
     checkpoint.check_class_names(newest, CLASSES)
     with pytest.raises(ValueError, match=r"`data_dir` must have the label map of the run"):
         checkpoint.check_class_names(newest, CLASSES[::-1])
+    with pytest.raises(ValueError, match=r"characters\), where .* knows") as caught:
+        checkpoint.check_class_names(newest, [f"class {number}" for number in range(1000)])
+    assert len(str(caught.value)) < 1000
 
 
 def files(folder, *names):

@@ -85,24 +85,35 @@ def test_other_settings_in_the_same_workdir_are_refused(finished, tiny_run, moti
 @pytest.mark.parametrize(
     ("lost", "told"),
     [
-        ("history.csv", r"1 epochs in history\.csv \(the checkpoint is of step 8\)"),
-        ("checkpoints", r"its checkpoints \(history\.csv has 2 epochs\)"),
-        ("best.keras", r"best\.keras"),
-        ("config.json", r"config\.json"),
+        (["history.csv"], r"1 epochs in history\.csv \(the checkpoint is of step 8\)"),
+        (["checkpoints/*"], r"its checkpoints \(history\.csv has 2 epochs\)"),
+        (["best.keras"], r"best\.keras"),
+        (["config.json"], r"config\.json"),
+        (["history.csv", "checkpoints/*", "checkpoints"], r"its checkpoints and history\.csv"),
     ],
 )
 def test_a_workdir_that_has_lost_a_part_is_refused(finished, tmp_path, lost, told):
     config, whole, _ = finished
     workdir = shutil.copytree(whole, tmp_path / "run")
-    if lost == "checkpoints":
-        for path in (workdir / lost).iterdir():
-            path.unlink()
-    else:
-        (workdir / lost).unlink()
+    for path in [path for pattern in lost for path in workdir.glob(pattern)]:
+        path.rmdir() if path.is_dir() else path.unlink()
     before = sorted(path.name for path in workdir.rglob("*"))
     with pytest.raises(ValueError, match=rf"`workdir` must be new.*which lacks {told}\. Copy"):
         train(dataclasses.replace(config, workdir=str(workdir), epochs=3))
     assert sorted(path.name for path in workdir.rglob("*")) == before
+
+
+def test_a_best_network_of_later_epochs_than_the_history_is_kept(finished, tmp_path):
+    config, whole, _ = finished
+    workdir = shutil.copytree(whole, tmp_path / "run")
+    shutil.copy(latest_checkpoint(whole), workdir / "best.keras")  # of step 8
+    (workdir / "history.csv").unlink()
+    for path in (workdir / "checkpoints").iterdir():
+        path.unlink()
+    told = r"lacks the epochs after step 0 in history\.csv \(best\.keras is of step 8\)\. Copy"
+    with pytest.raises(ValueError, match=told):
+        train(dataclasses.replace(config, workdir=str(workdir)))
+    assert load_position(workdir / "best.keras").step == 8
 
 
 def test_what_killed_runs_left_half_written_goes(finished, tmp_path):
@@ -172,8 +183,8 @@ def test_a_kill_at_the_end_of_an_epoch(moment, finished, motion_shards, tiny_run
     owner = callbacks.plots if moment == "save_curves" else callbacks
     original = getattr(owner, moment)
 
-    def killed(*arguments):
-        original(*arguments)
+    def killed(*arguments, **options):
+        original(*arguments, **options)
         raise SystemExit  # nothing is saved on its account
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tqdm
 
 from video_zoo.benchmarks.config import InputConfig
-from video_zoo.data import pipeline, sampling, tfrecord, transforms
+from video_zoo.data import pipeline, records, sampling, transforms
 from video_zoo.data.clips import ClipConfig, parallel_calls
 from video_zoo.data.source import Split
 from video_zoo.training import TrainingConfig
@@ -75,9 +75,16 @@ def measure_input(config: InputConfig) -> InputMeasurement:
         `InputMeasurement`.
 
     Raises:
-        ValueError, FileNotFoundError: as :func:`video_zoo.data.training_dataset`.
+        ValueError: a setting is wrong, or a record cannot be used; the message says which.
+        FileNotFoundError: as :func:`video_zoo.data.training_dataset`.
     """
-    frames, boxes = _frames_in_memory(config)
+    source = Split.open(config.data_dir, config.split)
+    with records.named_errors(source):
+        return _measure(config, source)
+
+
+def _measure(config: InputConfig, source: Split) -> InputMeasurement:
+    frames, boxes = _frames_in_memory(config, source)
     batches = pipeline.training_dataset(
         config.data_dir,
         split=config.split,
@@ -90,7 +97,7 @@ def measure_input(config: InputConfig) -> InputMeasurement:
         "pipeline": lambda: _rate(batches, config),
     }
     if config.steps:
-        measures |= _network_rates(config)
+        measures |= _network_rates(config, source)
     rates: dict[str, list[float]] = {name: [] for name in measures}
     for _ in tqdm.trange(config.repeats, desc="measuring", unit="repeat"):
         for name, measure in measures.items():
@@ -98,16 +105,17 @@ def measure_input(config: InputConfig) -> InputMeasurement:
     return InputMeasurement(**{name: tuple(values) for name, values in rates.items()})
 
 
-def _frames_in_memory(config: InputConfig) -> tuple[tf.Tensor, tf.Tensor]:
+def _frames_in_memory(config: InputConfig, source: Split) -> tuple[tf.Tensor, tf.Tensor]:
     """Frames and crop boxes of clips as the pipeline draws them."""
-    source = Split.open(config.data_dir, config.split)
-    records = tf.data.TFRecordDataset(source.shards).repeat().take(config.clips)
+    shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
+    found = shards.flat_map(lambda shard, size: records.read_shard(shard, tf.cast(size, tf.int64)))
+    examples = found.map(records.parser(source.class_names)).repeat().take(config.clips)
     frames, boxes = [], []
-    for number, record in enumerate(records):
-        encoded = tfrecord.parse_example(record)["frames"]
+    for number, example in enumerate(examples):
+        encoded = example["frames"]
         seed = tf.constant([number, 0])
         indices = sampling.random_clip(tf.shape(encoded)[0], config.num_frames, 1, seed)
-        box = transforms.random_crop_box(*transforms.frame_size(encoded[0]), seed)
+        box = transforms.random_crop_box(*tf.unstack(example["size"]), seed)
         frames.append(tf.gather(encoded, indices))
         boxes.append(tf.repeat(box[tf.newaxis], config.num_frames, axis=0))
     return tf.concat(frames, axis=0), tf.concat(boxes, axis=0)
@@ -135,7 +143,7 @@ def _rate(dataset: tf.data.Dataset, config: InputConfig) -> float:
     return steps * config.batch_size / (time.perf_counter() - started)
 
 
-def _network_rates(config: InputConfig) -> dict[str, Callable[[], float]]:
+def _network_rates(config: InputConfig, source: Split) -> dict[str, Callable[[], float]]:
     training = TrainingConfig(
         model=config.model,
         data_dir=config.data_dir,
@@ -148,7 +156,6 @@ def _network_rates(config: InputConfig) -> dict[str, Callable[[], float]]:
         steps=config.steps,
     )
     strategy = make_strategy()
-    source = Split.open(config.data_dir, config.split)
     dataset = Batches(training, source, strategy.num_replicas_in_sync).training(0)
     with strategy.scope():
         task = Task(source.num_classes, source.class_names, source.channels)

@@ -102,13 +102,14 @@ def read_annotations(
             is wrong, a number is out of range, a class is not in `label_map`, or no clip has a
             label and there is no `label_map`.
     """
-    input_dir = os.path.abspath(os.fspath(input_dir))
+    input_dir = os.path.abspath(errors.at_home(input_dir))
     _check_numbers(
         val_fraction,
         num_classes=(1, num_classes),
         train_per_class=(0, train_per_class),
         val_per_class=(0, val_per_class),
     )
+    label_map = errors.at_home(label_map)
     check_input(input_dir, label_map, num_classes)
     contents = layouts.scan(input_dir)
     if annotations is None:
@@ -116,7 +117,7 @@ def read_annotations(
     else:
         listing = _read_lists(input_dir, contents.videos, os.fspath(annotations))
     id_lists = {"train": train_ids, "val": val_ids}
-    id_lists = {split: path for split, path in id_lists.items() if path is not None}
+    id_lists = {s: errors.at_home(path) for s, path in id_lists.items() if path is not None}
     if id_lists:
         listing = kinetics.choose_ids(listing, id_lists, allow_empty_splits)
     labels = _labels(listing, label_map, num_classes, seed)

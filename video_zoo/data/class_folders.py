@@ -2,11 +2,15 @@
 
 import collections
 import os
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from video_zoo.data import layouts
 from video_zoo.data.coverage import some
 from video_zoo.data.layouts import SPLIT_NAMES, Clip, FolderContents, Listing
+
+# In the name of a folder, as in Kinetics' `train_256` and `val_256`.
+_SPLIT_WORD = re.compile(rf"(?:^|[\W_])({'|'.join(SPLIT_NAMES)})(?=[\W_]|$)", re.IGNORECASE)
 
 Parts = Sequence[str]  # of a relative path: folders, and the name of the file
 
@@ -114,6 +118,27 @@ def _check_no_split_is_a_class(input_dir: str, files: Sequence[Parts]) -> None:
                     f"looks like a split and {other!r} is none. Rename or move {other!r}, or give "
                     "a list as `annotations`."
                 )
+    _check_no_split_in_a_name(input_dir, {top: inside[top] for top in of_folders})
+
+
+def _check_no_split_in_a_name(input_dir: str, inside: Mapping[str, set[str | None]]) -> None:
+    """Refuses folders such as `train_256` and `val_256` that hold folders of equal names."""
+    found: dict[str, str] = {}  # split -> folder
+    for top in sorted(inside):
+        words = _SPLIT_WORD.findall(top)
+        if not words:
+            continue
+        split = SPLIT_NAMES[words[0].lower()]
+        for other, its_folder in found.items():
+            if other != split and inside[its_folder] & inside[top]:
+                raise ValueError(
+                    "`input_dir` must hold class folders (CLASS/VIDEO), or split folders alone "
+                    f"with class folders in each (train/CLASS/VIDEO), named "
+                    f"{', '.join(SPLIT_NAMES)}. Received: input_dir={input_dir!r}, where "
+                    f"{its_folder!r} and {top!r} look like splits. Rename them {other!r} and "
+                    f"{split!r}, or give a list as `annotations`."
+                )
+        found.setdefault(split, top)
 
 
 def _remarks(contents: FolderContents, given: bool) -> Iterator[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import tensorflow as tf
 
+from video_zoo import file_content
 from video_zoo.data import manifests, shards, tfrecord, whole_files
 from video_zoo.data.coverage import some
 from video_zoo.data.plan import Plan, Shard
@@ -26,7 +27,14 @@ _OWN_NAMES = (
     MISSING_NAME,
     DUPLICATES_NAME,
 )
+_COLUMNS = {
+    SKIPPED_NAME: ("file", "reason"),
+    NOTES_NAME: ("file", "note"),
+    MISSING_NAME: ("file",),
+    DUPLICATES_NAME: ("file", "problem"),
+}
 _NAMES_SHOWN = 20
+_REMEDY = "Copy the file back as the conversion wrote it, or pass overwrite to start anew."
 _CLIPS = "clips"  # among the manifest's settings: what stands for the lists of clips
 
 
@@ -110,10 +118,10 @@ def finish(
     in_order = [records[name] for name in plan.shards]
     skipped = _sorted_rows(in_order, "skipped")
     manifests.write_label_map(output_dir, plan.labels)
-    _write_csv(output_dir, SKIPPED_NAME, ("file", "reason"), skipped)
-    _write_csv(output_dir, NOTES_NAME, ("file", "note"), _sorted_rows(in_order, "incomplete"))
-    _write_csv(output_dir, MISSING_NAME, ("file",), [(name,) for name in plan.missing])
-    _write_csv(output_dir, DUPLICATES_NAME, ("file", "problem"), plan.duplicates)
+    _write_csv(output_dir, SKIPPED_NAME, skipped)
+    _write_csv(output_dir, NOTES_NAME, _sorted_rows(in_order, "incomplete"))
+    _write_csv(output_dir, MISSING_NAME, [(name,) for name in plan.missing])
+    _write_csv(output_dir, DUPLICATES_NAME, plan.duplicates)
     by_split = collections.defaultdict(list)
     for record in in_order:
         by_split[record.split].append(record)
@@ -225,20 +233,31 @@ def plan_of_finished(output_dir: str, manifest: manifests.Manifest) -> Plan:
     )
 
 
-def _write_csv(
-    output_dir: str, name: str, header: Sequence[str], rows: Iterable[Sequence[str]]
-) -> None:
+def _write_csv(output_dir: str, name: str, rows: Iterable[Sequence[str]]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
+    writer.writerow(_COLUMNS[name])
     writer.writerows(rows)
     whole_files.write_text(os.path.join(output_dir, name), text.getvalue())
 
 
 def _read_csv(output_dir: str, name: str) -> tuple[tuple[str, ...], ...]:
-    """The rows below the header; none if there is no such file."""
+    """The rows below the header; none if there is no such file.
+
+    Raises:
+        ValueError: it is not what `_write_csv` wrote; the line is named.
+    """
     path = os.path.join(output_dir, name)
     if not tf.io.gfile.exists(path):
         return ()
-    rows = csv.reader(io.StringIO(shards.read_text(path), newline=""))
-    return tuple(map(tuple, rows))[1:]
+    columns, rows = _COLUMNS[name], []
+    reader = csv.reader(io.StringIO(shards.read_text(path), newline=""))
+    try:
+        for row in filter(None, reader):
+            if len(row) != len(columns) or not (rows or tuple(row) == columns):
+                allowed = f"{','.join(columns)!r}, or values for these"
+                file_content.refuse(path, f"line {reader.line_num}", allowed, row, _REMEDY)
+            rows.append(tuple(row))
+    except csv.Error as error:
+        file_content.refuse(path, "", "CSV", str(error), _REMEDY)
+    return tuple(rows[1:])

@@ -12,7 +12,6 @@ from types import ModuleType
 import numpy as np
 
 RGB = "rgb"
-MODALITIES = (RGB, "flow_dis", "flow_tvl1")
 # The pixel of displacement 0: 127.5, rounded.
 _ZERO = 128
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from video_zoo import file_content
+from video_zoo import errors, file_content
 from video_zoo.data import filesystems, flow, video
 from video_zoo.data.whole_files import write_text
 
@@ -37,8 +37,9 @@ def load_label_map(data_dir: str | os.PathLike) -> list[str]:
         ValueError: if it is not UTF-8, is empty, or has an empty or repeated name; or the folder's
             file system cannot be read here.
     """
+    data_dir = errors.at_home(data_dir)
     filesystems.check(data_dir, "data_dir")
-    path = os.path.join(os.fspath(data_dir), LABEL_MAP_NAME)
+    path = os.path.join(data_dir, LABEL_MAP_NAME)
     if not tf.io.gfile.exists(path):
         raise FileNotFoundError(
             f"`data_dir` must hold {LABEL_MAP_NAME}, one class name a line. "
@@ -105,7 +106,7 @@ class Manifest:
 
     @property
     def modality(self) -> str:
-        """What the stored frames are: one of :data:`video_zoo.data.flow.MODALITIES`."""
+        """What the stored frames are: one of :data:`video_zoo.limits.MODALITIES`."""
         return self.settings.get("modality", flow.RGB)
 
     def split(self, split: str) -> SplitSummary:
@@ -137,8 +138,9 @@ def load_manifest(data_dir: str | os.PathLike) -> Manifest | None:
         ValueError: if the manifest is damaged or of another format version, which names the field,
             or the folder's file system cannot be read here.
     """
+    data_dir = errors.at_home(data_dir)
     filesystems.check(data_dir, "data_dir")
-    path = os.path.join(os.fspath(data_dir), MANIFEST_NAME)
+    path = os.path.join(data_dir, MANIFEST_NAME)
     if not tf.io.gfile.exists(path):
         return None
     version = file_content.read_json(path, _Version, _REMEDY).format_version

@@ -9,6 +9,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from video_zoo import errors
+
 from . import filesystems, flow, manifests, tfrecord
 
 
@@ -65,6 +67,7 @@ class Split:
             ValueError: the folder's file system cannot be read here, the folder does not hold
                 one whole set of shards, or a shard is not the one that the manifest tells of.
         """
+        data_dir = errors.at_home(data_dir)
         shards = tfrecord.list_shards(data_dir, split, argument)
         manifest = manifests.load_manifest(data_dir)
         class_names = manifests.load_label_map(data_dir)

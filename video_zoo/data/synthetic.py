@@ -11,6 +11,8 @@ import pathlib
 import numpy as np
 import tqdm
 
+from video_zoo.errors import at_home
+
 from . import readers, whole_files
 
 CLASSES = ("down", "growing", "left", "right", "up")
@@ -119,7 +121,7 @@ def write_motion_videos(
     for split, label, number in tqdm.tqdm(jobs, desc="writing videos", unit="video"):
         key = [seed, list(per_class).index(split), CLASSES.index(label), number]
         frames = motion_frames(label, np.random.default_rng(key), num_frames, size)
-        path = pathlib.Path(output_dir, split, label, f"{number:05d}.mp4")
+        path = pathlib.Path(at_home(output_dir), split, label, f"{number:05d}.mp4")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_video(path, frames, fps)
     return {split: count * len(CLASSES) for split, count in per_class.items()}

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
+from video_zoo import errors
 from video_zoo.data import filesystems, manifests
 from video_zoo.data.video import EncodedClip
 
@@ -213,8 +214,8 @@ def list_shards(data_dir: str | os.PathLike, split: str, argument: str = "split"
             the folder's file system cannot be read here.
         OSError: if a web server does not send what is needed.
     """
+    data_dir = errors.at_home(data_dir)
     filesystems.check(data_dir, "data_dir")
-    data_dir = os.fspath(data_dir)
     data_dir = data_dir if "://" in data_dir else os.path.abspath(data_dir)
     found = collections.defaultdict(dict)  # number of shards -> index -> names
     splits = set()

@@ -59,7 +59,7 @@ class EncodingConfig:
     flow_bound: float = 20.0
 
     def __post_init__(self):
-        errors.check_settings(self, modality=flow.MODALITIES)
+        errors.check_settings(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +91,7 @@ def decoder_versions(modality: str = flow.RGB) -> dict[str, str]:
     """Versions of what decodes videos here and resizes them, as `{"opencv": ..., "av": ...}`.
 
     Args:
-        modality: str. One of `flow.MODALITIES`. Defaults to `"rgb"`.
+        modality: str. One of `limits.MODALITIES`. Defaults to `"rgb"`.
 
     Returns:
         dict of package to version.
@@ -139,7 +139,7 @@ def encode_clip(
         ValueError: if `start` or `end` is out of range.
     """
     config = EncodingConfig() if config is None else config
-    path = os.path.abspath(os.fspath(path))  # FFmpeg takes "a:b" for a protocol, "/x/a:b" not
+    path = os.path.abspath(errors.at_home(path))  # FFmpeg takes "a:b" for a protocol, "/x/a:b" not
     if (start is not None and start < 0) or (end is not None and end <= (start or 0)):
         raise ValueError(
             "`start` must be 0 or more seconds, and `end` later than `start`. "

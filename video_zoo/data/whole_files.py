@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from video_zoo import full_disk
+from video_zoo.errors import at_home
 
 # Of earlier versions too, whose temporary names did not tell the process.
 _TEMPORARY = re.compile(r"\.(?P<name>.+?)(\.\w+-\d+)?\.tmp(\.\w+)?")
@@ -31,7 +32,7 @@ def atomic_write(path: str | os.PathLike, ending: str = "") -> Iterator[str]:
         path: str or path. The final name.
         ending: str. What the temporary name ends with, for writers that insist on one.
     """
-    path = os.fspath(path)
+    path = at_home(path)
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, temporary_name(name, os.getpid()) + ending)
     try:

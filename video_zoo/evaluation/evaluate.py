@@ -14,6 +14,7 @@ from absl import logging
 from video_zoo.data import flow, manifests, pipeline, tfrecord, whole_files
 from video_zoo.data.records import SkippedRecords, check_shards
 from video_zoo.data.source import Split
+from video_zoo.errors import shown
 
 from . import metrics, plots
 from .config import EvaluationConfig
@@ -49,7 +50,7 @@ def evaluate(config: EvaluationConfig) -> dict:
         weights=config.weights,
         frame_order=config.frame_order,
     )
-    data_dir = config.data_dir or network.training.get("data_dir")
+    data_dir = network.data_dir(config.data_dir)
     class_names = check_data(network, data_dir)
     skipped = SkippedRecords() if config.on_bad_record == "skip" else None
     source = Split.open(data_dir, config.split, check_sizes=skipped is None)
@@ -180,7 +181,8 @@ def _class_names(network: TrainedNetwork, data_dir: str) -> list[str]:
     if network.class_names is not None and names != network.class_names:
         raise ValueError(
             "`data_dir` must have the label map that the network was trained with: "
-            f"{network.class_names}. Received: data_dir={str(data_dir)!r} with {names}"
+            f"{shown(network.class_names)}. Received: data_dir={str(data_dir)!r} with "
+            f"{shown(names)}"
         )
     if len(names) != network.num_classes:
         raise ValueError(

@@ -15,6 +15,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from video_zoo.data import tfrecord, whole_files
+from video_zoo.errors import at_home
 
 # Feature lists, one value per view; and, in the context, the shape of an endpoint's features in
 # one view. The first two are MediaSequence's keys.
@@ -89,7 +90,7 @@ def read_features(path: str | os.PathLike) -> VideoFeatures:
         FileNotFoundError: there is no such file.
         ValueError: it is no such file.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(at_home(path))
     if not path.is_file():
         raise FileNotFoundError(
             f"`path` must be a file of features. Received: path={str(path)!r}, which does not exist"

@@ -22,6 +22,7 @@ from video_zoo.models.transfer import feature_extractor
 from .config import ExtractionConfig
 from .feature_files import VideoFeatures, read_features, write_features
 from .inputs import list_inputs
+from .memory import enough_memory
 from .run import TrainedNetwork, load_network
 from .views import clips_of_video, encoding_of
 
@@ -99,7 +100,8 @@ def extract_features(
     videos = _videos_of_files(files, encoding) if source is None else _videos_of_shards(source)
     count = len(files) if source is None else source.num_examples
     result = ExtractionResult(folder, [], [], {})
-    with records.named_errors(*([] if source is None else [source])):
+    sources = [] if source is None else [source]
+    with records.named_errors(*sources), enough_memory("Lower `batch_size`."):
         for each in tqdm.tqdm(videos, total=count, desc="extracting", unit="video"):
             _extract(each, network, extractor, config, result)
     return result

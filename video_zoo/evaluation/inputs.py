@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from video_zoo.data import layouts
+from video_zoo.errors import at_home
 
 
 def list_inputs(inputs: Sequence[str | os.PathLike], argument: str) -> list[tuple[str, str]]:
@@ -17,7 +18,7 @@ def list_inputs(inputs: Sequence[str | os.PathLike], argument: str) -> list[tupl
         ValueError: there are folders alone, and no videos in them.
     """
     found = []
-    for each in map(os.fspath, inputs):
+    for each in map(at_home, inputs):
         if os.path.isdir(each):
             found += [(name, os.path.join(each, name)) for name in layouts.list_videos(each)]
         else:

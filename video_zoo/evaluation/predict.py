@@ -10,6 +10,7 @@ from video_zoo.data import flow, video
 
 from .config import PredictionConfig
 from .inputs import list_inputs
+from .memory import enough_memory
 from .run import TrainedNetwork, check_scores, load_network
 from .views import clips_of_video, encoding_of
 
@@ -98,7 +99,8 @@ def _predict_one(
     except video.UnusableVideo as error:
         return Prediction(filename, problem=str(error))
     clips = clips_of_video(encoded.frames, network, num_clips, num_crops)
-    scores = np.mean([network.probabilities(clip[np.newaxis])[0] for clip in clips], axis=0)
+    with enough_memory("The network takes one clip at a time: use a device with more of it."):
+        scores = np.mean([network.probabilities(clip[np.newaxis])[0] for clip in clips], axis=0)
     check_scores(scores, filename)
     best = np.argsort(-scores, kind="stable")[:top]
     return Prediction(

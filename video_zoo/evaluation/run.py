@@ -51,6 +51,20 @@ class TrainedNetwork:
     def num_channels(self) -> int:
         return self.model.input_shape[-1]
 
+    def data_dir(self, given: str | None, argument: str = "data_dir") -> str:
+        """The folder of shards that is ``given``, or that of the run.
+
+        Raises:
+            ValueError: neither is.
+        """
+        data_dir = given or self.training.get("data_dir")
+        if data_dir is None:
+            raise ValueError(
+                f"`{argument}` must be given, as {CONFIG} of the run does not tell its shards. "
+                f"Received: {argument}=None"
+            )
+        return data_dir
+
     def check_channels(self, channels: int, wanted: str) -> None:
         """Raises ValueError, which begins with ``wanted``, if clips have other channels."""
         if channels != self.num_channels:

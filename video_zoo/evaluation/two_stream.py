@@ -7,6 +7,7 @@ import tensorflow as tf
 from video_zoo import models
 from video_zoo.data import bad_records, pipeline
 from video_zoo.data.source import Split
+from video_zoo.errors import shown
 
 from .config import TwoStreamConfig
 from .evaluate import Views, check_data, score_and_write
@@ -34,15 +35,15 @@ def evaluate_two_stream(config: TwoStreamConfig) -> dict:
         "flow": load_network(config.flow_workdir),
     }
     data_dirs = {
-        "rgb": config.rgb_data_dir or networks["rgb"].training["data_dir"],
-        "flow": config.flow_data_dir or networks["flow"].training["data_dir"],
+        "rgb": networks["rgb"].data_dir(config.rgb_data_dir, "rgb_data_dir"),
+        "flow": networks["flow"].data_dir(config.flow_data_dir, "flow_data_dir"),
     }
     for stream, network in networks.items():
         class_names = check_data(network, data_dirs[stream])
     if networks["rgb"].class_names != networks["flow"].class_names:
         raise ValueError(
             "`rgb_workdir` and `flow_workdir` must have the same classes. Received: "
-            f"{networks['rgb'].class_names} and {networks['flow'].class_names}"
+            f"{shown(networks['rgb'].class_names)} and {shown(networks['flow'].class_names)}"
         )
     model = models.two_stream(networks["rgb"].model, networks["flow"].model)
     sources = {stream: Split.open(path, config.split) for stream, path in data_dirs.items()}

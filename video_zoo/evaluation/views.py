@@ -12,6 +12,7 @@ from video_zoo.data.clips import NO_PLACE, decode_clips, gather_clips, views
 from video_zoo.data.records import named_errors
 from video_zoo.data.source import Split
 
+from .memory import enough_memory
 from .run import TrainedNetwork, check_scores
 
 
@@ -82,7 +83,7 @@ def score_videos(
         ValueError: the data is damaged, or a video had another number of views.
     """
     probabilities, labels, videos, filenames = [], [], [], []
-    with named_errors(*sources):
+    with named_errors(*sources), enough_memory("Lower `batch_size`."):
         for batch, label, about in tqdm.tqdm(dataset, desc="scoring", unit="batch"):
             inputs = tf.nest.map_structure(transforms.normalise, batch)
             probabilities.append(network.probabilities(inputs))
@@ -103,7 +104,7 @@ def score_videos(
             f"`num_views` must be the number of views of every video. Received: "
             f"num_views={num_views}, and videos have {sorted(set(counts.tolist()))}"
         )
-    names = [filenames[i].decode("utf-8", "replace") for i in order[first]]
+    names = [filenames[i].decode("utf-8", "surrogateescape") for i in order[first]]
     scores = np.concatenate(probabilities).astype(np.float64)[order]
     scores = scores.reshape(len(number), num_views, -1).mean(axis=1)
     for name, row in zip(names, scores, strict=True):

@@ -7,6 +7,7 @@ import os
 import pathlib
 
 from video_zoo import file_content
+from video_zoo.errors import at_home
 
 LISTS = ("kinetics400", "kinetics600")
 _RUN, _LABEL_MAP = "config.json", "label_map.txt"
@@ -43,7 +44,7 @@ def class_names(name: str | os.PathLike) -> list[str]:
     """
     if name in LISTS:
         return list(_read(name))
-    folder = pathlib.Path(name)
+    folder = pathlib.Path(at_home(name))
     if (folder / _RUN).is_file():
         remedy = "Take the file as the run wrote it."
         return file_content.read_json(folder / _RUN, _Run, remedy).class_names

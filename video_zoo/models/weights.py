@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 import keras
 import numpy as np
 
+from video_zoo.errors import at_home
 from video_zoo.known_names import unknown_weights
 from video_zoo.published import InputConvention, WeightsEntry, list_weights
 
@@ -129,7 +130,7 @@ def find(
             check(_info_of_entry(entry), entry.name)
         path = fetch(entry)
         return Source(entry.name, path, _info_of_entry(entry), checkpoints.read(path))
-    path = os.fspath(weights)
+    path = at_home(weights)
     if model in imagenet.NETWORKS and imagenet.is_image_network(path):
         return Source(path, path, _OF_IMAGES)
     source = _of_file(model, path)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import keras
 
 from video_zoo.data import whole_files
+from video_zoo.errors import at_home, shown
 from video_zoo.models import network_files, saved
 
 from .optimizer import global_dtype, spare_from_decay
@@ -80,7 +81,7 @@ def path_of_step(workdir: str | os.PathLike, step: int) -> pathlib.Path:
 
 def checkpoints(workdir: str | os.PathLike) -> list[pathlib.Path]:
     """All checkpoints of a run but the best, the oldest first."""
-    return sorted(pathlib.Path(workdir, FOLDER).glob("step_*.keras"))
+    return sorted(pathlib.Path(at_home(workdir), FOLDER).glob("step_*.keras"))
 
 
 def latest_checkpoint(workdir: str | os.PathLike) -> pathlib.Path | None:
@@ -151,8 +152,8 @@ def check_class_names(path: pathlib.Path, class_names: list[str]) -> None:
     if known != class_names:
         raise ValueError(
             "`data_dir` must have the label map of the run. Received: classes "
-            f"{class_names}, where {path} knows {known}. Choose another `workdir`, or the data of "
-            "this one."
+            f"{shown(class_names)}, where {path} knows {shown(known)}. Choose another "
+            "`workdir`, or the data of this one."
         )
 
 

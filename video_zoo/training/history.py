@@ -9,6 +9,8 @@ from video_zoo import file_content
 from video_zoo.data.whole_files import atomic_write
 
 HISTORY = "history.csv"
+# What every version has written, and a run that goes on needs.
+_NEEDED = ("epoch", "step", "learning_rate", "loss", "top1", "val_loss", "val_top1")
 _REMEDY = "Put the file back as the run wrote it."
 
 
@@ -45,11 +47,14 @@ def read_history(path: pathlib.Path) -> list[dict]:
     if not path.exists():
         return []
     reader = csv.DictReader(io.StringIO(file_content.read_text(path), newline=""))
-    rows = [
-        {name: _number(path, f"line {reader.line_num}", name, text) for name, text in row.items()}
-        for row in reader
-    ]
-    for name in ("epoch", "step"):
+    try:
+        rows = [
+            {name: _number(path, f"line {reader.line_num}", name, text) for name, text in r.items()}
+            for r in reader
+        ]
+    except csv.Error as error:
+        file_content.refuse(path, "", "CSV", str(error), _REMEDY)
+    for name in _NEEDED:
         if rows and name not in rows[0]:
             file_content.refuse(path, name, "a column", dataclasses.MISSING, _REMEDY)
     return [{**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows]

@@ -1,5 +1,6 @@
 """The folder of a run: that it can be used, and the file that tells what the run is."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -13,11 +14,13 @@ import tensorflow as tf
 import video_zoo
 from video_zoo import data, models
 from video_zoo.data import whole_files
+from video_zoo.errors import shown
 from video_zoo.evaluation.config import BEST, CONFIG
 from video_zoo.evaluation.run import STORAGE, read_config
 from video_zoo.models import saved
+from video_zoo.models.network_files import UnreadableFileError
 
-from .checkpoint import FOLDER, Position
+from .checkpoint import FOLDER, Position, load_position
 from .config import TrainingConfig
 from .history import HISTORY
 
@@ -44,7 +47,9 @@ def check_workdir(workdir: pathlib.Path, config: TrainingConfig) -> None:
         differences = config.differences(dict(earlier.training))
         class_names = data.load_label_map(config.data_dir)
         if class_names != earlier.class_names:
-            differences.append(f"classes were {earlier.class_names} and are {class_names}")
+            differences.append(
+                f"classes were {shown(earlier.class_names)} and are {shown(class_names)}"
+            )
         if differences:
             raise ValueError(
                 "`workdir` must be new, or hold a run with the same settings. Received: "
@@ -68,7 +73,9 @@ def check_whole(
         ValueError: files of the run are missing; the message says which.
     """
     missing = []
-    if position is None:
+    if (workdir / BEST).exists() and (lost := _lost_of_best(workdir, rows, steps_per_epoch)):
+        missing.append(lost)
+    elif position is None:
         # A run that is killed in its first epoch may have a row, and no checkpoint yet.
         if len(rows) > 1 or (rows and not (workdir / FOLDER).exists()):
             missing.append(f"its checkpoints ({HISTORY} has {len(rows)} epochs)")
@@ -88,6 +95,21 @@ def check_whole(
             f"workdir={str(workdir)!r}, which lacks {', '.join(missing)}. Copy back what is "
             "missing, or choose another folder to start anew."
         )
+
+
+def _lost_of_best(workdir: pathlib.Path, rows: list[dict], steps_per_epoch: int) -> str | None:
+    """What must have been there, as ``best.keras`` is of it; None if nothing.
+
+    A run that is killed between the two has one epoch more there than in its history.
+    """
+    with contextlib.suppress(UnreadableFileError):  # then it tells nothing
+        step = load_position(workdir / BEST).step
+        known = rows[-1]["step"] if rows else 0
+        if step > known + steps_per_epoch:
+            return f"the epochs after step {known} in {HISTORY} ({BEST} is of step {step})"
+        if not rows and not (workdir / FOLDER).exists():
+            return f"its checkpoints and {HISTORY}"
+    return None
 
 
 def sizes(model: keras.Model) -> tuple[int, int]:
