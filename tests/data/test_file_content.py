@@ -1,13 +1,16 @@
 """The zoo's own files, edited by hand into all that they must not be."""
 
 import json
+import os
 
 import pytest
 
-from video_zoo.data import manifests
+from video_zoo.data import finish, manifests
 from video_zoo.data.plan import Plan
-from video_zoo.data.shards import load_plan, write_plan
+from video_zoo.data.records import SkippedRecords
+from video_zoo.data.shards import load_plan, load_records, write_plan
 from video_zoo.evaluation.run import read_config
+from video_zoo.training.batches import read_skipped, write_skipped
 from video_zoo.training.history import read_history
 
 MANIFEST = {
@@ -41,6 +44,8 @@ PLAN = Plan(
     shards=("train-00000-of-00001.tfrecord",),
 )
 NOTHING = object()
+LONG = "field larger than field limit (131072)"
+HISTORY = "epoch,step,learning_rate,val_top1,loss\n0,5,0.1,0.5"
 
 
 def with_value(content, field, value):
@@ -124,8 +129,9 @@ def test_a_mark_before_the_text_is_no_part_of_it(tmp_path):
     assert manifests.load_label_map(tmp_path) == ["a", "b"]
     (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST), encoding="utf-8-sig")
     assert manifests.load_manifest(tmp_path).modality == "rgb"
-    (tmp_path / "history.csv").write_bytes(b"\xef\xbb\xbfepoch,step,loss\r\n0,5,0.5\r\n")
-    assert read_history(tmp_path / "history.csv") == [{"epoch": 0, "step": 5, "loss": 0.5}]
+    (tmp_path / "history.csv").write_bytes(b"\xef\xbb\xbf" + HISTORY.encode() + b",1\r\n")
+    wanted = {"epoch": 0, "step": 5, "learning_rate": 0.1, "val_top1": 0.5, "loss": 1}
+    assert read_history(tmp_path / "history.csv") == [wanted]
 
 
 @pytest.mark.parametrize(
@@ -173,12 +179,14 @@ def test_a_wrong_field_of_a_plan_is_named(tmp_path, field, value, allowed, recei
 @pytest.mark.parametrize(
     ("text", "field", "allowed", "received"),
     [
-        ("epoch,step,loss\n0,5,low\n", "line 2, loss", "a number", "'low'"),
-        ("epoch,step,loss\n0,5\n", "line 2, loss", "a number", "None"),
-        ("epoch,step\n0,5\n1,half\n", "line 3, step", "a whole number", "'half'"),
-        ("epoch,step\n0,5.5\n", "line 2, step", "a whole number", "'5.5'"),
-        ("epoch,step\n0,5,7\n", "line 2, a column without a name", "a number", "['7']"),
-        ("epoch,loss\n0,5\n", "step", "a column", "nothing"),
+        (f"{HISTORY},low\n", "line 2, loss", "a number", "'low'"),
+        (f"{HISTORY}\n", "line 2, loss", "there", "nothing"),
+        (f"{HISTORY},1\n1,half,0,0,0\n", "line 3, step", "a whole number", "'half'"),
+        (f"{HISTORY},1\n1,5.5,0,0,0\n", "line 3, step", "a whole number", "'5.5'"),
+        (f"{HISTORY},1,7\n", "line 2, a column without a name", "absent", "['7']"),
+        ("epoch,loss\n0,5\n", "line 2, step", "there", "nothing"),
+        ("epoch,step,learning_rate\n0,5,1\n", "line 2, val_top1", "there", "nothing"),
+        (f"{HISTORY},{'1' * 200_000}\n", "line 2", "values with commas between", LONG),
     ],
 )
 def test_a_wrong_value_of_a_history_is_named(tmp_path, text, field, allowed, received):
@@ -187,3 +195,54 @@ def test_a_wrong_value_of_a_history_is_named(tmp_path, text, field, allowed, rec
     with pytest.raises(ValueError) as caught:
         read_history(path)
     assert str(caught.value).startswith(told(path, field, allowed, received))
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("file,note\na.mp4\n", "line 2, note"),
+        ("file,note\na.mp4,short,1\n", "line 2, a column without a name"),
+        ("file,reason\na.mp4,short\n", "line 2, note"),
+    ],
+)
+def test_a_damaged_list_beside_the_shards_is_named(tmp_path, text, field):
+    path = tmp_path / "notes.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError) as caught:
+        finish.read_incomplete(str(tmp_path))
+    assert str(caught.value).startswith(f"`{field}` of {path} must be ")
+
+
+def test_records_that_were_skipped_are_listed_by_names_of_any_bytes(tmp_path):
+    shard = os.fsdecode(b"/shards \xff/train-00000-of-00001.tfrecord")
+    first, second = SkippedRecords(), SkippedRecords()
+    first.add(shard, "3", "damaged, as it seems")
+    second.add(shard, "1", "empty")
+    write_skipped(tmp_path, first, read_skipped(tmp_path))
+    write_skipped(tmp_path, second, read_skipped(tmp_path))
+    assert read_skipped(tmp_path) == second.rows() + first.rows()
+
+
+def test_a_damaged_list_of_skipped_records_is_named(tmp_path):
+    path = tmp_path / "skipped_records.csv"
+    path.write_text("shard,record,reason\ntrain-00000-of-00001,3\n")
+    with pytest.raises(ValueError) as caught:
+        read_skipped(tmp_path)
+    assert str(caught.value).startswith(told(path, "line 2, reason", "there", "nothing"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("classes", [1]), ("classes.a", "3"), ("num_frames", "x"), ("skipped", [[1]]), ("plan", [])],
+)
+def test_a_shard_whose_record_is_damaged_is_not_finished(tmp_path, field, value):
+    name = "train-00000-of-00001.tfrecord"
+    (tmp_path / name).write_bytes(b"12345")
+    (tmp_path / ".conversion").mkdir()
+    record = tmp_path / ".conversion" / f"{name}.json"
+    known = {"split": "train", "name": name, "plan": "p", "num_clips": 1, "num_frames": 1}
+    known |= {"bytes": 5, "classes": {"a": 1}, "skipped": [["b.mp4", "empty"]], "incomplete": []}
+    record.write_text(json.dumps(known))
+    assert load_records(str(tmp_path), [name], "p")[name].skipped == [("b.mp4", "empty")]
+    record.write_text(json.dumps(with_value(known, field, value)))
+    assert load_records(str(tmp_path), [name], "p") == {}

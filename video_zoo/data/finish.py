@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import tensorflow as tf
 
+from video_zoo import file_content
 from video_zoo.data import manifests, shards, tfrecord, whole_files
 from video_zoo.data.coverage import some
 from video_zoo.data.plan import Plan, Shard
@@ -139,7 +140,7 @@ def _sorted_rows(records: Iterable[ShardRecord], name: str) -> list[tuple[str, s
 
 def read_incomplete(output_dir: str) -> tuple[tuple[str, str], ...]:
     """`(file, what is missing of it)` of clips that are not whole; older datasets have no list."""
-    return _read_csv(output_dir, NOTES_NAME)
+    return _read_csv(output_dir, NOTES_NAME, ("file", "note"))
 
 
 def _summarize(records: Sequence[ShardRecord], labels: Sequence[str]) -> manifests.SplitSummary:
@@ -165,9 +166,9 @@ def finished_result(
     return ConversionResult(
         manifest=manifest,
         output_dir=output_dir,
-        skipped=_read_csv(output_dir, SKIPPED_NAME),
+        skipped=_read_csv(output_dir, SKIPPED_NAME, ("file", "reason")),
         incomplete=read_incomplete(output_dir),
-        duplicates=_read_csv(output_dir, DUPLICATES_NAME),
+        duplicates=_read_csv(output_dir, DUPLICATES_NAME, ("file", "problem")),
         problem=_problem(output_dir, manifest, max_skipped),
     )
 
@@ -218,8 +219,8 @@ def plan_of_finished(output_dir: str, manifest: manifests.Manifest) -> Plan:
         settings=settings,
         versions=manifest.versions,
         labels=tuple(manifests.load_label_map(output_dir)),
-        missing=tuple(name for (name,) in _read_csv(output_dir, MISSING_NAME)),
-        duplicates=_read_csv(output_dir, DUPLICATES_NAME),
+        missing=tuple(name for (name,) in _read_csv(output_dir, MISSING_NAME, ("file",))),
+        duplicates=_read_csv(output_dir, DUPLICATES_NAME, ("file", "problem")),
         clips=clips,
         shards=tuple(s.name for split in manifest.splits.values() for s in split.shards),
     )
@@ -235,10 +236,15 @@ def _write_csv(
     whole_files.write_text(os.path.join(output_dir, name), text.getvalue())
 
 
-def _read_csv(output_dir: str, name: str) -> tuple[tuple[str, ...], ...]:
-    """The rows below the header; none if there is no such file."""
+def _read_csv(output_dir: str, name: str, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The rows below the header; none if there is no such file.
+
+    Raises:
+        ValueError: it is not what was written beside the shards.
+    """
     path = os.path.join(output_dir, name)
     if not tf.io.gfile.exists(path):
         return ()
-    rows = csv.reader(io.StringIO(shards.read_text(path), newline=""))
-    return tuple(map(tuple, rows))[1:]
+    remedy = "Put the file back as the conversion wrote it, or remove it."
+    rows = file_content.read_rows(path, columns, remedy, "surrogateescape")
+    return tuple(tuple(row[column] for column in columns) for _, row in rows)

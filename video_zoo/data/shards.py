@@ -164,12 +164,9 @@ def load_records(output_dir: str, names: Sequence[str], plan: str) -> dict[str, 
 def _load_record(output_dir: str, name: str, plan: str) -> ShardRecord | None:
     """The shard's record; None if the shard is not finished."""
     try:
-        fields = json.loads(read_text(_record_path(output_dir, name)))
-        for name_of_list in ("skipped", "incomplete"):
-            fields[name_of_list] = [(file, text) for file, text in fields[name_of_list]]
-        record = ShardRecord(**fields)
+        record = file_content.read_json(_record_path(output_dir, name), ShardRecord, "")
         size = tf.io.gfile.stat(os.path.join(output_dir, name)).length
-    except (tf.errors.NotFoundError, ValueError, TypeError, KeyError):
+    except (tf.errors.NotFoundError, FileNotFoundError, ValueError):
         return None
     return record if (record.plan, record.bytes) == (plan, size) else None
 
