@@ -5,12 +5,15 @@ A library for it would be another dependency, and its messages would not be the 
 """
 
 import collections.abc
+import csv
 import dataclasses
+import io
 import json
 import os
 import reprlib
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
@@ -28,15 +31,19 @@ class _MismatchError(Exception):
     """A value is not what the schema allows: where it stands, what is allowed, and itself."""
 
 
-def read_text(path: str | os.PathLike) -> str:
+def read_text(path: str | os.PathLike, errors: str = "strict") -> str:
     """The text of a file that people may have edited: UTF-8, with or without a mark before it.
+
+    Args:
+        path: the file.
+        errors: what becomes of bytes that are not UTF-8, as in `bytes.decode`.
 
     Raises:
         ValueError: it is not UTF-8.
     """
     content = _read(os.fspath(path))
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig", errors)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{os.fspath(path)} must be UTF-8 text. Received: byte {content[error.start]:#04x} at "
@@ -82,6 +89,40 @@ def read_json(path: str | os.PathLike, schema: type[T], remedy: str) -> T:
             f"{remedy}"
         ) from error
     return check(content, schema, path, remedy)
+
+
+def read_rows(
+    path: str | os.PathLike, columns: Sequence[str], remedy: str, errors: str = "strict"
+) -> list[tuple[str, dict[str, str]]]:
+    """The rows of a CSV file with a header, each with its place, as "line 2".
+
+    Args:
+        path: the file.
+        columns: that it must have; it may have more.
+        remedy: a sentence that ends the error.
+        errors: as of :func:`read_text`; "surrogateescape" where names of files stand in it.
+
+    Raises:
+        ValueError: it is no CSV, or lacks a column, or a row has more or fewer values than the
+            header; what is wrong is told with its line.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path, errors), newline=""))
+    rows = []
+    try:
+        for row in reader:
+            rows.append((f"line {reader.line_num}", row))
+    except csv.Error as error:
+        raise ValueError(
+            f"`line {reader.line_num + 1}` of {os.fspath(path)} must be values with commas "
+            f"between. Received: {error}. {remedy}"
+        ) from error
+    for place, row in rows:
+        if None in row:
+            refuse(path, f"{place}, a column without a name", "absent", row[None], remedy)
+        for name in (*columns, *row):
+            if row.get(name) is None:
+                refuse(path, f"{place}, {name}", "there", dataclasses.MISSING, remedy)
+    return rows
 
 
 def check(content: object, schema: type[T], path: str | os.PathLike, remedy: str) -> T:

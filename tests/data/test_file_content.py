@@ -1,17 +1,16 @@
 """The zoo's own files, edited by hand into all that they must not be."""
 
-import dataclasses
 import json
-import shutil
+import os
 
 import pytest
 
-from video_zoo.data import manifests
-from video_zoo.data.conversion import ConversionConfig, convert
+from video_zoo.data import finish, manifests
 from video_zoo.data.plan import Plan
-from video_zoo.data.shards import ShardRecord, load_plan, load_records, write_plan
-from video_zoo.data.video import EncodingConfig
+from video_zoo.data.records import SkippedRecords
+from video_zoo.data.shards import load_plan, load_records, write_plan
 from video_zoo.evaluation.run import read_config
+from video_zoo.training.batches import read_skipped, write_skipped
 from video_zoo.training.history import read_history
 
 MANIFEST = {
@@ -44,8 +43,9 @@ PLAN = Plan(
     clips={"train": {"num_clips": 1, "sha256": "0"}},
     shards=("train-00000-of-00001.tfrecord",),
 )
-HISTORY_COLUMNS = "epoch,step,learning_rate,loss,top1,val_loss,val_top1"
 NOTHING = object()
+LONG = "field larger than field limit (131072)"
+HISTORY = "epoch,step,learning_rate,top1,val_loss,val_top1,loss\n0,5,0.1,0.2,0.3,0.5"
 
 
 def with_value(content, field, value):
@@ -129,12 +129,10 @@ def test_a_mark_before_the_text_is_no_part_of_it(tmp_path):
     assert manifests.load_label_map(tmp_path) == ["a", "b"]
     (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST), encoding="utf-8-sig")
     assert manifests.load_manifest(tmp_path).modality == "rgb"
-    columns, values = HISTORY_COLUMNS.encode(), b"0,5,.1,.2,.3,.4,.5"
-    (tmp_path / "history.csv").write_bytes(b"\xef\xbb\xbf" + columns + b"\r\n" + values + b"\r\n")
-    (row,) = read_history(tmp_path / "history.csv")
-    assert row == dict(
-        zip(HISTORY_COLUMNS.split(","), (0, 5, 0.1, 0.2, 0.3, 0.4, 0.5), strict=True)
-    )
+    (tmp_path / "history.csv").write_bytes(b"\xef\xbb\xbf" + HISTORY.encode() + b",1\r\n")
+    names = HISTORY.split("\n")[0].split(",")
+    wanted = dict(zip(names, (0, 5, 0.1, 0.2, 0.3, 0.5, 1), strict=True))
+    assert read_history(tmp_path / "history.csv") == [wanted]
 
 
 @pytest.mark.parametrize(
@@ -182,13 +180,14 @@ def test_a_wrong_field_of_a_plan_is_named(tmp_path, field, value, allowed, recei
 @pytest.mark.parametrize(
     ("text", "field", "allowed", "received"),
     [
-        ("epoch,step,loss\n0,5,low\n", "line 2, loss", "a number", "'low'"),
-        ("epoch,step,loss\n0,5\n", "line 2, loss", "a number", "None"),
-        ("epoch,step\n0,5\n1,half\n", "line 3, step", "a whole number", "'half'"),
-        ("epoch,step\n0,5.5\n", "line 2, step", "a whole number", "'5.5'"),
-        ("epoch,step\n0,5,7\n", "line 2, a column without a name", "a number", "['7']"),
-        ("epoch,loss\n0,5\n", "step", "a column", "nothing"),
-        ("epoch,step,loss\n0,5,1\n", "learning_rate", "a column", "nothing"),
+        (f"{HISTORY},low\n", "line 2, loss", "a number", "'low'"),
+        (f"{HISTORY}\n", "line 2, loss", "there", "nothing"),
+        (f"{HISTORY},1\n1,half,0,0,0,0,0\n", "line 3, step", "a whole number", "'half'"),
+        (f"{HISTORY},1\n1,5.5,0,0,0,0,0\n", "line 3, step", "a whole number", "'5.5'"),
+        (f"{HISTORY},1,7\n", "line 2, a column without a name", "absent", "['7']"),
+        ("epoch,loss\n0,5\n", "line 2, step", "there", "nothing"),
+        ("epoch,step,learning_rate\n0,5,1\n", "line 2, loss", "there", "nothing"),
+        (f"{HISTORY},{'1' * 200_000}\n", "line 2", "values with commas between", LONG),
     ],
 )
 def test_a_wrong_value_of_a_history_is_named(tmp_path, text, field, allowed, received):
@@ -200,48 +199,51 @@ def test_a_wrong_value_of_a_history_is_named(tmp_path, text, field, allowed, rec
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "line"),
+    ("text", "field"),
     [
-        ("missing.csv", "file\na.mp4,b.mp4\n", 2),
-        ("skipped.csv", "file,reason\na.mp4,empty\n\nb.mp4\n", 4),
-        ("notes.csv", "a.mp4,1 of 2 frames\n", 1),
+        ("file,note\na.mp4\n", "line 2, note"),
+        ("file,note\na.mp4,short,1\n", "line 2, a column without a name"),
+        ("file,reason\na.mp4,short\n", "line 2, note"),
     ],
 )
-def test_a_wrong_line_of_a_list_beside_the_shards_is_named(
-    name, content, line, motion_shards, tmp_path
-):
-    config = ConversionConfig(
-        input_dir=str(motion_shards.parent / "videos"),
-        output_dir=str(shutil.copytree(motion_shards, tmp_path / "shards")),
-        encoding=EncodingConfig(short_side=32),
-        num_shards=2,
-    )
-    path = tmp_path / "shards" / name
-    before = convert(config)
-    path.write_text(path.read_text() + "\n")  # an editor's empty line is nothing
-    assert convert(config) == before
-    path.write_text(content)
-    with pytest.raises(ValueError, match=rf"^`line {line}` of {path} must be "):
-        convert(config)
+def test_a_damaged_list_beside_the_shards_is_named(tmp_path, text, field):
+    path = tmp_path / "notes.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError) as caught:
+        finish.read_incomplete(str(tmp_path))
+    assert str(caught.value).startswith(f"`{field}` of {path} must be ")
+
+
+def test_records_that_were_skipped_are_listed_by_names_of_any_bytes(tmp_path):
+    shard = os.fsdecode(b"/shards \xff/train-00000-of-00001.tfrecord")
+    first, second = SkippedRecords(), SkippedRecords()
+    first.add(shard, "3", "damaged, as it seems")
+    second.add(shard, "1", "empty")
+    write_skipped(tmp_path, first, read_skipped(tmp_path))
+    write_skipped(tmp_path, second, read_skipped(tmp_path))
+    assert read_skipped(tmp_path) == second.rows() + first.rows()
+
+
+def test_a_damaged_list_of_skipped_records_is_named(tmp_path):
+    path = tmp_path / "skipped_records.csv"
+    path.write_text("shard,record,reason\ntrain-00000-of-00001,3\n")
+    with pytest.raises(ValueError) as caught:
+        read_skipped(tmp_path)
+    assert str(caught.value).startswith(told(path, "line 2, reason", "there", "nothing"))
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("num_frames", "12"), ("skipped", [["a.mp4"]]), ("classes", None)]
+    ("field", "value"),
+    [("classes", [1]), ("classes.a", "3"), ("num_frames", "x"), ("skipped", [[1]]), ("plan", [])],
 )
-def test_a_shard_whose_record_has_a_wrong_field_counts_as_not_made(tmp_path, field, value):
-    shard = "train-00000-of-00001.tfrecord"
-    (tmp_path / shard).write_bytes(b"1234")
-    record = ShardRecord("train", shard, "a plan", 2, 12, 4, {"a": 1}, [("b.mp4", "empty")])
-    path = tmp_path / ".conversion" / f"{shard}.json"
-    path.parent.mkdir()
-    path.write_text(json.dumps(dataclasses.asdict(record)))
-    assert load_records(str(tmp_path), [shard], "a plan") == {shard: record}
-    path.write_text(json.dumps(with_value(dataclasses.asdict(record), field, value)))
-    assert load_records(str(tmp_path), [shard], "a plan") == {}
-
-
-def test_a_column_without_end_is_told_with_the_file(tmp_path):
-    path = tmp_path / "history.csv"
-    path.write_text(f"epoch,{'x' * 200_000}\n0,5\n")
-    with pytest.raises(ValueError, match=rf"^{path} must be CSV. Received: 'field larger"):
-        read_history(path)
+def test_a_shard_whose_record_is_damaged_is_not_finished(tmp_path, field, value):
+    name = "train-00000-of-00001.tfrecord"
+    (tmp_path / name).write_bytes(b"12345")
+    (tmp_path / ".conversion").mkdir()
+    record = tmp_path / ".conversion" / f"{name}.json"
+    known = {"split": "train", "name": name, "plan": "p", "num_clips": 1, "num_frames": 1}
+    known |= {"bytes": 5, "classes": {"a": 1}, "skipped": [["b.mp4", "empty"]], "incomplete": []}
+    record.write_text(json.dumps(known))
+    assert load_records(str(tmp_path), [name], "p")[name].skipped == [("b.mp4", "empty")]
+    record.write_text(json.dumps(with_value(known, field, value)))
+    assert load_records(str(tmp_path), [name], "p") == {}

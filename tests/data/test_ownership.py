@@ -2,12 +2,14 @@
 
 import dataclasses
 import os
+import resource
 import socket
 import subprocess
 import sys
 
 import pytest
 
+from video_zoo import full_disk
 from video_zoo.data.conversion import ConversionConfig, convert, merge
 from video_zoo.data.ownership import LOCK, sole_owner
 from video_zoo.data.video import EncodingConfig
@@ -97,3 +99,45 @@ def test_a_folder_is_free_after_its_owner(owner, tmp_path):
     refused = pytest.raises(ValueError, match=f"process {os.getpid()} on")
     with sole_owner(tmp_path, "workdir"), refused, sole_owner(tmp_path, "workdir"):
         pass
+
+
+def test_a_folder_whose_lock_had_no_room_is_free_when_there_is_room(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        no_room = pytest.raises(full_disk.DiskFullError, match=rf"{LOCK} cannot be written")
+        with no_room, sole_owner(tmp_path, "workdir"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert os.listdir(tmp_path) == []
+    with sole_owner(tmp_path, "workdir"):
+        assert (tmp_path / LOCK).read_text().startswith(f"process {os.getpid()} on")
+
+
+def test_what_a_link_called_like_the_lock_leads_to_is_left_alone(tmp_path):
+    other, folder = tmp_path / "other.txt", tmp_path / "run"
+    other.write_text("of somebody else")
+    folder.mkdir()
+    (folder / LOCK).symlink_to(other)
+    refused = pytest.raises(ValueError, match=r"`workdir` must be .*\.lock is in the way")
+    with refused, sole_owner(folder, "workdir"):
+        pass
+    assert other.read_text() == "of somebody else" and (folder / LOCK).is_symlink()
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_in_the_place_of_the_lock_is_named(tmp_path, make):
+    make(tmp_path / LOCK)
+    refused = pytest.raises(ValueError, match=r"`workdir` must be .*\.lock is in the way.*Remove")
+    with refused, sole_owner(tmp_path, "workdir"):
+        pass
+
+
+def test_one_that_has_left_is_not_said_to_be_at_work(tmp_path):
+    with sole_owner(tmp_path, "output_dir", shared=True):
+        with sole_owner(tmp_path, "output_dir", shared=True):
+            pass
+        refused = pytest.raises(ValueError, match="where another process is at work")
+        with refused, sole_owner(tmp_path, "output_dir"):
+            pass

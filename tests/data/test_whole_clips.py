@@ -11,6 +11,7 @@ from conversion_runs import read_table, run_tool
 from video_zoo.data import video
 from video_zoo.data.inspection import inspect_dataset
 from video_zoo.data.inspection_config import InspectionConfig
+from video_zoo.data.resampling import TimedFrames
 from video_zoo.data.video import EncodingConfig, UnusableVideo, encode_clip
 
 TIMES = [Fraction(k, 25) for k in range(50)]
@@ -202,3 +203,26 @@ def test_notes_stand_beside_the_shards(tmp_path, whole):
     report = inspect_dataset(InspectionConfig(str(tmp_path / "out")))
     assert f"not whole: {file}: {note}" in report.summary()
     assert not report.problems
+
+
+def test_a_pause_that_is_left_out_is_told(tmp_path, write_timed_video, noise):
+    times = [*TIMES[:10], *(time + 3600 for time in TIMES[10:20])]
+    path = write_timed_video(tmp_path / "x.mkv", noise[:20], times, "libx264", {"g": "5"})
+    clip = encode_clip(path, SMALL)
+    assert (len(clip.frames), clip.end_us) == (20, 800_000)
+    assert clip.note == "pauses of more than 60 s, which are left out as damaged times: 1"
+    first = encode_clip(path, SMALL, end=0.2)  # it ends before
+    assert (len(first.frames), first.note) == (5, "")
+
+
+@pytest.mark.parametrize("jump", [1000, -1000])
+def test_times_after_a_jump_of_the_clock_are_those_of_the_file(jump):
+    times = [0, 1, 2, 3 + jump, 4 + jump, 9 + jump]
+    video = TimedFrames([(time, None) for time in times], 1)
+    assert [seconds for seconds, _ in video] == [0, 1, 2, 3, 4, 9]
+    assert video.long_pauses == (jump > 0)
+
+
+def test_one_wrong_time_costs_no_other():
+    video = TimedFrames([(time, None) for time in [0, 1, 2, 1e6, 4, 9]], 1)
+    assert [seconds for seconds, _ in video] == [0, 1, 2, 3, 4, 9]

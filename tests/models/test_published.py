@@ -4,6 +4,7 @@ import concurrent.futures
 import hashlib
 import http.server
 import pathlib
+import resource
 import threading
 
 import keras
@@ -13,6 +14,7 @@ import references
 from test_checkpoints import normalised, write_safetensors, write_tf
 
 import video_zoo
+from video_zoo import full_disk
 from video_zoo.models.checkpoints.convert import convert
 from video_zoo.models.checkpoints.download import cache_folder, fetch
 from video_zoo.models.weights import load_weights
@@ -99,6 +101,21 @@ def test_a_checkpoint_of_two_files_is_fetched_and_loaded_once(home, server, caps
         (folder / name).unlink()
     assert fetch(entry) == str(cache_folder("i3d") / "made" / names[0])  # now without the server
     assert str(home) in fetch(entry)
+
+
+def test_a_cache_without_room_is_told_as_such(home, server):
+    folder, url = server
+    (folder / "a.h5").write_bytes(b"x" * 10_000)
+    entry = row(RemoteFile("a.h5", f"{url}/a.h5"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(full_disk.DiskFullError) as caught:
+            fetch(entry)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(caught.value).startswith(f"{cache_folder('i3d')} cannot be written: ")
+    assert list(cache_folder("i3d").iterdir()) == []
 
 
 def test_a_file_with_another_hash_is_not_kept(home, server):

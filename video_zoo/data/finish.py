@@ -245,19 +245,11 @@ def _read_csv(output_dir: str, name: str) -> tuple[tuple[str, ...], ...]:
     """The rows below the header; none if there is no such file.
 
     Raises:
-        ValueError: it is not what `_write_csv` wrote; the line is named.
+        ValueError: it is not what was written beside the shards.
     """
     path = os.path.join(output_dir, name)
     if not tf.io.gfile.exists(path):
         return ()
-    columns, rows = _COLUMNS[name], []
-    reader = csv.reader(io.StringIO(shards.read_text(path), newline=""))
-    try:
-        for row in filter(None, reader):
-            if len(row) != len(columns) or not (rows or tuple(row) == columns):
-                allowed = f"{','.join(columns)!r}, or values for these"
-                file_content.refuse(path, f"line {reader.line_num}", allowed, row, _REMEDY)
-            rows.append(tuple(row))
-    except csv.Error as error:
-        file_content.refuse(path, "", "CSV", str(error), _REMEDY)
-    return tuple(rows[1:])
+    columns = _COLUMNS[name]
+    rows = file_content.read_rows(path, columns, _REMEDY, "surrogateescape")
+    return tuple(tuple(row[column] for column in columns) for _, row in rows)

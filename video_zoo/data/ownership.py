@@ -3,9 +3,11 @@
 import contextlib
 import os
 import socket
+import stat
 import sys
 from collections.abc import Iterator
 
+from video_zoo import full_disk
 from video_zoo.data import filesystems
 
 try:
@@ -14,6 +16,7 @@ except ImportError:  # Windows
     fcntl = None
 
 LOCK = ".lock"
+_UNNAMED = "another process"
 
 
 @contextlib.contextmanager
@@ -31,7 +34,8 @@ def sole_owner(folder: str | os.PathLike, argument: str, shared: bool = False) -
         shared: whether other processes may hold it in the same way, each for a part of the work.
 
     Raises:
-        ValueError: another process holds it; the message says which.
+        ValueError: another process holds it; the message says which. Or its lock cannot be made.
+        DiskFullError: the lock has no room.
     """
     if filesystems.scheme_of(folder):
         yield
@@ -42,22 +46,24 @@ def sole_owner(folder: str | os.PathLike, argument: str, shared: bool = False) -
         if descriptor is not None:
             stack.callback(os.close, descriptor)  # frees the lock
             stack.callback(_remove, path, descriptor)
+            with full_disk.explained(path):
+                _write(descriptor, f"process {os.getpid()} on {socket.gethostname()}")
         yield
 
 
 def _lock(path: str, argument: str, folder: str | os.PathLike, shared: bool) -> int | None:
     """The descriptor that holds the lock, or None where the file system has none."""
+    received = f"Received: {argument}={os.fspath(folder)!r}"
     while fcntl is not None:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = _open(path, argument, received)
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.read(descriptor, 1000).decode(errors="replace") or "another process"
+            owner = os.read(descriptor, 1000).decode(errors="replace") or _UNNAMED
             os.close(descriptor)
             raise ValueError(
-                f"`{argument}` must be a folder that no other process works in. Received: "
-                f"{argument}={os.fspath(folder)!r}, where {owner} is at work. Wait for it, end it, "
-                "or take another folder."
+                f"`{argument}` must be a folder that no other process works in. {received}, where "
+                f"{owner} is at work. Wait for it, end it, or take another folder."
             ) from None
         except OSError:
             os.close(descriptor)
@@ -66,8 +72,6 @@ def _lock(path: str, argument: str, folder: str | os.PathLike, shared: bool) -> 
         # The owner before may have removed the file after it was opened here.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
                 return descriptor
         os.close(descriptor)
     print(
@@ -78,10 +82,38 @@ def _lock(path: str, argument: str, folder: str | os.PathLike, shared: bool) -> 
     return None
 
 
+def _open(path: str, argument: str, received: str) -> int:
+    """The file of the lock. What a link of its name leads to is somebody else's."""
+    try:
+        with full_disk.explained(path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+        problem = "no regular file"
+    except full_disk.DiskFullError:
+        raise
+    except OSError as error:
+        problem = error.strerror
+    raise ValueError(
+        f"`{argument}` must be a folder in which a file {LOCK} can tell who works there. "
+        f"{received}, where {path} is in the way ({problem}). Remove it, or take another folder."
+    )
+
+
+def _write(descriptor: int, owner: str) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, owner.encode(), 0)
+
+
 def _remove(path: str, descriptor: int) -> None:
-    """Removes the lock's file, unless others share it."""
-    with contextlib.suppress(BlockingIOError):
+    """Removes the lock's file; where others share it, it tells no longer of this process."""
+    try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with contextlib.suppress(OSError):
+            _write(descriptor, _UNNAMED)
+    else:
         _unlink(path)
 
 

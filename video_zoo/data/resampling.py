@@ -10,7 +10,7 @@ import numpy as np
 # some frames and double others.
 TIME_SLACK = 1e-3
 # A longer pause between two frames is taken for a damaged time, not for a still picture.
-_LONGEST_PAUSE = 60.0
+LONGEST_PAUSE = 60.0
 # Rates outside these bounds are placeholders (FLV and WMV declare 1000 frames per second).
 _MAX_DECLARED_RATE = 240.0
 _FALLBACK_RATE = 25.0
@@ -25,6 +25,7 @@ class TimedFrames:
     Attributes:
         count: int. Frames read so far.
         seconds: float. Time of the newest of them.
+        long_pauses: int. How often the time was later by more than a pause can be.
     """
 
     def __init__(self, frames: Iterable[tuple[float, np.ndarray]], declared_rate: float):
@@ -32,7 +33,7 @@ class TimedFrames:
         self._frames = frames
         rate = declared_rate if 0 < declared_rate <= _MAX_DECLARED_RATE else _FALLBACK_RATE
         self._nominal_interval = 1 / rate
-        self.count = 0
+        self.count = self.long_pauses = 0
         self.seconds = 0.0
 
     @property
@@ -52,8 +53,11 @@ class TimedFrames:
                 origin = clock
             else:
                 pause = clock - origin - self.seconds
-                valid = 0 < pause <= _LONGEST_PAUSE
+                valid = 0 < pause <= LONGEST_PAUSE
+                self.long_pauses += pause > LONGEST_PAUSE
                 self.seconds += pause if valid else self.interval
+                if abs(pause) > LONGEST_PAUSE:  # what follows is told by the clock from there
+                    origin = clock - self.seconds
             self.count += 1
             yield self.seconds, frame
 

@@ -163,11 +163,10 @@ def load_records(output_dir: str, names: Sequence[str], plan: str) -> dict[str, 
 
 def _load_record(output_dir: str, name: str, plan: str) -> ShardRecord | None:
     """The shard's record; None if the shard is not finished, or its record is none."""
-    path = _record_path(output_dir, name)
     try:
-        record = file_content.check(json.loads(read_text(path)), ShardRecord, path, "")
+        record = file_content.read_json(_record_path(output_dir, name), ShardRecord, "")
         size = tf.io.gfile.stat(os.path.join(output_dir, name)).length
-    except (tf.errors.NotFoundError, ValueError):
+    except (tf.errors.NotFoundError, FileNotFoundError, ValueError):
         return None
     same = (record.name, record.plan, record.bytes) == (name, plan, size)
     return record if same else None

@@ -17,7 +17,7 @@ import numpy as np
 from video_zoo import errors
 from video_zoo.data import flow, readers
 from video_zoo.data.readers import UnusableVideo
-from video_zoo.data.resampling import TIME_SLACK, TimedFrames, on_display
+from video_zoo.data.resampling import LONGEST_PAUSE, TIME_SLACK, TimedFrames, on_display
 
 _JPEG_MAX_SIDE = 65500
 # An example is one message of protobuf, which ends at 2 GiB. The rest is for all but the frames.
@@ -280,6 +280,11 @@ def _what_is_missing(
     notes = []
     if reader.num_damaged:
         notes.append(f"packets or frames that are damaged: {reader.num_damaged}")
+    if video.long_pauses:
+        notes.append(
+            f"pauses of more than {LONGEST_PAUSE:g} s, which are left out as damaged times: "
+            f"{video.long_pauses}"
+        )
     if span.end != span.asked and video.end > span.end:
         notes.append(f"only the first {config.max_clip_seconds:g} s, as `max_clip_seconds` asks")
         return "; ".join(notes)

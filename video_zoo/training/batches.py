@@ -6,6 +6,7 @@ import pathlib
 
 import tensorflow as tf
 
+from video_zoo import file_content
 from video_zoo.data import pipeline, whole_files
 from video_zoo.data.balance import class_weights
 from video_zoo.data.clips import ClipConfig
@@ -17,6 +18,7 @@ from .initial import has_auxiliary_loss
 from .strategy import example_weights
 
 SKIPPED_RECORDS = "skipped_records.csv"
+_COLUMNS = ("shard", "record", "reason")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,15 +119,32 @@ class Batches:
         return clips, targets, weights
 
 
-def write_skipped(workdir: pathlib.Path, skipped: SkippedRecords) -> None:
-    """Adds to ``skipped_records.csv`` what this call passed over."""
+def read_skipped(workdir: pathlib.Path) -> list[dict[str, str]]:
+    """The rows of ``skipped_records.csv``; none if there is no such file.
+
+    Raises:
+        ValueError: it is not what :func:`write_skipped` wrote.
+    """
+    path = workdir / SKIPPED_RECORDS
+    if not path.exists():
+        return []
+    remedy = "Put the file back as the run wrote it, or remove it."
+    rows = file_content.read_rows(path, _COLUMNS, remedy, "surrogateescape")
+    return [{name: row[name] for name in _COLUMNS} for _, row in rows]
+
+
+def write_skipped(
+    workdir: pathlib.Path, skipped: SkippedRecords, earlier: list[dict[str, str]]
+) -> None:
+    """Writes ``skipped_records.csv``: what this call passed over, and the rows of ``earlier``."""
     path = workdir / SKIPPED_RECORDS
     rows = skipped.rows()
-    if path.exists():
-        with open(path, newline="") as file:
-            rows += [row for row in csv.DictReader(file) if row not in rows]
-    with whole_files.atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, ["shard", "record", "reason"])
+    rows += [row for row in earlier if row not in rows]
+    with (
+        whole_files.atomic_write(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        writer = csv.DictWriter(file, _COLUMNS)
         writer.writeheader()
         writer.writerows(sorted(rows, key=lambda row: (row["shard"], row["record"])))
     print(f"{len(skipped)} bad records were skipped; {path} lists them.")

@@ -1,8 +1,6 @@
 """``history.csv``: one row per epoch."""
 
 import csv
-import dataclasses
-import io
 import pathlib
 
 from video_zoo import file_content
@@ -46,27 +44,19 @@ def read_history(path: pathlib.Path) -> list[dict]:
     """
     if not path.exists():
         return []
-    reader = csv.DictReader(io.StringIO(file_content.read_text(path), newline=""))
-    try:
-        rows = [
-            {name: _number(path, f"line {reader.line_num}", name, text) for name, text in r.items()}
-            for r in reader
-        ]
-    except csv.Error as error:
-        file_content.refuse(path, "", "CSV", str(error), _REMEDY)
-    for name in _NEEDED:
-        if rows and name not in rows[0]:
-            file_content.refuse(path, name, "a column", dataclasses.MISSING, _REMEDY)
+    rows = [
+        {name: _number(path, place, name, text) for name, text in row.items()}
+        for place, row in file_content.read_rows(path, _NEEDED, _REMEDY)
+    ]
     return [{**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows]
 
 
-def _number(path: pathlib.Path, line: str, name: str | None, text: object) -> float:
+def _number(path: pathlib.Path, place: str, name: str, text: str) -> float:
     try:
         value = float(text)
         if name in ("epoch", "step") and not (value >= 0 and value.is_integer()):
             raise ValueError
-    except (TypeError, ValueError):
+    except ValueError:
         allowed = "a whole number" if name in ("epoch", "step") else "a number"
-        field = f"{line}, {name}" if name else f"{line}, a column without a name"
-        file_content.refuse(path, field, allowed, text, _REMEDY)
+        file_content.refuse(path, f"{place}, {name}", allowed, text, _REMEDY)
     return value

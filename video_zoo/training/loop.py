@@ -16,7 +16,7 @@ from video_zoo.data.service_config import check_trust
 from video_zoo.data.source import Split
 
 from . import agreement, callbacks, checkpoint, checks, multi_worker, precise, sight
-from .batches import Batches, write_skipped
+from .batches import Batches, read_skipped, write_skipped
 from .clock import Budget, Clock
 from .cluster import Cluster, is_chief, lost_worker
 from .config import TrainingConfig
@@ -104,6 +104,7 @@ def _work_in(
     workers: Cluster | None,
 ) -> TrainingResult:
     run = _Run(config, workdir, sources, strategy, workers)
+    skipped_before = read_skipped(workdir)  # now, and not after hours
     if run.ended:
         clock = run.clock
         print(
@@ -114,7 +115,7 @@ def _work_in(
         signum = run.work()
     finally:
         if run.batches.skipped and run.writes:
-            write_skipped(workdir, run.batches.skipped)
+            write_skipped(workdir, run.batches.skipped, skipped_before)
     return TrainingResult(workdir, run.rows, signum is None, signum)
 
 

@@ -12,6 +12,7 @@ import zipfile
 
 import keras
 
+from video_zoo import full_disk
 from video_zoo.published import RemoteFile, WeightsEntry
 
 from . import read, reader_of
@@ -41,6 +42,7 @@ def fetch(entry: WeightsEntry) -> str:
 
     Raises:
         OSError: a file cannot be fetched; the message says from where to where.
+        DiskFullError: the cache has no room for it.
         ValueError: a file is not the published one, or came in part only.
     """
     folder = cache_folder(entry.model)
@@ -49,7 +51,8 @@ def fetch(entry: WeightsEntry) -> str:
         if file not in missing:
             _check(entry, file, folder / file.name, "Delete it, so that it is fetched again.")
     if missing:
-        _fetch(entry, missing, folder)
+        with full_disk.explained(folder):  # no other way of fetching would help
+            _fetch(entry, missing, folder)
     return str(folder / entry.files[0].name)
 
 
