@@ -100,7 +100,7 @@ def test_training_and_evaluation(shards, run, training, s3_environment, tmp_path
         assert not any(word in err for word in ABORTED)
         rows = (tmp_path / "history.csv").read_text().splitlines()[1:]
         assert len(rows) == epochs
-    assert f"continuing {tmp_path} behind step 4" in out
+    assert f"continuing {tmp_path} after step 4" in out
     code, out, err = run("evaluate", f"--workdir={tmp_path}", "--num_clips=2", **s3_environment)
     assert code == 0, err
     assert "over 4 videos, 2 clips x 1 crops of each, frames sequential" in out

@@ -213,7 +213,7 @@ def test_config_json_continues_its_run_or_starts_one_like_it(run, tool, tmp_path
     # And on from there, longer, with that run's own file.
     done = tool("train", "--config", tmp_path / "config.json", "--steps=2")
     assert done.returncode == 0, done.stderr
-    assert f"continuing {tmp_path} behind step 1" in done.stdout
+    assert f"continuing {tmp_path} after step 1" in done.stdout
 
 
 def test_a_run_from_its_config_json_refuses_other_settings(run, tool):
@@ -239,11 +239,11 @@ def test_ctrl_c_leaves_a_checkpoint_that_the_same_command_continues(
     assert "The same command continues from there." in output
     model = keras.saving.load_model(latest_checkpoint(tmp_path))
     step = int(model.optimizer.iterations)
-    assert f"interrupted behind step {step}" in output
+    assert f"interrupted after step {step}" in output
     process = start_training(repository, motion_shards, tmp_path, f"--steps={step + 3}")
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 0, output
-    assert f"continuing {tmp_path} behind step {step}" in output
+    assert f"continuing {tmp_path} after step {step}" in output
     with open(tmp_path / "history.csv", newline="") as file:
         assert int(list(csv.DictReader(file))[-1]["step"]) == step + 3
 

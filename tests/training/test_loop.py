@@ -304,7 +304,7 @@ def test_a_step_that_spoils_validation_ends_the_run(motion_shards, tiny_run, tmp
     config = TrainingConfig(
         **tiny_run | settings, data_dir=str(motion_shards), workdir=str(tmp_path), steps=1
     )
-    with pytest.raises(FloatingPointError, match=r"the loss on validation is nan behind step 1\."):
+    with pytest.raises(FloatingPointError, match=r"the loss on validation is nan after step 1\."):
         train(config)
     assert latest_checkpoint(tmp_path) is None
     assert not (tmp_path / "best.keras").exists()

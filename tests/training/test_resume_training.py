@@ -9,7 +9,7 @@ import pytest
 from killed_runs import (
     assert_equal_runs,
     finish,
-    kill_behind_a_checkpoint,
+    kill_after_a_checkpoint,
     newest_step,
     rows,
     start,
@@ -53,14 +53,14 @@ def test_killed_ten_times(devices, motion_shards, tmp_path):
 
 def test_sigterm_saves_and_has_a_code_of_its_own(motion_shards, tmp_path):
     process = start(motion_shards, tmp_path, "--epochs=500", "--batch_size=1")
-    assert kill_behind_a_checkpoint(process, tmp_path, 0.3, signal.SIGTERM)
+    assert kill_after_a_checkpoint(process, tmp_path, 0.3, signal.SIGTERM)
     output = finish(process, code=75)
     step = newest_step(tmp_path)
     assert (
-        f"interrupted behind step {step}; saved {checkpoint.path_of_step(tmp_path, step)}" in output
+        f"interrupted after step {step}; saved {checkpoint.path_of_step(tmp_path, step)}" in output
     )
     output = finish(start(motion_shards, tmp_path, f"--steps={step + 1}", "--batch_size=1"))
-    assert f"continuing {tmp_path} behind step {step}" in output
+    assert f"continuing {tmp_path} after step {step}" in output
 
 
 def test_sigterm_has_its_code_while_tensorflow_is_imported(motion_shards, tmp_path):
@@ -76,7 +76,7 @@ def test_sigterm_has_its_code_while_tensorflow_is_imported(motion_shards, tmp_pa
 
 def test_sigterm_again_and_again_has_the_same_code(motion_shards, tmp_path):
     process = start(motion_shards, tmp_path, "--epochs=500", "--checkpoint_steps=1")
-    assert kill_behind_a_checkpoint(process, tmp_path, 0, signal.SIGTERM)
+    assert kill_after_a_checkpoint(process, tmp_path, 0, signal.SIGTERM)
     while process.poll() is None:
         process.send_signal(signal.SIGTERM)
         time.sleep(0.01)
@@ -93,7 +93,7 @@ def test_a_damaged_checkpoint_is_passed_over(on_two_devices, motion_shards, tmp_
     assert latest_checkpoint(run) == before
     assert f"warning: {newest} cannot be continued from: " in capsys.readouterr().err
     output = finish(start(motion_shards, run, *STEPS, "--virtual_devices=2"))
-    assert f"continuing {run} behind step {checkpoint.load_position(before).step}" in output
+    assert f"continuing {run} after step {checkpoint.load_position(before).step}" in output
     assert_equal_runs(on_two_devices, run)
 
 
@@ -104,7 +104,7 @@ def test_a_run_goes_on_with_other_devices(on_two_devices, motion_shards, tmp_pat
     longer = ("--steps=16", "--checkpoint_minutes=1e-6", "--keep_checkpoints=2")
     finish(start(motion_shards, stayed, *longer, "--virtual_devices=2"))
     output = finish(start(motion_shards, moved, *longer))
-    assert f"continuing {moved} behind step 12" in output
+    assert f"continuing {moved} after step 12" in output
     for row, other in zip(rows(stayed), rows(moved), strict=True):
         for name in ("epoch", "step", "learning_rate"):
             assert other[name] == row[name]

@@ -126,7 +126,7 @@ def test_a_signal_before_the_first_step_stops_at_once(config, tmp_path, monkeypa
     stopped = train(dataclasses.replace(config, workdir=str(tmp_path)))
     assert not stopped.finished and stopped.signum == signal.SIGTERM
     assert latest_checkpoint(tmp_path) is None
-    assert "interrupted behind step 0. The same command continues" in capsys.readouterr().out
+    assert "interrupted after step 0. The same command continues" in capsys.readouterr().out
 
 
 def test_the_schedule_and_the_warm_up_reach_every_step(config, tmp_path):

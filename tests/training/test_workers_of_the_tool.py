@@ -48,7 +48,7 @@ def test_a_worker_that_dies_stops_the_job_which_then_continues(victim, motion_sh
     step = newest_step(tmp_path)
     processes = start_all(2, motion_shards, tmp_path, f"--steps={step + 3}")
     first, second = (finish(process) for process in processes)
-    assert f"continuing {tmp_path} behind step {step}" in first
+    assert f"continuing {tmp_path} after step {step}" in first
     assert f"continuing {tmp_path}" not in second  # one of them speaks, and writes
     assert rows(tmp_path)[-1]["step"] == step + 3
     network = keras.saving.load_model(latest_checkpoint(tmp_path))
@@ -68,7 +68,7 @@ def test_a_signal_to_one_stops_all_at_the_same_step(motion_shards, tmp_path):
     processes[1].send_signal(signal.SIGTERM)
     first, _ = (finish(process, code=75) for process in processes)
     step = newest_step(tmp_path)
-    assert f"interrupted behind step {step}; saved" in first
+    assert f"interrupted after step {step}; saved" in first
     # They exchange signals every ten steps, in validation, and behind each epoch of three.
     assert step % 10 == 0 or step % 3 == 0
 

@@ -62,7 +62,7 @@ def extract_features(
     """Writes the features of every video to a file of its own.
 
     The file of a video lies where the video lies in its folder, or in the shards' file names, with
-    ".npz" or ".tfrecord" behind its name. Files that are there already are kept, so the same call
+    ".npz" or ".tfrecord" after its name. Files that are there already are kept, so the same call
     goes on where it was stopped; ``features.json`` remembers the settings.
 
     Args:

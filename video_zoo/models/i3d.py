@@ -52,7 +52,7 @@ def i3d(
         width_multiplier: float. Factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
             :func:`video_zoo.bottom_heavy`. Defaults to "full".
-        gating: bool. Self-gating behind each temporal convolution. Defaults to False.
+        gating: bool. Self-gating after each temporal convolution. Defaults to False.
         padding: of strided layers: "same", or "symmetric" for half the window on each side, as
             PyTorch pads. Defaults to None: what the weights need, "same" without any.
         name: str. Name of the model. Defaults to "i3d".

@@ -58,7 +58,7 @@ def s3d_v1(
         width_multiplier: float. Factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
             :func:`video_zoo.bottom_heavy`. Defaults to "separable".
-        gating: bool. Self-gating behind each temporal convolution (S3D-G). Defaults to False.
+        gating: bool. Self-gating after each temporal convolution (S3D-G). Defaults to False.
         padding: of strided layers: "same", or "symmetric" for half the window on each side, as
             PyTorch pads. Defaults to None: what the weights need, "same" without any.
         name: str. Name of the model. Defaults to "s3d_v1".
@@ -116,7 +116,7 @@ def s3d_v3(
         width_multiplier: float. Factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "inflated_pair", "2d", or a plan:
             :func:`video_zoo.top_heavy`, :func:`video_zoo.bottom_heavy`. Defaults to "separable".
-        gating: bool. Self-gating behind each temporal convolution (S3D-G). Defaults to False.
+        gating: bool. Self-gating after each temporal convolution (S3D-G). Defaults to False.
         aux_logits: bool. Whether to add the auxiliary classifier on Mixed_6e as a second output;
             in training its loss weighs 0.4. Defaults to False.
         name: str. Name of the model. Defaults to "s3d_v3".
@@ -173,7 +173,7 @@ def s3d_v3_top_heavy(
         temporal: "full", "separable", "inflated_pair", "2d", or a plan:
             :func:`video_zoo.top_heavy`, :func:`video_zoo.bottom_heavy`. Defaults to
             ``top_heavy("Mixed_6b")``.
-        gating: bool. Self-gating behind each temporal convolution (S3D-G). Defaults to False.
+        gating: bool. Self-gating after each temporal convolution (S3D-G). Defaults to False.
         aux_logits: bool. Whether to add the auxiliary classifier on Mixed_6e as a second output;
             in training its loss weighs 0.4. Defaults to False.
         name: str. Name of the model. Defaults to "s3d_v3_top_heavy".

@@ -110,7 +110,7 @@ def replace_head(
     """A network with a new, randomly initialised classifier for ``num_classes`` classes.
 
     The classifier is the last layer with weights on the way to each output, an auxiliary one
-    included: a dense layer or a 1x1x1 convolution. It and what lies behind it are made anew, with
+    included: a dense layer or a 1x1x1 convolution. It and what comes after it are made anew, with
     their names, types and initialisers, so weights saved from the result load with
     ``video_zoo.s3d_v1(num_classes, weights=...)``.
 
@@ -145,7 +145,7 @@ def replace_head(
     chains = [_classifier_chain(output) for output in model.outputs]
     if None in chains:
         raise ValueError(
-            "`model` must have a classifier: a dense layer or 1x1x1 convolution behind which there "
+            "`model` must have a classifier: a dense layer or 1x1x1 convolution after which there "
             f"are no other weights. Received: model={model.name!r}, which has none. Was it built "
             "with `include_top=False`? Then add a head to `model.output` yourself."
         )

@@ -140,7 +140,7 @@ class Checkpoints(keras.callbacks.Callback):
 class Recorder(keras.callbacks.Callback):
     """After every epoch: ``best.keras``, curves, and last ``history.csv``.
 
-    So a row there says that nothing of its epoch is missing but the checkpoint. That comes behind
+    So a row there says that nothing of its epoch is missing but the checkpoint. That comes after
     it, from :class:`Checkpoints`: a run that is killed in between is continued from the checkpoint
     before, and rows of later steps are dropped.
     """
@@ -222,7 +222,7 @@ class LossGuard(keras.callbacks.Callback):
         loss = (logs or {})["val_loss"]
         if not math.isfinite(loss) and self.clock.config.dtype != "mixed_float16":
             raise FloatingPointError(
-                f"the loss on validation is {loss} behind step {self.clock.step}."
+                f"the loss on validation is {loss} after step {self.clock.step}."
             )
 
 

@@ -108,7 +108,7 @@ class Clock:
 
     @property
     def seconds_left(self) -> float | None:
-        """An estimate; None at the start and behind the end."""
+        """An estimate; None at the start and after the end."""
         if not 0 < self.progress < 1:
             return None
         return self.seconds * (1 / self.progress - 1)

@@ -50,7 +50,7 @@ class InputWait:
         return number
 
     def step_done(self) -> None:
-        """To be called behind each training step."""
+        """To be called after each training step."""
         with self._lock:
             self._steps += 1
             self._until = time.monotonic()

@@ -173,7 +173,7 @@ class _Run:
 
     @property
     def validation_is_due(self) -> bool:
-        """Whether the run was ended behind the last step of an epoch, before its validation."""
+        """Whether the run was ended after the last step of an epoch, before its validation."""
         done = self.rows[-1]["step"] if self.rows else 0
         return self.clock.at_end_of_epoch and done < self.clock.step
 
@@ -222,7 +222,7 @@ class _Run:
                 path = checkpoint.path_of_step(self.workdir, self.clock.step)
                 saved = f"; saved {path}" if path.exists() else ""
                 self._say(
-                    f"interrupted behind step {self.clock.step}{saved}. The same command continues "
+                    f"interrupted after step {self.clock.step}{saved}. The same command continues "
                     "from there."
                 )
                 return request.signum
@@ -306,7 +306,7 @@ class _Run:
     def _model(self) -> keras.Model:
         with self.strategy.scope():
             if self.newest is not None:
-                self._say(f"continuing {self.workdir} behind step {self.clock.step}")
+                self._say(f"continuing {self.workdir} after step {self.clock.step}")
                 if self.rows and (told := self.clock.rise(self.rows[-1]["learning_rate"])):
                     self._say(told)
                 return checkpoint.load_checkpoint(self.newest, self.config.dtype)

@@ -17,7 +17,7 @@ def learning_rate(
     """Learning rate at ``progress`` in [0, 1] of the run's duration.
 
     Args:
-        initial: learning rate at the start, behind the warm-up.
+        initial: learning rate at the start, after the warm-up.
         schedule: "step", "cosine" or "constant".
         progress: share of the duration that is done, in whatever unit the duration has.
         step: number of steps done.

@@ -48,7 +48,7 @@ class Steps:
         optimizer = plain_optimizer(model)
         # The step has done it, to know the whole gradient.
         optimizer._all_reduce_sum_gradients = list
-        # `fit` would put the average in place of the weights, also behind a part of an epoch.
+        # `fit` would put the average in place of the weights, also after a part of an epoch.
         optimizer.finalize_variable_values = lambda variables: None
         as_it_is = tf.autograph.experimental.do_not_convert
         model.train_step = as_it_is(self._train_step)
