@@ -25,9 +25,9 @@ def main(argv: list[str]) -> int:
 def _evaluate() -> None:
     config = cli.from_flags(EvaluationConfig, _FLAGS)
     with cli.loading():
-        from video_zoo import evaluation
+        from video_zoo.evaluation import describe, evaluate
 
-    print(evaluation.describe(evaluation.evaluate(config)))
+    print(describe(evaluate(config)))
     print(f"written to {config.folder()}")
 
 

@@ -24,9 +24,9 @@ def main(argv: list[str]) -> int:
 def _evaluate() -> None:
     config = cli.from_flags(TwoStreamConfig, _FLAGS)
     with cli.loading():
-        from video_zoo import evaluation
+        from video_zoo.evaluation import describe, evaluate_two_stream
 
-    print(evaluation.describe(evaluation.evaluate_two_stream(config)))
+    print(describe(evaluate_two_stream(config)))
     print(f"written to {config.folder()}")
 
 

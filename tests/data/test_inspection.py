@@ -297,6 +297,16 @@ def test_every_option_by_itself_is_a_page_that_fits_a_screen(copied, tmp_path):
     assert width <= 1920 and 700 < height <= 1080
 
 
+def test_the_title_of_a_contact_sheet_tells_how_many_of_the_frames_are_shown(copied):
+    report = inspect(copied)
+    titles = [
+        contact_sheet._title(InspectionConfig(str(copied), num_frames=frames), report)
+        for frames in (16, 8)
+    ]
+    assert titles[0].endswith(": 16 frames at stride 1, 224x224 pixels; 8 of the frames are shown")
+    assert titles[1].endswith(": 8 frames at stride 1, 224x224 pixels")
+
+
 @pytest.mark.parametrize(
     ("rate", "expected"), [(25.0, ["0.00 s", "0.64 s"]), (0.0, ["frame 0", "frame 8"])]
 )

@@ -12,10 +12,15 @@ def row(epoch, loss, top1):
     return {"epoch": epoch, "loss": loss, "top1": top1, "val_loss": loss, "val_top1": top1}
 
 
-def coloured(path):
-    """How many pixels have the first colour of matplotlib, a blue, and their rows."""
+def blue_pixels(path):
+    """Which pixels have the first colour of matplotlib, a blue."""
     picture = matplotlib.image.imread(path)[..., :3]
-    blue = np.abs(picture - np.array([31, 119, 180]) / 255).max(axis=-1) < 0.1
+    return np.abs(picture - np.array([31, 119, 180]) / 255).max(axis=-1) < 0.1
+
+
+def coloured(path):
+    """How many pixels are blue, and their rows."""
+    blue = blue_pixels(path)
     return blue.sum(), np.flatnonzero(blue.any(axis=1))
 
 
@@ -102,3 +107,23 @@ def test_names_that_a_cut_made_alike_are_numbered():
     assert all_lettered(["x" * 50, "y", "x" * 51])[::2] == [
         f"{number} {lettered('x' * 50)}" for number in (0, 2)
     ]
+
+
+def test_the_first_epochs_of_a_run_that_learns_are_in_the_picture(tmp_path):
+    starts = []
+    for first, second in ((2.4, 1.6), (0.1, 0.1)):
+        later = [row(epoch, 0.1, np.nan) for epoch in range(3, 13)]
+        rows = [row(1, first, np.nan), row(2, second, np.nan), *later]
+        save_curves({"run": rows}, tmp_path / "curves.png", num_classes=5)
+        starts.append(np.flatnonzero(blue_pixels(tmp_path / "curves.png").any(axis=0)).min())
+    assert abs(starts[0] - starts[1]) < 15  # the labels of the axis differ; an epoch has 40 pixels
+
+
+def test_a_loss_that_is_not_in_the_picture_is_told_in_the_title(tmp_path):
+    widths = []
+    for highest in (2.0, 1e4):
+        rows = [row(1, highest, 0.2), row(2, 1.0, 0.5), row(3, 1.0, 0.5)]
+        save_curves({"run": rows}, tmp_path / "curves.png")
+        title = matplotlib.image.imread(tmp_path / "curves.png")[:25, :640, :3]
+        widths.append(np.ptp(np.flatnonzero((title < 0.5).any(axis=(0, 2)))))
+    assert widths[1] > 2 * widths[0]

@@ -47,7 +47,7 @@ def newest_step(workdir):
     return max((int(name.removeprefix("step_")) for name in names), default=-1)
 
 
-def kill_behind_a_checkpoint(process, workdir, delay, number=signal.SIGKILL, timeout=240):
+def kill_after_a_checkpoint(process, workdir, delay, number=signal.SIGKILL, timeout=240):
     """Kills a run some moments after its next checkpoint; False if it ended by itself."""
     before, limit = newest_step(workdir), time.monotonic() + timeout
     while newest_step(workdir) == before and process.poll() is None:
@@ -65,7 +65,7 @@ def train_with_kills(shards, workdir, kills, seed, *arguments):
     draw, done = random.Random(seed), 0
     for _ in range(kills):
         process = start(shards, workdir, *arguments)
-        killed = kill_behind_a_checkpoint(process, workdir, draw.uniform(0, 0.2))
+        killed = kill_after_a_checkpoint(process, workdir, draw.uniform(0, 0.2))
         output, _ = process.communicate(timeout=60)
         assert process.returncode == (-signal.SIGKILL if killed else 0), output
         if not killed:

@@ -31,6 +31,8 @@ def test_kernels_that_are_off_are_a_reason(config, capsys, monkeypatch):
 
 def test_the_estimate_of_hours_and_of_the_end():
     assert pace.estimate(4.7, 3600.0, []) == "first 10 steps: 4.70 s each, about 60 min left"
+    assert pace.left(86_400.0) == ", about 24 h left"
+    assert pace.left(5.0) == ", about 1 min left"
     assert pace.estimate(4.7, None, ["a", "b"]) == (
         "first 10 steps: 4.70 s each; slower than it could be: a; b"
     )

@@ -9,7 +9,7 @@ import pytest
 from killed_runs import (
     assert_equal_runs,
     finish,
-    kill_behind_a_checkpoint,
+    kill_after_a_checkpoint,
     newest_step,
     rows,
     start,
@@ -53,7 +53,7 @@ def test_killed_ten_times(devices, motion_shards, tmp_path):
 
 def test_sigterm_saves_and_has_a_code_of_its_own(motion_shards, tmp_path):
     process = start(motion_shards, tmp_path, "--epochs=500", "--batch_size=1")
-    assert kill_behind_a_checkpoint(process, tmp_path, 0.3, signal.SIGTERM)
+    assert kill_after_a_checkpoint(process, tmp_path, 0.3, signal.SIGTERM)
     output = finish(process, code=75)
     step = newest_step(tmp_path)
     assert (
@@ -76,7 +76,7 @@ def test_sigterm_has_its_code_while_tensorflow_is_imported(motion_shards, tmp_pa
 
 def test_sigterm_again_and_again_has_the_same_code(motion_shards, tmp_path):
     process = start(motion_shards, tmp_path, "--epochs=500", "--checkpoint_steps=1")
-    assert kill_behind_a_checkpoint(process, tmp_path, 0, signal.SIGTERM)
+    assert kill_after_a_checkpoint(process, tmp_path, 0, signal.SIGTERM)
     while process.poll() is None:
         process.send_signal(signal.SIGTERM)
         time.sleep(0.01)

@@ -225,6 +225,8 @@ def _clips_on_a_page(clips: int, variants: int) -> int:
 def _title(config: InspectionConfig, report: DatasetReport) -> str:
     title = f"{report.data_dir}: {config.num_frames} frames at stride {config.frame_stride}, "
     title += f"{config.image_size}x{config.image_size} pixels"
+    if (shown := len(_columns(config))) < config.num_frames:
+        title += f"; {shown} of the frames are shown"
     if report.modality != flow.RGB:
         title += "; red moves right, cyan left, green up, violet down, white is at rest"
     return title

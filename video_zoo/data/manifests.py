@@ -44,7 +44,8 @@ def load_label_map(data_dir: str | os.PathLike) -> list[str]:
         raise FileNotFoundError(
             f"`data_dir` must hold {LABEL_MAP_NAME}, one class name a line. "
             f"Received: data_dir={os.fspath(data_dir)!r}. Convert the videos with "
-            "tools/make_tfrecords.py, or write the file for shards from elsewhere."
+            "tools/make_tfrecords.py, write the file for shards from elsewhere, or pass `data_dir` "
+            "where the folder has been moved."
         )
     text = file_content.read_text(path)
     labels = text.replace("\r\n", "\n").removesuffix("\n").split("\n")

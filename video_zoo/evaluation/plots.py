@@ -1,5 +1,6 @@
 """Curves and matrices as pictures."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 
@@ -48,7 +49,10 @@ def save_curves(
             axes.yaxis.set_major_formatter(PercentFormatter(1))
             axes.set_ylim(0, 1)
         else:
-            axes.set_ylim(0, _top_of_losses(runs))
+            top, highest = _top_of_losses(runs, num_classes)
+            axes.set_ylim(0, top)
+            if top is not None and highest > top:
+                title += f" (the highest, {highest:.3g}, lies above)"
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
@@ -75,13 +79,21 @@ def _draw_run(axes: Axes, metric: str, rows: Sequence[Mapping], name: str, first
         axes.plot(epochs[best], values[best], "*", markersize=11, **style)
 
 
-def _top_of_losses(runs: Mapping[str, Sequence[Mapping]]) -> float | None:
-    """Upper end of the loss axis, which a single spike does not set; None: matplotlib chooses."""
+def _top_of_losses(
+    runs: Mapping[str, Sequence[Mapping]], num_classes: int | None
+) -> tuple[float | None, float]:
+    """Upper end of the loss axis, which a single spike does not set, and the highest loss.
+
+    The start of a run is no spike: there the loss is that of chance, also where most epochs are far
+    below. An end of None: matplotlib chooses.
+    """
     losses = [row[key] for rows in runs.values() for row in rows for key in ("loss", "val_loss")]
     losses = [loss for loss in losses if np.isfinite(loss)]
-    if not losses or max(losses) <= 0:
-        return None
-    return 1.05 * min(max(losses), 3 * float(np.median(losses)))
+    highest = max(losses, default=0)
+    if highest <= 0:
+        return None, highest
+    usual = max(3 * float(np.median(losses)), 2 * math.log(num_classes or 1))
+    return 1.05 * min(highest, usual), highest
 
 
 def save_confusion_matrix(

@@ -326,7 +326,7 @@ class _Run:
         self._say(
             f"training {self.config.model} on {count} device(s)"
             + ("" if self.workers is None else f" of {len(self.workers.hosts)} workers, here")
-            + f": {', '.join(devices)}; "
+            + f": {', '.join(name.rpartition('device:')[2] for name in devices)}; "
             f"{trained:,} parameters are trained" + (f", {frozen:,} frozen" if frozen else "")
         )
         share = -(-self.config.batch_size // count)

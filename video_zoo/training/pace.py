@@ -53,6 +53,15 @@ def _fast_kernels() -> bool:
     return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower() in ("1", "true")
 
 
+def left(seconds: float | None) -> str:
+    """The end of a line: how long the run will still take; empty if that cannot be told."""
+    if seconds is None:
+        return ""
+    if seconds >= 3 * 3600:
+        return f", about {seconds / 3600:.0f} h left"
+    return f", about {max(seconds / 60, 1):.0f} min left"
+
+
 def estimate(seconds_per_step: float, seconds_left: float | None, reasons: list[str]) -> str:
     """One line: how fast the first steps were, how long the rest will take, and what slows it.
 
@@ -61,6 +70,5 @@ def estimate(seconds_per_step: float, seconds_left: float | None, reasons: list[
         seconds_left: of the whole run; None if that cannot be told.
         reasons: of :meth:`Machine.reasons`.
     """
-    left = "" if seconds_left is None else f", about {max(seconds_left / 60, 1):.0f} min left"
     slow = f"; slower than it could be: {'; '.join(reasons)}" if reasons else ""
-    return f"first {FIRST_STEPS} steps: {seconds_per_step:.2f} s each{left}{slow}"
+    return f"first {FIRST_STEPS} steps: {seconds_per_step:.2f} s each{left(seconds_left)}{slow}"

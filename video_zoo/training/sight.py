@@ -12,10 +12,10 @@ import tqdm
 
 from video_zoo.evaluation import plots
 
+from . import pace
 from .clock import Clock
 from .history import main_output_logs
 from .input_wait import InputWait
-from .pace import FIRST_STEPS, Machine, estimate
 from .steps import Steps
 
 CONFUSION = "confusion_matrix.png"
@@ -33,7 +33,7 @@ class Progress(keras.callbacks.Callback):
         self._steps, self._seconds = 0, 0.0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self._machine = Machine()
+        self._machine = pace.Machine()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.wait.start()
@@ -66,22 +66,20 @@ class Progress(keras.callbacks.Callback):
         )
         self._bar.update()
         self._steps += 1
-        if self._steps == FIRST_STEPS and self._shown:
-            seconds = self._seconds / FIRST_STEPS
-            tqdm.tqdm.write(estimate(seconds, left, self._machine.reasons()))
+        if self._steps == pace.FIRST_STEPS and self._shown:
+            seconds = self._seconds / pace.FIRST_STEPS
+            tqdm.tqdm.write(pace.estimate(seconds, left, self._machine.reasons()))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.close()
         if not self._shown:
             return
         logs, speed = main_output_logs(logs or {}), self.wait.summary()
-        left = self.clock.seconds_left
-        remaining = "" if left is None else f", about {left / 60:.0f} min left"
         tqdm.tqdm.write(
             f"epoch {epoch + 1}: loss {logs['loss']:.4f}, top-1 {logs['top1']:.1%}; validation "
             f"loss {logs['val_loss']:.4f}, top-1 {logs['val_top1']:.1%}; "
             f"{speed['clips_per_second']:.1f} clips/s, {speed['input_wait']:.0%} of it waiting for "
-            f"input ({self.clock.seconds / 60:.1f} min{remaining})"
+            f"input ({self.clock.seconds / 60:.1f} min{pace.left(self.clock.seconds_left)})"
         )
 
     def close(self) -> None:
