@@ -82,6 +82,42 @@ def test_rand_augment_of_magnitude_0_leaves_what_has_a_magnitude(still):
         assert np.abs(clip - still).max() < 1.001, layer
 
 
+@pytest.mark.parametrize(("strength", "bits"), [(1.0, 4), (0.5, 6)])
+def test_the_ranges_of_rand_augment_are_the_papers(strength, bits):
+    expected = [
+        ("x_factor", (-0.3, 0.3)),
+        ("y_factor", (-0.3, 0.3)),
+        ("width_factor", 0.45),
+        ("height_factor", 0.45),
+        ("factor", (-30 / 360, 30 / 360)),  # of a turn
+        ("factor", (-0.45, 0.45)),  # brightness
+        ("factor", (0.0, 0.9)),
+        ("factor", (0.9, 0.9)),
+    ]
+    layers = [layer for layer, _ in augmentation._rand_augment_layers(strength)]
+    for layer, (name, full) in zip(layers, expected, strict=False):
+        np.testing.assert_allclose(getattr(layer, name), np.multiply(full, strength), err_msg=name)
+    sharpness, posterization = layers[8:10]  # around a neutral 0.5; bits that are kept
+    np.testing.assert_allclose(sharpness.factor, 0.5 + np.array([-0.45, 0.45]) * strength)
+    assert posterization.factor == (bits, bits)
+
+
+def test_a_magnitude_of_5_is_half_the_strength(still):
+    config = AugmentationConfig(rand_augment=1, rand_augment_magnitude=5)
+    (own,) = tf.random.split(tf.random.split(seed(2), 2)[1], 1)
+    expected = augmentation._rand_augment_operation(0.5)(tf.constant(still), own)
+    np.testing.assert_array_equal(augmentation.augment_clip(config, still, seed(2)), expected)
+
+
+def test_the_ranges_of_colour_jitter():
+    brightness, contrast, saturation, hue = augmentation._color_layers(0.4)
+    assert brightness.factor == (-0.2, 0.2)  # of the range of values
+    assert contrast.factor == (0.4, 0.4)
+    low, high = saturation.factor
+    np.testing.assert_allclose((low / (1 - low), high / (1 - high)), (0.6, 1.4))
+    assert hue.factor == (0.0, 0.2)  # Keras turns by half of it, either way
+
+
 def test_no_variable_is_captured(still):
     """A tf.data service could not take it to its workers, nor could a run continue from it."""
     config = AugmentationConfig(color_jitter=0.4, rand_augment=2, mixup_alpha=0.8, cutmix_alpha=1.0)

@@ -110,6 +110,14 @@ def test_a_smaller_picture_has_the_weighted_means_of_all_pixels_rounded(textured
     assert np.abs(found - exact).max() < 0.501
 
 
+@pytest.mark.parametrize("box", [[0, 0, 28, 56], [0, 0, 56, 28], [0, 0, 28, 28]])
+def test_a_box_with_a_side_that_is_too_short_is_made_larger(ramp, box):
+    frame = transforms.decode_frame(ramp, tf.constant(box), 56).numpy()
+    assert frame.shape == (56, 56, 3)
+    middle = frame[28, 28].astype(int)  # of the box, whatever its size
+    np.testing.assert_allclose(middle, [box[3], box[2] * 2, 0], atol=6)
+
+
 def test_the_mirror_of_a_picture():
     frame = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
     np.testing.assert_array_equal(transforms.mirror(tf.constant(frame)), frame[:, ::-1])
