@@ -20,6 +20,13 @@ def test_frame_size(ramp):
     assert [int(n) for n in transforms.frame_size(ramp)] == [64, 128]
 
 
+def test_what_begins_and_ends_as_a_jpeg_looks_whole(ramp):
+    content = ramp.numpy()
+    for changed in (b"", b"\xd9", content[:-1], content[1:], b"\xff" + content, content + b"\0"):
+        assert not transforms.looks_whole(tf.constant(changed)), changed[:3]
+    assert transforms.looks_whole(ramp)
+
+
 def test_even_crops_lie_along_the_long_side():
     wide = transforms.even_crop_boxes(tf.constant(64), tf.constant(128), 3).numpy().tolist()
     assert wide == [[4, 0, 56, 56], [4, 36, 56, 56], [4, 72, 56, 56]]

@@ -223,6 +223,14 @@ def test_precise_statistics_are_those_over_all_clips(prepared):
         np.testing.assert_allclose(layer.moving_variance, whole.var(axis=(0, 1, 2, 3)), rtol=1e-3)
 
 
+def test_statistics_over_all_devices_are_asked_of_every_layer_that_is_trained(prepared):
+    model, _ = prepared()
+    first, second = batch_norm.layers_of(model)
+    first.trainable = False
+    batch_norm.synchronise(model)
+    assert (first.synchronized, second.synchronized) == (False, True)
+
+
 def test_a_trial_step_leaves_no_trace(prepared):
     model, _ = prepared(optimizer="adam", dropout_rate=0.5, ema_momentum=0.9)
     model.optimizer.build(model.trainable_variables)
