@@ -92,6 +92,8 @@ def _changes(module: str):
     limit = 60 + 5 * needed
     for mutation in _drawn(module):
         result = mutate_and_test([mutation], command, limit)
+        if result.diff is None:
+            raise RuntimeError(f"cosmic-ray cannot make {mutation}:\n{result.output}")
         diff = [text for text in result.diff.splitlines() if text[:3] not in ("---", "+++")]
         change = "\n".join(text for text in diff if text[:1] in ("-", "+"))
         yield mutation.start_pos[0], change, result.test_outcome is not TestOutcome.SURVIVED
