@@ -63,7 +63,9 @@ def _mutants() -> int:
         for module in _MODULES.value:
             for line, change, seen in _changes(module):
                 noticed[module].append(seen)
-                short = " -> ".join(text[1:].strip() for text in change.splitlines())
+                short = " -> ".join(
+                    filter(None, (text[1:].strip() for text in change.splitlines()))
+                )
                 print(f"{module}:{line}\t{'noticed' if seen else 'SURVIVED'}\t{short}", flush=True)
                 table.writerow((module, line, seen, change))
                 file.flush()
