@@ -202,6 +202,7 @@ WRONG_FLAGS = {
     "extract_features": ["--workdir=nowhere", "--endpoints=Logits", "--output_dir=o"],
     "inspect_dataset": ["--data_dir=.", "--color_jitter=2"],
     "make_tfrecords": ["--input=.", "--output_dir=o", "--clip_timeout=1e300"],
+    "mutants": ["--modules=data/nothing.py"],
     "predict": ["--model=i3d", "--weights=kinetcs400", "a.mp4"],
     "quickstart": ["--seed=-1"],
     "summary": ["i4d"],

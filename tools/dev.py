@@ -3,6 +3,7 @@
     python3 tools/dev.py quickstart [--venv DIR] [arguments of tools/quickstart.py]
     python3 tools/dev.py test       [--venv DIR] [arguments of pytest]
     python3 tools/dev.py test_io    [--venv DIR] [arguments of pytest]
+    python3 tools/dev.py mutants    [--venv DIR] [arguments of tools/mutants.py]
 
 `test_io` tries the file systems of tensorflow-io in an environment of its own: it takes an older
 TensorFlow, and no newer Python than 3.12.
@@ -45,6 +46,7 @@ COMMANDS = {
     "quickstart": Command("", ROOT / ".venv", (3, 13), "TensorFlow"),
     "test": Command("test", ROOT / ".venv", (3, 13), "TensorFlow"),
     "test_io": Command("io,io-test", ROOT / "build" / "venv_io", (3, 12), "tensorflow-io"),
+    "mutants": Command("test,mutants", ROOT / "build" / "venv_mutants", (3, 13), "TensorFlow"),
 }
 
 
@@ -207,7 +209,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("command", choices=sorted(COMMANDS))
     parser.add_argument(
-        "--venv", type=Path, help="the environment's folder (.venv; test_io: build/venv_io)"
+        "--venv", type=Path, help="the environment's folder (.venv, or one in build/)"
     )
     options, rest = parser.parse_known_args(argv)
     command = COMMANDS[options.command]
@@ -220,7 +222,7 @@ def main(argv: list[str]) -> int:
         if options.command == "test_io":
             pytest = [str(python), "-m", "pytest", str(ROOT / "tests" / "io")]
             return exit_code([*pytest, *rest], cwd=ROOT)
-        return exit_code([str(python), str(ROOT / "tools" / "quickstart.py"), *rest])
+        return exit_code([str(python), str(ROOT / "tools" / f"{options.command}.py"), *rest])
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -82,6 +82,44 @@ def test_rand_augment_of_magnitude_0_leaves_what_has_a_magnitude(still):
         assert np.abs(clip - still).max() < 1.001, layer
 
 
+@pytest.mark.parametrize(("strength", "bits"), [(1.0, 4), (0.5, 6)])
+def test_the_ranges_of_rand_augment_are_the_papers(strength, bits):
+    expected = [
+        ("x_factor", (-0.3, 0.3)),
+        ("y_factor", (-0.3, 0.3)),
+        ("width_factor", 0.45),
+        ("height_factor", 0.45),
+        ("factor", (-30 / 360, 30 / 360)),  # of a turn
+        ("factor", (-0.45, 0.45)),  # brightness
+        ("factor", (0.0, 0.9)),
+        ("factor", (0.9, 0.9)),
+    ]
+    layers = [layer for layer, _ in augmentation._rand_augment_layers(strength)]
+    for layer, (name, full) in zip(layers, expected, strict=False):
+        np.testing.assert_allclose(getattr(layer, name), np.multiply(full, strength), err_msg=name)
+    # Around a neutral 0.5; bits that are kept; shares of the range of values.
+    sharpness, posterization, solarization = layers[8:11]
+    np.testing.assert_allclose(sharpness.factor, 0.5 + np.array([-0.45, 0.45]) * strength)
+    assert posterization.factor == (bits, bits)
+    assert (solarization.threshold_factor, solarization.addition_factor) == ((0, 1), (0, 0))
+
+
+def test_a_magnitude_of_5_is_half_the_strength(still):
+    config = AugmentationConfig(rand_augment=1, rand_augment_magnitude=5)
+    (own,) = tf.random.split(tf.random.split(seed(2), 2)[1], 1)
+    expected = augmentation._rand_augment_operation(0.5)(tf.constant(still), own)
+    np.testing.assert_array_equal(augmentation.augment_clip(config, still, seed(2)), expected)
+
+
+def test_the_ranges_of_colour_jitter():
+    brightness, contrast, saturation, hue = augmentation._color_layers(0.4)
+    assert brightness.factor == (-0.2, 0.2)  # of the range of values
+    assert contrast.factor == (0.4, 0.4)
+    low, high = saturation.factor
+    np.testing.assert_allclose((low / (1 - low), high / (1 - high)), (0.6, 1.4))
+    assert hue.factor == (0.0, 0.2)  # Keras turns by half of it, either way
+
+
 def test_no_variable_is_captured(still):
     """A tf.data service could not take it to its workers, nor could a run continue from it."""
     config = AugmentationConfig(color_jitter=0.4, rand_augment=2, mixup_alpha=0.8, cutmix_alpha=1.0)
@@ -139,6 +177,11 @@ def test_boxes_lie_inside_the_picture(config, size):
     assert (found[:, :2] + found[:, 2:] <= size).all()
 
 
+def assert_independent(*draws):
+    """Not correlated, at 300 draws and more by no more than chance makes likely."""
+    assert np.abs(np.corrcoef(draws) - np.eye(len(draws))).max() < 0.2
+
+
 def test_area_and_aspect_of_the_random_resized_crop_fill_their_ranges():
     config = AugmentationConfig(random_resized_crop=True, min_area=0.2, max_area=0.6)
     found = boxes(config, 1080, 1920, count=400)
@@ -149,6 +192,7 @@ def test_area_and_aspect_of_the_random_resized_crop_fill_their_ranges():
     assert 0.749 < aspect.min() < 0.77 and 1.31 < aspect.max() < 1.335
     assert abs(np.log(aspect).mean()) < 0.03  # as often upright as lying
     left = found[:, 1] / (1920 - found[:, 3])
+    assert_independent(share, np.log(aspect), left)
     assert left.min() < 0.05 and left.max() > 0.95 and abs(left.mean() - 0.5) < 0.05
 
 
@@ -161,10 +205,13 @@ def test_a_crop_that_cannot_fit_is_the_largest_of_its_aspect():
 
 def test_scale_jitter_is_slowfasts_relative_to_the_stored_size():
     """A short side of 256 to 320 and a crop of 224: 224 to 179.2 pixels of a stored 256."""
-    sides = boxes(AugmentationConfig(scale_jitter=1.25), 256, 340, count=300)[:, 2:]
+    found = boxes(AugmentationConfig(scale_jitter=1.25), 256, 340, count=300)
+    sides = found[:, 2:]
     assert (sides[:, 0] == sides[:, 1]).all()
     assert sides.min() in (179, 180) and sides.max() in (223, 224)
     assert abs(np.mean(224 / sides[:, 0]) - 1.125) < 0.01
+    room = np.array([256, 340]) - sides
+    assert_independent(sides[:, 0], *(found[:, :2] / room).T)
 
 
 def test_frame_strides_are_drawn_evenly():

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from sklearn.utils.class_weight import compute_class_weight
 
-from video_zoo.data import ConversionConfig, EncodingConfig, convert, pipeline
-from video_zoo.data.balance import class_weights
+from video_zoo.data import ConversionConfig, EncodingConfig, convert, pipeline, tfrecord
+from video_zoo.data.balance import class_weights, resampler
 from video_zoo.data.clips import ClipConfig
 from video_zoo.data.source import Split
 
@@ -70,6 +70,21 @@ def test_balanced_videos_come_equally_often(shards):
     # 21 videos an epoch. The copies of a video vary by less than one, those of a class by less.
     for label in range(3):
         assert counts[label] / epochs == pytest.approx(7, abs=0.35)
+
+
+def labelled(index):
+    example = tf.train.SequenceExample()
+    example.context.feature[tfrecord.LABEL_INDEX].int64_list.value.append(index)
+    return example.SerializeToString()
+
+
+@pytest.mark.parametrize("record", [b"garbage", b"", labelled(3), labelled(-2)])
+def test_a_record_of_no_class_comes_once(record):
+    """So that it is refused by name where it is parsed, and not passed over."""
+    source = Split(("a",), (4,), list("abc"), 3, (1, 0, 3))
+    records = tf.data.Dataset.from_tensors(("shard", 0, record)).repeat(5)
+    found = resampler(source)(records, tf.constant([0, 1], tf.int64))
+    assert list(found.as_numpy_iterator()) == [(b"shard", 0, record)] * 5
 
 
 def test_balanced_training_continues_exactly(shards):

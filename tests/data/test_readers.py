@@ -94,6 +94,36 @@ def test_colours(tmp_path, write_timed_video):
         assert blue < 40 and green < 40
 
 
+@pytest.mark.parametrize("count", [10, 40])
+@pytest.mark.parametrize(
+    ("suffix", "first", "counted"),
+    [
+        ("mp4", 0, True),
+        ("mp4", 100, True),
+        ("avi", 0, True),
+        ("mkv", 0, False),
+        ("mkv", 100, False),
+    ],
+)
+def test_what_a_file_declares(tmp_path, write_timed_video, suffix, first, counted, count):
+    path = tmp_path / f"x.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 255, (count, 64, 64, 3), np.uint8)
+    avi = {"codec": "mpeg4", "time_base": TIMES[1]} if suffix == "avi" else {}
+    write_timed_video(path, noise, [first + time for time in TIMES[:count]], **avi)
+
+    def declared():
+        with contextlib.closing(readers.open_video(str(path))) as reader:
+            assert reader.seconds == pytest.approx(count / 25, abs=0.01)
+            assert reader.num_frames == (count if counted else 0)
+            return len(list(reader)), reader.reached_end
+
+    assert declared() == (count, True)
+    if suffix != "mp4":  # which has its index at the end
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 10])
+        found, reached_end = declared()
+        assert found < count and not reached_end
+
+
 @pytest.mark.parametrize("order", ["cv2, av", "av, cv2"])
 def test_both_live_in_one_process(tmp_path, write_video, counter_frames, order):
     """Each brings an FFmpeg of its own."""

@@ -18,10 +18,10 @@ from video_zoo.data.records import (
 from video_zoo.data.video import EncodedClip
 
 
-def example(label=0, sizes=((16, 16), (16, 16))):
+def example(label=0, sizes=((16, 16), (16, 16)), name=None):
     frames = [tf.io.encode_jpeg(np.zeros((*size, 3), np.uint8)).numpy() for size in sizes]
     clip = EncodedClip(frames, list(range(len(frames))), 16, 16, 25.0, 0, 1)
-    name = {0: "a", 1: "b"}.get(label, "x")
+    name = {0: "a", 1: "b"}.get(label, "x") if name is None else name
     return tfrecord.encode_example(clip, label_index=label, label=name, filename="a.mp4")
 
 
@@ -84,6 +84,16 @@ def test_a_label_is_a_line_of_the_label_map(label):
     found = in_a_pipeline(parser(["a", "b"]), *place, example(label))
     assert (found["label"].dtype, found["label"]) == (np.int32, label)
     assert found["size"].tolist() == [16, 16]
+
+
+def test_a_record_has_a_label_unless_it_need_not():
+    place = tf.constant("some shard"), tf.constant(7, tf.int64)
+    record = example(tfrecord.UNLABELLED, name="")
+    for function, arguments in ((parser, (*place, record)), (verifier, (record,))):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            in_a_pipeline(function(["a", "b"]), *arguments)
+    assert in_a_pipeline(parser(["a", "b"], unlabelled=True), *place, record)["label"] == -1
+    assert in_a_pipeline(verifier(["a", "b"], unlabelled=True), record) == -1
 
 
 @pytest.mark.parametrize("sizes", [[(16, 16), (16, 24)], [(16, 16), (24, 16)]])

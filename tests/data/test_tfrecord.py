@@ -149,10 +149,11 @@ def test_list_shards_errors(tmp_path):
         tfrecord.list_shards(tmp_path, "train")
 
 
-def test_the_same_shard_twice(tmp_path):
-    (tmp_path / "train-00000-of-00001").touch()
-    (tmp_path / "train-00000-of-00001.tfrecord").touch()
-    with pytest.raises(ValueError, match="mixes several"):
+@pytest.mark.parametrize("other", ["train-00000-of-00001.tfrecord", "train-00001-of-00001"])
+def test_the_same_shard_twice_and_one_beyond_the_last(tmp_path, other):
+    for name in ("train-00000-of-00001", other):
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=f"which mixes several, such as .*'{other}'"):
         tfrecord.list_shards(tmp_path, "train")
 
 

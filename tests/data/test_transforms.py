@@ -20,6 +20,13 @@ def test_frame_size(ramp):
     assert [int(n) for n in transforms.frame_size(ramp)] == [64, 128]
 
 
+def test_what_begins_and_ends_as_a_jpeg_looks_whole(ramp):
+    content = ramp.numpy()
+    for changed in (b"", b"\xd9", content[:-1], content[1:], b"\xff" + content, content + b"\0"):
+        assert not transforms.looks_whole(tf.constant(changed)), changed[:3]
+    assert transforms.looks_whole(ramp)
+
+
 def test_even_crops_lie_along_the_long_side():
     wide = transforms.even_crop_boxes(tf.constant(64), tf.constant(128), 3).numpy().tolist()
     assert wide == [[4, 0, 56, 56], [4, 36, 56, 56], [4, 72, 56, 56]]
@@ -108,6 +115,14 @@ def test_a_smaller_picture_has_the_weighted_means_of_all_pixels_rounded(textured
     exact = np.einsum("yxcij,i,j->yxc", windows, weights, weights)
     found = transforms.decode_frame(textured, box, 21).numpy()[1:-1, 1:-1]
     assert np.abs(found - exact).max() < 0.501
+
+
+@pytest.mark.parametrize("box", [[0, 0, 28, 56], [0, 0, 56, 28], [0, 0, 28, 28]])
+def test_a_box_with_a_side_that_is_too_short_is_made_larger(ramp, box):
+    frame = transforms.decode_frame(ramp, tf.constant(box), 56).numpy()
+    assert frame.shape == (56, 56, 3)
+    middle = frame[28, 28].astype(int)  # of the box, whatever its size
+    np.testing.assert_allclose(middle, [box[3], box[2] * 2, 0], atol=6)
 
 
 def test_the_mirror_of_a_picture():

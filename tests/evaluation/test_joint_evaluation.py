@@ -2,17 +2,18 @@
 
 import csv
 import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
 
-from video_zoo.data import ConversionConfig, EncodingConfig, convert, pipeline
+from video_zoo.data import ConversionConfig, EncodingConfig, convert, load_label_map, pipeline
+from video_zoo.data.manifests import LABEL_MAP_NAME
 from video_zoo.data.pipeline import ClipConfig
 from video_zoo.evaluation import TwoStreamConfig, evaluate_two_stream, predict
-from video_zoo.training import TrainingConfig, train
-
-pytestmark = pytest.mark.slow  # two runs are trained
+from video_zoo.training import TrainingConfig, train, workdir
+from video_zoo.training.checkpoint import Position, save_checkpoint
 
 CLASSES = ["down", "growing", "left", "right", "up"]
 
@@ -31,13 +32,29 @@ def convert_flow(motion_shards, output_dir, **settings):
 
 
 @pytest.fixture(scope="module")
-def runs(motion_shards, tiny_run, tmp_path_factory):
-    """Workdirs of two trained runs: RGB and flow."""
+def data_dirs(motion_shards, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("flow")
+    return {"rgb": motion_shards, "flow": convert_flow(motion_shards, folder / "shards")}
+
+
+def write_run(config, channels):
+    """What training leaves, of a small network that has learnt nothing."""
+    clips = keras.Input((8, 32, 32, channels))
+    x = keras.layers.Conv3D(6, 4, strides=4, activation="relu")(clips)
+    x = keras.layers.Dense(5, name="Logits")(keras.layers.Flatten()(x))
+    model, classes = keras.Model(clips, x), load_label_map(config.data_dir)
+    best = workdir.make_workdir(config) / "best.keras"
+    workdir.write_config(config, model)
+    save_checkpoint(model, best, Position(2), classes, workdir.convention_of(config, model))
+
+
+@pytest.fixture(scope="module")
+def runs(data_dirs, tiny_run, tmp_path_factory):
+    """Workdirs of two runs: RGB and flow."""
     folder = tmp_path_factory.mktemp("two_stream")
-    data_dirs = {"rgb": motion_shards, "flow": convert_flow(motion_shards, folder / "shards")}
-    for stream, data_dir in data_dirs.items():
-        settings = tiny_run | {"data_dir": str(data_dir), "workdir": str(folder / stream)}
-        train(TrainingConfig(**settings, steps=2))
+    for stream, channels in (("rgb", 3), ("flow", 2)):
+        settings = {"data_dir": str(data_dirs[stream]), "workdir": str(folder / stream)}
+        write_run(TrainingConfig(**tiny_run, **settings), channels)
     return folder
 
 
@@ -45,21 +62,24 @@ def config_of(runs, **settings):
     return TwoStreamConfig(str(runs / "rgb"), str(runs / "flow"), **settings)
 
 
-def test_a_run_on_flow_takes_flow(runs, motion_shards):
-    model = keras.saving.load_model(runs / "flow" / "best.keras")
+@pytest.mark.slow  # it is trained
+def test_a_run_on_flow_takes_flow(data_dirs, motion_shards, tiny_run, tmp_path):
+    settings = {"data_dir": str(data_dirs["flow"]), "workdir": str(tmp_path)}
+    train(TrainingConfig(**tiny_run, **settings, steps=2))
+    model = keras.saving.load_model(tmp_path / "best.keras")
     assert model.input_shape == (None, 8, 32, 32, 2)
     video = next((motion_shards.parent / "videos" / "val").glob("left/*.mp4"))
-    (prediction,) = predict([video], workdir=runs / "flow", top=1)
+    (prediction,) = predict([video], workdir=tmp_path, top=1)
     assert prediction.problem is None and prediction.classes[0] in CLASSES
 
 
-def test_scores_are_those_of_the_added_logits(runs, motion_shards):
+def test_scores_are_those_of_the_added_logits(runs, data_dirs):
     numbers = evaluate_two_stream(config_of(runs, num_clips=2, batch_size=4))
     folder = runs / "rgb" / "eval" / "val_two_stream"
     assert json.loads((folder / "metrics.json").read_text()) == numbers
     assert (numbers["num_videos"], numbers["num_clips"]) == (10, 2)
     logits = 0
-    for stream, data_dir in (("rgb", motion_shards), ("flow", runs / "shards")):
+    for stream, data_dir in data_dirs.items():
         views = pipeline.evaluation_dataset(
             data_dir, clip=ClipConfig(8, 1, 32), num_clips=2, batch_size=20
         )
@@ -90,3 +110,13 @@ def test_streams_that_are_swapped_are_refused(runs):
     swapped = TwoStreamConfig(str(runs / "flow"), str(runs / "rgb"))
     with pytest.raises(ValueError, match="`flow` must take clips of 2 channels"):
         evaluate_two_stream(swapped)
+
+
+def test_streams_of_other_classes_are_refused(runs, data_dirs, tiny_run, tmp_path):
+    shards = shutil.copytree(data_dirs["flow"], tmp_path / "shards")
+    (shards / LABEL_MAP_NAME).write_text("\n".join([*CLASSES[:-1], "upwards"]) + "\n")
+    settings = {"data_dir": str(shards), "workdir": str(tmp_path / "run")}
+    write_run(TrainingConfig(**tiny_run, **settings), channels=2)
+    config = TwoStreamConfig(str(runs / "rgb"), str(tmp_path / "run"))
+    with pytest.raises(ValueError, match="`flow_workdir` must have the same classes.*upwards"):
+        evaluate_two_stream(config)

@@ -59,6 +59,6 @@ def test_of_equal_scores_the_first_classes_are_the_best():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_scores_that_are_no_numbers_are_refused(value):
-    scores = np.array([[0.2, 0.8], [value, 0.5]])
+    scores = np.array([[0.2, 0.8], [value, 0.5], [0.1, value]])
     with pytest.raises(ValueError, match=r"`scores` must be finite. Received: scores\[1\]"):
-        video_metrics(scores, np.array([1, 0]))
+        video_metrics(scores, np.array([1, 0, 1]))

@@ -19,6 +19,8 @@ ANY_SIZE = (None, None, None, 3)
         ("s3d_v1", 5, {}, 7_904_565),
         ("s3d_v3", 400, {}, 29_574_384),
         ("s3d_v3", 5, {}, 28_765_029),
+        # 128 and 768 filters, 1x1x1 and 1x3x3, in the auxiliary classifier.
+        ("s3d_v3", 400, {"aux_logits": True}, 29_574_384 + 1_291_536),
         ("s3d_v3", 400, {"temporal": "2d"}, 22_587_952),
         ("s3d_v3_top_heavy", 400, {}, 28_718_704),
         ("s3d_v3_top_heavy", 5, {}, 27_909_349),

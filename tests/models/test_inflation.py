@@ -203,6 +203,15 @@ def test_without_its_top_a_network_ends_at_the_last_map(make, expected):
     assert video_zoo.inflate(make(), FRAMES, include_top=False).output_shape == expected
 
 
+def test_a_network_that_begins_with_its_pool_has_a_classifier():
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.GlobalAveragePooling2D()(image)
+    image_model = keras.Model(image, keras.layers.Dense(4, name="dense")(x))
+    check_still_video(image_model)
+    model = video_zoo.inflate(image_model, FRAMES, num_classes=5)
+    assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [5]
+
+
 def test_any_number_of_frames():
     # TensorFlow loses the sizes of dilated 3D convolutions over any number of frames.
     model = video_zoo.inflate(everything(dilation=1), None)

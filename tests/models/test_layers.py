@@ -48,19 +48,22 @@ def chain(convs, names, mode, shape, randomize, gating=False):
 
 @pytest.mark.parametrize("padding", ["same", "valid", "symmetric"])
 @pytest.mark.parametrize("mode", ["full", "separable", "2d"])
-@pytest.mark.parametrize("shape", [(6, 7, 8, 2), (7, 8, 5, 2)])
-def test_a_strided_unit_in_every_mode(mode, padding, shape, randomize, clips):
-    conv = Conv(3, (3, 3, 3), (2, 2, 2), padding)
+@pytest.mark.parametrize(
+    ("shape", "strides"),
+    [((6, 7, 8, 2), (2, 2, 2)), ((7, 8, 5, 2), (2, 2, 2)), ((7, 8, 6, 2), (2, 1, 3))],
+)
+def test_a_strided_unit_in_every_mode(mode, padding, shape, strides, randomize, clips):
+    conv = Conv(3, (3, 3, 3), strides, padding)
     model = chain((conv,), ["unit"], mode, shape, randomize)
     x = clips(shape)
     if mode == "full":
-        expected = unit(x, model, "unit", (2, 2, 2), padding)
+        expected = unit(x, model, "unit", strides, padding)
     elif mode == "separable":
-        expected = unit(x, model, "unit_spatial", (1, 2, 2), padding)
-        expected = unit(expected, model, "unit_temporal", (2, 1, 1), padding)
+        expected = unit(x, model, "unit_spatial", (1, *strides[1:]), padding)
+        expected = unit(expected, model, "unit_temporal", (strides[0], 1, 1), padding)
     else:
         kept = x[:, 1:-1] if padding == "valid" else x
-        expected = unit(kept, model, "unit", (2, 2, 2), padding)
+        expected = unit(kept, model, "unit", strides, padding)
     assert model.output_shape[1:] == expected.shape[1:]
     np.testing.assert_allclose(np.asarray(model(x)), expected, atol=1e-5)
 
@@ -73,6 +76,8 @@ def test_a_factorized_pair_and_its_temporal_convolution(randomize, clips):
     for name in ("a_spatial", "b_spatial", "b_temporal"):
         expected = unit(expected, model, name, (1, 1, 1), "same")
     np.testing.assert_allclose(np.asarray(model(clips(shape))), expected, atol=1e-5)
+    gated = chain(convs, ["a", "b"], "separable", shape, randomize, gating=True)
+    assert [x.name for x in gated.layers if x.name.endswith("_gate")] == ["b_gate"]
 
 
 def test_self_gating(randomize, clips):
@@ -181,7 +186,11 @@ def test_s3d_v3_averages_over_everything(small, randomize, clips):
 
 @pytest.mark.parametrize(
     ("shape", "kept", "padding"),
-    [((64, 224, 224, 3), (1, 3, 3), "valid"), ((49, 160, 224, 3), (1, 2, 3), "same")],
+    [
+        ((64, 224, 224, 3), (1, 3, 3), "valid"),
+        ((49, 160, 224, 3), (1, 2, 3), "same"),
+        ((49, 224, 160, 3), (1, 3, 2), "same"),
+    ],
 )
 def test_the_auxiliary_classifier(shape, kept, padding, small, randomize, clips):
     """An average of 3x5x5 in steps of 3, or of a smaller map; 1x1x1, 1x3x3, mean, classifier."""
@@ -205,5 +214,6 @@ def test_units_have_no_bias_and_no_scale():
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             assert (layer.scale, layer.center, layer.epsilon) == (False, True, 1e-3)
+            assert layer.momentum == 0.9
         elif isinstance(layer, keras.layers.Conv3D):
             assert layer.use_bias == layer.name.startswith("Logits")

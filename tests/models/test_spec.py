@@ -47,9 +47,10 @@ def test_symmetric_padding_changes_rows_with_a_stride_only():
 
 def test_symmetric_padding_reaches_into_blocks_and_leaves_valid_rows():
     strided, valid = Conv(4, (3, 3, 3), (1, 1, 2)), Pool("max", (3, 3, 3), (2, 2, 2), "valid")
-    even = Pool("max", (1, 2, 2), (1, 2, 2))  # in space, which is enough
+    even = Pool("max", (1, 4, 3), (1, 2, 2))  # in height, which is enough
     table = (("Mixed", Mixed(((Conv(4), strided), (valid,), (even,)))),)
-    odd, even = Conv(4, (3, 3, 3), (1, 1, 2), "symmetric"), Pool("max", *[(1, 2, 2)] * 2, "valid")
+    odd = Conv(4, (3, 3, 3), (1, 1, 2), "symmetric")
+    even = Pool("max", (1, 4, 3), (1, 2, 2), "valid")
     assert symmetric(table) == (("Mixed", Mixed(((Conv(4), odd), (valid,), (even,)))),)
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 
 def dev(repository, *arguments):
@@ -14,7 +15,7 @@ def dev(repository, *arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize("command", ["test", "test_io"])
+@pytest.mark.parametrize("command", ["test", "test_io", "mutants"])
 def test_a_folder_that_it_did_not_make_is_left_alone(command, repository, tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
     done = dev(repository, command, "--venv", tmp_path)
@@ -54,3 +55,11 @@ def test_the_extras_of_a_command_are_found_by_any_pip(repository):
     for command in runpy.run_path(str(repository / "tools" / "dev.py"))["COMMANDS"].values():
         assert set(filter(None, command.extra.split(","))) <= extras
     assert all(re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", extra) for extra in extras)
+
+
+def test_the_table_of_modules_and_their_tests_names_what_is_there(repository):
+    table = yaml.safe_load((repository / "tools" / "mutants.yaml").read_text())
+    assert len(table) > 20
+    for module, tests in table.items():
+        for path in ("video_zoo/" + module, *("tests/" + name for name in tests)):
+            assert (repository / path).is_file(), path

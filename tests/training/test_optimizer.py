@@ -134,7 +134,7 @@ def test_sgd_has_the_momentum_of_the_run(tiny_run):
     assert places == [-1, -2.5, -4.25]
 
 
-@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize("scale", [1.0, 0.5, 2.0])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 def test_every_optimizer_takes_rate_times_decay_off_the_kernels(optimizer, scale, tiny_run):
     settings = {"optimizer": optimizer, "learning_rate": 0.5, "backbone_learning_rate_scale": scale}

@@ -210,12 +210,25 @@ def test_averages_take_the_place_of_the_weights_and_go_again(prepared):
 def test_precise_statistics_are_those_over_all_clips(prepared):
     model, _ = prepared()
     batches = tf.data.Dataset.from_tensor_slices(CLIPS).batch(2).map(lambda clips: (clips,))
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
     batch_norm.set_precise_statistics(model, batches, 3)
-    layer = batch_norm.layers_of(model)[0]
-    first = keras.Model(model.inputs, layer.input)
-    seen = first.predict(CLIPS.astype(np.float32) / 127.5 - 1, verbose=0)
-    np.testing.assert_allclose(layer.moving_mean, seen.mean(axis=(0, 1, 2, 3)), atol=1e-5)
-    np.testing.assert_allclose(layer.moving_variance, seen.var(axis=(0, 1, 2, 3)), rtol=1e-3)
+    inputs = keras.Model(copy.inputs, [layer.input for layer in batch_norm.layers_of(copy)])
+    # In training the second layer sees what the first one made of the clips of one batch.
+    clips = np.split(CLIPS.astype(np.float32) / 127.5 - 1, 3)
+    seen = [inputs([part], training=True) for part in clips]
+    for layer, parts in zip(batch_norm.layers_of(model), zip(*seen, strict=True), strict=True):
+        whole = np.concatenate(parts)
+        np.testing.assert_allclose(layer.moving_mean, whole.mean(axis=(0, 1, 2, 3)), atol=1e-5)
+        np.testing.assert_allclose(layer.moving_variance, whole.var(axis=(0, 1, 2, 3)), rtol=1e-3)
+
+
+def test_statistics_over_all_devices_are_asked_of_every_layer_that_is_trained(prepared):
+    model, _ = prepared()
+    first, second = batch_norm.layers_of(model)
+    first.trainable = False
+    batch_norm.synchronise(model)
+    assert (first.synchronized, second.synchronized) == (False, True)
 
 
 def test_a_trial_step_leaves_no_trace(prepared):

@@ -268,15 +268,17 @@ def _list_files(data_dir: str) -> list[str]:
 def _complete_set(found: dict[int, dict[int, list[str]]], data_dir: str, split: str) -> list[str]:
     """The names in order of index, once the set is known to be one whole set."""
     doubled = [names for shards in found.values() for names in shards.values() if len(names) > 1]
-    if len(found) > 1 or doubled:
-        examples = doubled[0] if doubled else [min(shards.values())[0] for shards in found.values()]
+    beyond = [names for n, shards in found.items() for i, names in shards.items() if i >= n]
+    if len(found) > 1 or doubled or beyond:
+        strange = doubled or beyond
+        examples = strange[0] if strange else [min(shards.values())[0] for shards in found.values()]
         raise ValueError(
             f"`data_dir` must hold one set of {split!r} shards. Received: data_dir={data_dir!r}, "
             f"which mixes several, such as {sorted(examples)}. Remove those that do not belong."
         )
     ((count, shards),) = found.items()
     missing = [shard_name(split, index, count) for index in range(count) if index not in shards]
-    if missing or len(shards) != count:
+    if missing:
         raise FileNotFoundError(
             f"`data_dir` must hold all {count} {split!r} shards. Received: data_dir={data_dir!r}, "
             f"which lacks {', '.join(missing)}. Copy them there, or convert the videos again."
