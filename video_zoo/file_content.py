@@ -31,6 +31,11 @@ class _MismatchError(Exception):
     """A value is not what the schema allows: where it stands, what is allowed, and itself."""
 
 
+def read_lines(path: str | os.PathLike) -> list[str]:
+    """The lines of a text that people may have edited; an empty line at its end is none."""
+    return read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
+
+
 def read_text(path: str | os.PathLike, errors: str = "strict") -> str:
     """The text of a file that people may have edited: UTF-8, with or without a mark before it.
 

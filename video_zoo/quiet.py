@@ -1,7 +1,8 @@
-"""TensorFlow without its start-up lines, for the tools. A choice of the user's stands.
+"""TensorFlow without its start-up lines, and bars that do not fill a log, for the tools.
 
 TensorFlow tells of its kernels, and of the GPU drivers of machines without a GPU, in lines that
 read like errors. Some come before it looks at TF_CPP_MIN_LOG_LEVEL, so they are taken off stderr.
+A choice of the user's stands.
 """
 
 import contextlib
@@ -15,6 +16,9 @@ _VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
 _USERS_OWN = _VARIABLE in os.environ
 # TensorFlow reads it when it is first imported. What it logs as an error and matters is raised too.
 os.environ.setdefault(_VARIABLE, "3")
+if not sys.stderr.isatty():
+    # tqdm reads it when it is imported: in a log, each state of a bar is a line.
+    os.environ.setdefault("TQDM_MININTERVAL", "30")
 _NOISE = re.compile(rb"(WARNING: All log messages before absl::|[IWE]\d{4} \d\d:).*\n?")
 
 

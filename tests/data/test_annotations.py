@@ -112,6 +112,20 @@ def test_plain_list(make_files, make_csv, rows):
     assert found.missing == (("gone.mp4",) if len(rows) == 4 else ())
 
 
+def test_rows_of_a_plain_list_without_a_label_are_a_test_set(make_files, make_csv):
+    rows = ("1.mp4,run,train", "2.mp4,run,val", "3.mp4,,test")
+    found = read_annotations(make_files("1.mp4", "2.mp4", "3.mp4"), make_csv(*rows))
+    assert found.labels == ("run",)
+    assert counts(found) == {("run", "train"): 1, ("run", "val"): 1, ("", "test"): 1}
+
+
+def test_a_class_name_is_one_line_wherever_it_comes_from(make_files, make_csv):
+    folder = make_files("wash\u2028car/1.mp4", "run/1.mp4")
+    assert read_annotations(folder, val_fraction=0).labels == ("run", "wash car")
+    label_map = make_csv("run", "wash\u2028car", "", name="map.txt")
+    assert read_annotations(folder, label_map=label_map).labels == ("run", "wash car")
+
+
 def test_plain_list_with_times(make_files, make_csv):
     csv = make_csv("1.mp4,run,0.5,2", "1.mp4,jump,,3", "1.mp4,rest,4,", encoding="utf-8-sig")
     found = read_annotations(make_files("1.mp4"), csv, val_fraction=0)
@@ -131,7 +145,7 @@ def test_plain_list_with_times(make_files, make_csv):
         (("1.mp4,run,3,2",), "row 1 ends before it starts"),
         (("1.mp4,run,-1,2",), "row 1"),
         (("1.mp4,run,nan,2",), "row 1"),
-        (("1.mp4,",), "row 1 lacks a value"),
+        (("1.mp4,",), "row 1 lacks a label, which only videos of the split test may"),
         (("1.mp4,run,dev",), "row 1 has the split 'dev'"),
         (("1.mp4,run,,,train", "1.mp4,run,,,"), "every clip a split, or none"),
         (("gone.mp4,run",), "none of them is there, such as gone.mp4"),

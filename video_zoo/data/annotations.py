@@ -10,7 +10,7 @@ import os
 import random
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from video_zoo import errors
+from video_zoo import errors, file_content
 from video_zoo.data import kinetics, layouts
 from video_zoo.data.class_folders import read_class_folders
 from video_zoo.data.coverage import check_splits, class_remarks, some
@@ -260,10 +260,11 @@ def _read_label_map(path: str) -> list[str]:
             f"Received: label_map={path!r}, which is not a file. Check the spelling."
         )
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            names = [layouts.class_name(line) for line in file.read().rstrip().splitlines()]
-    except UnicodeDecodeError:
+        names = [layouts.class_name(line) for line in file_content.read_lines(path)]
+    except ValueError:  # it is not UTF-8
         names = []
+    while names and not names[-1]:  # what an editor left at the end
+        names.pop()
     if not names or "" in names or len(set(names)) < len(names):
         raise ValueError(
             "`label_map` must be a file of class names in UTF-8, one a line, none of them empty or "

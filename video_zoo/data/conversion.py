@@ -79,13 +79,14 @@ def _make(
     """Makes what is not finished of the plan, perhaps nothing."""
     output_dir = os.fspath(config.output_dir)
     finished = _result_if_finished(config, plan)
-    if finished is not None:
+    if finished is not None and not shards.is_begun(output_dir):
         return finished
     shards.check_writable(output_dir)
     chosen = _choose(planned, config.shard_range)
     with sole_owner(output_dir, "output_dir", shared=config.shard_range is not None):
         finished = _result_if_finished(config, plan)  # by another process, just now
         if finished is not None:
+            shards.forget(output_dir)  # the last run was killed at its last step
             return finished
         plan = _begin(output_dir, plan, config)
         records = _execute(plan, chosen, config, progress)
@@ -102,7 +103,6 @@ def _result_if_finished(config: ConversionConfig, plan: Plan) -> ConversionResul
     if manifest is None:
         return None
     check_unchanged(plan_of_finished(output_dir, manifest), plan, output_dir)
-    shards.forget(output_dir)  # there only if the last run was killed at its last step
     return finished_result(output_dir, manifest, config.max_skipped)
 
 
@@ -124,7 +124,9 @@ def merge(output_dir: str | os.PathLike, max_skipped: float = 0.05) -> Conversio
     output_dir = _checked_folder(output_dir)
     manifest = manifests.load_manifest(output_dir)
     if manifest is not None:
-        shards.forget(output_dir)
+        if shards.is_begun(output_dir):
+            with sole_owner(output_dir, "output_dir"):
+                shards.forget(output_dir)
         return finished_result(output_dir, manifest, max_skipped)
     plan = shards.load_plan(output_dir)
     if plan is None:

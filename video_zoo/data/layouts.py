@@ -156,11 +156,11 @@ def file_identity(path: str) -> Hashable:
 
 
 def class_name(text: str) -> str:
-    """A class's name as it is kept: without spaces around it, in Unicode's composed form (NFC).
+    """A class's name as it is kept: one line without spaces around it, in Unicode's form NFC.
 
     Names that look equal may differ in form: macOS decomposes the names of folders.
     """
-    return unicodedata.normalize("NFC", text.strip())
+    return unicodedata.normalize("NFC", " ".join(text.strip().splitlines()))
 
 
 def stem(path: str) -> str:
@@ -303,9 +303,11 @@ def read_list(
     for number, values in rows:
         row = Row.of(path, header, number, values)
         listed, label = row.fields["path"], class_name(row.fields["label"])
-        if not listed or not label:
-            raise row.bad("lacks a value")
         span, split = row.span("start", "end"), row.split()
+        if not listed:
+            raise row.bad("lacks a path")
+        if not label and split != "test":
+            raise row.bad("lacks a label, which only videos of the split test may")
         video = os.path.normpath(os.path.join(input_dir, listed))
         clip_id = os.path.normpath(listed).replace(os.sep, "/")
         if not os.path.isfile(video):

@@ -47,8 +47,7 @@ def load_label_map(data_dir: str | os.PathLike) -> list[str]:
             "tools/make_tfrecords.py, write the file for shards from elsewhere, or pass `data_dir` "
             "where the folder has been moved."
         )
-    text = file_content.read_text(path)
-    labels = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    labels = file_content.read_lines(path)
     _check_labels(labels, path)
     return labels
 

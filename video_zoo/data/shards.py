@@ -239,6 +239,11 @@ def write_plan(output_dir: str, plan: Plan) -> None:
     whole_files.write_text(os.path.join(output_dir, _FOLDER, _PLAN_NAME), plan.to_json())
 
 
+def is_begun(output_dir: str) -> bool:
+    """Whether there is a plan, or what is left of one."""
+    return tf.io.gfile.isdir(os.path.join(output_dir, _FOLDER))
+
+
 def forget(output_dir: str) -> None:
     """Removes the plan and the records, if there are any."""
     folder = os.path.join(output_dir, _FOLDER)

@@ -49,7 +49,7 @@ def class_names(name: str | os.PathLike) -> list[str]:
         remedy = "Take the file as the run wrote it."
         return file_content.read_json(folder / _RUN, _Run, remedy).class_names
     if (folder / _LABEL_MAP).is_file():
-        return file_content.read_text(folder / _LABEL_MAP).splitlines()
+        return file_content.read_lines(folder / _LABEL_MAP)
     raise ValueError(
         f"`name` must be one of {', '.join(map(repr, LISTS))}, or the folder of a run or of "
         f"shards. Received: name={os.fspath(name)!r}"
