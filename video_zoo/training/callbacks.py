@@ -275,9 +275,9 @@ class Interruption(keras.callbacks.Callback):
             raise StopRequested(signum)
 
     @contextlib.contextmanager
-    def deferred(self) -> Iterator[None]:
+    def deferred(self, deferring: bool = True) -> Iterator[None]:
         """Within, the callback is to decide when to stop."""
-        self._deferring = True
+        self._deferring = deferring
         try:
             yield
         finally:

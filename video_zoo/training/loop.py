@@ -12,20 +12,18 @@ import tensorflow as tf
 from video_zoo.data import whole_files
 from video_zoo.data.ownership import sole_owner
 from video_zoo.data.records import SkippedRecords, named_errors
-from video_zoo.data.service_config import check_trust
 from video_zoo.data.source import Split
 
-from . import agreement, callbacks, checkpoint, checks, multi_worker, precise, sight
+from . import callbacks, checkpoint, checks, precise, sight
 from .batches import Batches, write_skipped
 from .clock import Budget, Clock
-from .cluster import Cluster, is_chief, lost_worker
 from .config import TrainingConfig
 from .history import HISTORY, read_history
 from .initial import Task, check_freeze_until, compiled_model
 from .input_wait import InputWait
 from .room import enough_room
 from .steps import Steps
-from .strategy import build_from_one_clip, check_backend, make_strategy
+from .strategy import build_from_one_clip, check_backend
 from .workdir import (
     check_whole,
     check_workdir,
@@ -35,6 +33,7 @@ from .workdir import (
     storage_of,
     write_config,
 )
+from .world import World, find_world
 
 # `fit` wants a number of epochs; a run in hours is ended by its clock.
 _ENDLESS = 10**9
@@ -76,11 +75,8 @@ def train(config: TrainingConfig) -> TrainingResult:
     """
     config.check_files()
     check_backend(config.dtype)
-    workers = Cluster.find(config.worker_hosts, config.worker_index)
-    if workers is not None:
-        check_trust(config.trusted_network)
-    strategy = make_strategy(config.virtual_devices, workers)
-    checks.check_devices(config, strategy.num_replicas_in_sync)
+    world = find_world(config)
+    checks.check_devices(config, world.strategy.num_replicas_in_sync)
     check_freeze_until(config)
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
@@ -88,22 +84,21 @@ def train(config: TrainingConfig) -> TrainingResult:
     sources = checks.open_splits(config)
     workdir = make_workdir(config)
     # The other workers of a run write nothing.
-    with sole_owner(workdir, "workdir") if is_chief(workers) else contextlib.nullcontext():
+    with sole_owner(workdir, "workdir") if world.is_chief else contextlib.nullcontext():
         check_workdir(workdir, config)
-        if is_chief(workers):
+        if world.is_chief:
             for folder in (workdir, workdir / checkpoint.FOLDER):
                 whole_files.remove_unfinished(folder)
-        return _work_in(workdir, config, sources, strategy, workers)
+        return _work_in(workdir, config, sources, world)
 
 
 def _work_in(
     workdir: pathlib.Path,
     config: TrainingConfig,
     sources: dict[str, Split],
-    strategy: tf.distribute.Strategy,
-    workers: Cluster | None,
+    world: World,
 ) -> TrainingResult:
-    run = _Run(config, workdir, sources, strategy, workers)
+    run = _Run(config, workdir, sources, world)
     if run.ended:
         clock = run.clock
         print(
@@ -126,12 +121,11 @@ class _Run:
         config: TrainingConfig,
         workdir: pathlib.Path,
         sources: dict[str, Split],
-        strategy: tf.distribute.Strategy,
-        workers: Cluster | None,
+        world: World,
     ) -> None:
         source, self.sources = sources[config.train_split], list(sources.values())
-        self.config, self.workdir, self.source, self.strategy = config, workdir, source, strategy
-        self.workers, self.writes = workers, is_chief(workers)
+        self.config, self.workdir, self.source = config, workdir, source
+        self.world, self.strategy, self.writes = world, world.strategy, world.is_chief
         self.newest = checkpoint.latest_checkpoint(workdir)
         self.position = checkpoint.load_position(self.newest)
         step, seconds = self.position.step, self.position.seconds
@@ -146,13 +140,12 @@ class _Run:
         if self.rows and self.rows[-1]["step"] == step:
             # The checkpoint may be of before the validation, with metrics that are in the row now.
             self.position = dataclasses.replace(self.position, metrics=[])
-        agree = None if workers is None else agreement.Agreement(strategy)
-        self.clock = Clock(config, steps_per_epoch, step, seconds, agree)
+        self.clock = Clock(config, steps_per_epoch, step, seconds, world)
         skipped = SkippedRecords() if config.on_bad_record == "skip" else None
-        worker = (0, 1) if workers is None else workers.worker
-        self.batches = Batches(config, source, strategy.num_replicas_in_sync, skipped, worker)
+        devices = world.strategy.num_replicas_in_sync
+        self.batches = Batches(config, source, devices, skipped, world.share)
         # These fail here, if they do, before the network is built.
-        self.validation = self._for_fit(self.batches.validation())
+        self.validation = world.for_fit(self.batches.validation())
         self.batches.training(step)
 
     @property
@@ -177,25 +170,21 @@ class _Run:
         done = self.rows[-1]["step"] if self.rows else 0
         return self.clock.at_end_of_epoch and done < self.clock.step
 
-    def _for_fit(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """A worker's share, as ``fit`` takes it."""
-        return dataset if self.workers is None else multi_worker.distribute(self.strategy, dataset)
-
     def _say(self, text: str) -> None:
         if self.writes:
             print(text, flush=True)
 
     def work(self) -> int | None:
         """Trains to the end; returns the signal that ended it before, or None."""
-        with lost_worker(self.workers):
+        with self.world.watched():
             return self._work()
 
     def _work(self) -> int | None:
         with callbacks.Interruption(self.clock) as interruption, contextlib.ExitStack() as stack:
             try:
-                if self.workers is not None:
-                    stack.enter_context(interruption.deferred())  # they stop together
-                    agreement.check_same(self.strategy, self.workers, self._facts())
+                # Several workers stop together.
+                stack.enter_context(interruption.deferred(not self.world.alone))
+                self.world.check_same(self._facts())
                 interruption.stop_together()
                 with enough_room(self.workdir, self.clock):
                     model = self._model()
@@ -248,8 +237,7 @@ class _Run:
         with self._explained():
             build_from_one_clip(model, self.batches.training(0))
         steps = Steps(model, self.config, self.source.num_classes)
-        if self.workers is not None:
-            multi_worker.reduce_logs(model)
+        self.world.prepare(model)
         if self.writes:
             write_config(self.config, model)
             (self.workdir / checkpoint.FOLDER).mkdir(exist_ok=True)
@@ -257,7 +245,7 @@ class _Run:
         self._say("compiling the steps of training and validation, and trying one of each")
         with self._explained():
             first = self.batches.training(self.clock.step).take(1).cache()
-            checks.try_one_step(model, self._for_fit(first), self.validation)
+            checks.try_one_step(model, self.world.for_fit(first), self.validation)
             return steps, next(iter(first))[0].numpy()
 
     def _train(
@@ -298,9 +286,8 @@ class _Run:
                 progress.close()
                 averages.restore()
                 checkpoints.save()
-                if self.workers is not None:
-                    # One that ends before the chief has saved could take it along.
-                    agreement.mean_of_all(self.strategy, np.zeros(1))
+                # A worker that ends before the chief has saved could take it along.
+                self.world.barrier()
                 raise
 
     def _model(self) -> keras.Model:
@@ -324,7 +311,7 @@ class _Run:
         trained, frozen = sizes(model)
         self._say(
             f"training {self.config.model} on {count} device(s)"
-            + ("" if self.workers is None else f" of {len(self.workers.hosts)} workers, here")
+            + ("" if self.world.alone else f" of {self.world.share[1]} workers, here")
             + f": {', '.join(devices)}; "
             f"{trained:,} parameters are trained" + (f", {frozen:,} frozen" if frozen else "")
         )
@@ -342,7 +329,7 @@ class _Run:
             # After an interruption, the rest of its epoch goes first.
             done = clock.step % clock.steps_per_epoch
             model.fit(
-                self._for_fit(wait.timed(self.batches.training(clock.step))),
+                self.world.for_fit(wait.timed(self.batches.training(clock.step))),
                 validation_data=self.validation,
                 initial_epoch=clock.epoch,
                 epochs=clock.epoch + 1 if done else _ENDLESS,

@@ -3,31 +3,16 @@
 import keras
 import tensorflow as tf
 
-from .cluster import Cluster, make_cluster_strategy
 
-
-def make_strategy(
-    virtual_devices: int = 0, cluster: Cluster | None = None
-) -> tf.distribute.Strategy:
+def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
     """MirroredStrategy over all visible GPUs, over the CPU, or over logical CPU devices.
 
     Args:
         virtual_devices: number of logical CPU devices; 0 uses the real devices.
-        cluster: the workers of a run on several machines, whose strategy is that of
-            :func:`video_zoo.training.cluster.make_cluster_strategy`. Defaults to None.
 
     Raises:
-        ValueError: TensorFlow has already started with another number of logical CPU devices;
-            these are asked for with several workers.
-        WorkerLostError: some workers did not come.
+        ValueError: TensorFlow has already started with another number of logical CPU devices.
     """
-    if cluster is not None:
-        if virtual_devices:
-            raise ValueError(
-                "`virtual_devices` must be 0 with several workers. Received: "
-                f"virtual_devices={virtual_devices}"
-            )
-        return make_cluster_strategy(cluster)
     if virtual_devices:
         (cpu,) = tf.config.list_physical_devices("CPU")
         wanted = [tf.config.LogicalDeviceConfiguration()] * virtual_devices
