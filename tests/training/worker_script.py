@@ -18,8 +18,8 @@ from video_zoo.training import (  # noqa: E402
     batch_norm,
     cluster,
     multi_worker,
-    steps,
     strategy,
+    trainer,
     workers,
     world,
 )
@@ -63,13 +63,20 @@ def toy(run):
     return model, tf.data.Dataset.from_tensor_slices(data).batch(4, drop_remainder=True).repeat()
 
 
+def mend(model, dataset, places=("build", "reduce")):
+    """Puts into a model of Keras what a trainer on several workers has in place of its own."""
+    if "build" in places:
+        trainer.build_from_one_clip(model, dataset)
+        model._maybe_symbolic_build = lambda **given: None
+    if "reduce" in places:
+        step = multi_worker.on_all_workers(model.distribute_strategy, model.train_step)
+        model.make_train_function = lambda force=False: setattr(model, "train_function", step)
+
+
 def plain_fit(run):
     """`fit` as it comes but for the places of `mended`."""
     model, dataset = toy(run)
-    if "build" in settings["mended"]:
-        strategy.build_from_one_clip(model, dataset)
-    if "reduce" in settings["mended"]:
-        multi_worker.reduce_logs(model)
+    mend(model, dataset, settings["mended"])
     try:
         model.fit(run.for_fit(dataset), steps_per_epoch=2, shuffle=False)
     except Exception as error:
@@ -113,14 +120,13 @@ def train(run):
     keras.utils.set_random_seed(run.share[0])  # the chief's weights are everybody's
     with run.strategy.scope():
         model = network(config, source.num_classes)
+        trains = run.trainer(model, config, source.num_classes)
     batch_norm.synchronise(model)
     training, validation = batches.training(0), batches.validation()
-    strategy.build_from_one_clip(model, training)
-    steps.Steps(model, config, source.num_classes)
-    run.prepare(model)
+    trainer.build_from_one_clip(model, training)
     training, validation = run.for_fit(training), run.for_fit(validation)
     logs = Logs()
-    history = model.fit(
+    history = trains.fit(
         training,
         validation_data=validation,
         steps_per_epoch=settings["steps"],
@@ -154,8 +160,7 @@ class StopTogether(keras.callbacks.Callback):
 def agree(run):
     """Stops where one worker asks for it, and goes on."""
     model, dataset = toy(run)
-    strategy.build_from_one_clip(model, dataset)
-    run.prepare(model)
+    mend(model, dataset)
     dataset = run.for_fit(dataset)
     for callbacks in [StopTogether(run)], []:
         model.fit(dataset, steps_per_epoch=9, callbacks=callbacks, shuffle=False, verbose=0)
@@ -165,8 +170,7 @@ def agree(run):
 def endless(run):
     """Steps until something happens."""
     model, dataset = toy(run)
-    strategy.build_from_one_clip(model, dataset)
-    run.prepare(model)
+    mend(model, dataset)
     dataset = run.for_fit(dataset)
     with run.watched():
         model.fit(dataset, steps_per_epoch=10**6, callbacks=[Logs()], shuffle=False, verbose=0)

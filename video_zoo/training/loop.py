@@ -22,8 +22,8 @@ from .history import HISTORY, read_history
 from .initial import Task, check_freeze_until, compiled_model
 from .input_wait import InputWait
 from .room import enough_room
-from .steps import Steps
-from .strategy import build_from_one_clip, check_backend
+from .strategy import check_backend
+from .trainer import Trainer, build_from_one_clip
 from .workdir import (
     check_whole,
     check_workdir,
@@ -187,9 +187,9 @@ class _Run:
                 self.world.check_same(self._facts())
                 interruption.stop_together()
                 with enough_room(self.workdir, self.clock):
-                    model = self._model()
+                    network = self._network()
                 interruption.stop_together()
-                steps, clips = self._ready(model)
+                trainer, clips = self._ready(network)
                 interruption.stop_together()
                 checkpoints = callbacks.Checkpoints(
                     self.workdir,
@@ -197,16 +197,16 @@ class _Run:
                     self.position,
                     self.source.class_names,
                     self.writes,
-                    convention_of(self.config, model),
+                    convention_of(self.config, network),
                 )
-                checkpoints.set_model(model)
+                checkpoints.set_model(trainer)
                 if not self.trained:
                     with interruption.deferred():
-                        self._train(model, steps, clips, checkpoints, interruption)
+                        self._train(trainer, clips, checkpoints, interruption)
                 if self.precise_is_due:
                     interruption.stop_if_asked()
                     with self._explained():
-                        self._precise_statistics(model, checkpoints)
+                        self._precise_statistics(trainer, checkpoints)
             except callbacks.StopRequested as request:
                 path = checkpoint.path_of_step(self.workdir, self.clock.step)
                 saved = f"; saved {path}" if path.exists() else ""
@@ -232,26 +232,25 @@ class _Run:
         data = {"examples": self.source.num_examples, "classes": self.source.class_names}
         return facts | data | {"step": self.clock.step, "epochs_done": len(self.rows)}
 
-    def _ready(self, model: keras.Model) -> tuple[Steps, np.ndarray]:
-        """The steps of the network, which have been tried, and the clips of the first batch."""
+    def _ready(self, network: keras.Model) -> tuple[Trainer, np.ndarray]:
+        """What trains the network, its steps tried, and the clips of the first batch."""
+        with self.strategy.scope():
+            trainer = self.world.trainer(network, self.config, self.source.num_classes)
         with self._explained():
-            build_from_one_clip(model, self.batches.training(0))
-        steps = Steps(model, self.config, self.source.num_classes)
-        self.world.prepare(model)
+            build_from_one_clip(network, self.batches.training(0))
         if self.writes:
-            write_config(self.config, model)
+            write_config(self.config, network)
             (self.workdir / checkpoint.FOLDER).mkdir(exist_ok=True)
-        self._tell(model)
+        self._tell(network)
         self._say("compiling the steps of training and validation, and trying one of each")
         with self._explained():
             first = self.batches.training(self.clock.step).take(1).cache()
-            checks.try_one_step(model, self.world.for_fit(first), self.validation)
-            return steps, next(iter(first))[0].numpy()
+            checks.try_one_step(trainer, self.world.for_fit(first), self.validation)
+            return trainer, next(iter(first))[0].numpy()
 
     def _train(
         self,
-        model: keras.Model,
-        steps: Steps,
+        trainer: Trainer,
         clips: np.ndarray,
         checkpoints: callbacks.Checkpoints,
         interruption: callbacks.Interruption,
@@ -261,14 +260,14 @@ class _Run:
         averages = callbacks.ValidateAverages()
         progress = sight.Progress(self.clock, wait, self.writes)
         class_names = self.source.class_names
-        board = sight.Board(self.workdir, steps, self.clock, clips, class_names, self.writes)
+        board = sight.Board(self.workdir, self.clock, clips, class_names, self.writes)
         with contextlib.ExitStack() as stack:
             stack.callback(progress.close)
             stack.callback(board.close)
             # In this order: nothing is saved of a step that failed, and a checkpoint comes last.
             order = [
                 Budget(self.clock),
-                callbacks.LossGuard(steps, self.clock),
+                callbacks.LossGuard(self.clock),
                 averages,
                 board,
                 progress,
@@ -281,7 +280,7 @@ class _Run:
                 order.insert(-1, sight.Curves(self.workdir))
             try:
                 with self._explained():
-                    self._fit(model, wait, order)
+                    self._fit(trainer, wait, order)
             except callbacks.StopRequested:
                 progress.close()
                 averages.restore()
@@ -290,7 +289,7 @@ class _Run:
                 self.world.barrier()
                 raise
 
-    def _model(self) -> keras.Model:
+    def _network(self) -> keras.Model:
         with self.strategy.scope():
             if self.newest is not None:
                 self._say(f"continuing {self.workdir} after step {self.clock.step}")
@@ -301,14 +300,14 @@ class _Run:
             source = self.source
             stored = storage_of(self.config.data_dir)
             task = Task(source.num_classes, source.class_names, source.channels, stored)
-            model = compiled_model(self.config, task)
-            model.optimizer.build(model.trainable_variables)
-            return model
+            network = compiled_model(self.config, task)
+            network.optimizer.build(network.trainable_variables)
+            return network
 
-    def _tell(self, model: keras.Model) -> None:
+    def _tell(self, network: keras.Model) -> None:
         devices = self.strategy.extended.worker_devices
         count = self.strategy.num_replicas_in_sync
-        trained, frozen = sizes(model)
+        trained, frozen = sizes(network)
         self._say(
             f"training {self.config.model} on {count} device(s)"
             + ("" if self.world.alone else f" of {self.world.share[1]} workers, here")
@@ -316,19 +315,19 @@ class _Run:
             f"{trained:,} parameters are trained" + (f", {frozen:,} frozen" if frozen else "")
         )
         share = -(-self.config.batch_size // count)
-        memory = checks.estimate_memory(model, -(-share // self.config.accumulate_steps))
+        memory = checks.estimate_memory(network, -(-share // self.config.accumulate_steps))
         self._say(checks.tell_memory(memory, checks.available_memory(len(devices))))
 
-    def _fit(self, model: keras.Model, wait: InputWait, order: list) -> None:
+    def _fit(self, trainer: Trainer, wait: InputWait, order: list) -> None:
         """Runs ``fit`` until the clock, or early stopping, says that it is enough."""
         clock = self.clock
         clock.start()
         if self.validation_is_due:
-            self._validate(model, order)
+            self._validate(trainer, order)
         while not self.trained:
             # After an interruption, the rest of its epoch goes first.
             done = clock.step % clock.steps_per_epoch
-            model.fit(
+            trainer.fit(
                 self.world.for_fit(wait.timed(self.batches.training(clock.step))),
                 validation_data=self.validation,
                 initial_epoch=clock.epoch,
@@ -339,14 +338,14 @@ class _Run:
                 verbose=0,
             )
 
-    def _validate(self, model: keras.Model, order: list) -> None:
+    def _validate(self, trainer: Trainer, order: list) -> None:
         """The end of an epoch whose validation was interrupted."""
         epoch = (self.clock.step - 1) // self.clock.steps_per_epoch
-        every = keras.callbacks.CallbackList(order, model=model)
+        every = keras.callbacks.CallbackList(order, model=trainer)
         every.on_train_begin()
         every.on_epoch_begin(epoch)  # the metrics are those of the checkpoint again
-        logs = model.get_metrics_result()
-        found = model.evaluate(self.validation, callbacks=every, verbose=0, return_dict=True)
+        logs = trainer.get_metrics_result()
+        found = trainer.evaluate(self.validation, callbacks=every, verbose=0, return_dict=True)
         every.on_epoch_end(epoch, logs | {f"val_{name}": value for name, value in found.items()})
 
     @contextlib.contextmanager
@@ -374,11 +373,11 @@ class _Run:
             np.savez_compressed(file, clips=clips, labels=labels, step=self.clock.step)
         return f"Its batch is in {path}. "
 
-    def _precise_statistics(self, model: keras.Model, checkpoints: callbacks.Checkpoints) -> None:
+    def _precise_statistics(self, trainer: Trainer, checkpoints: callbacks.Checkpoints) -> None:
         """Writes ``precise_bn.keras``, and what its statistics change on validation."""
         share = self.config.batch_size // self.strategy.num_replicas_in_sync
         share //= self.config.accumulate_steps
         # The same on all workers.
         batches = dataclasses.replace(self.batches, worker=(0, 1)).training(0)
         batches = batches.map(lambda clips, *_rest: (clips[:share],))
-        precise.write(model, batches, self.validation, checkpoints)
+        precise.write(trainer, batches, self.validation, checkpoints)

@@ -31,24 +31,6 @@ def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus] or ["CPU:0"])
 
 
-def build_from_one_clip(model: keras.Model, dataset: tf.data.Dataset) -> None:
-    """Builds metrics and loss of a network, so that ``fit`` finds nothing left to build.
-
-    Keras would take the mean of a first batch over the replicas for it, which fails where their
-    shares of a batch differ in size, and on several workers. Here it is one clip of zeros.
-
-    Args:
-        model: compiled, made under a distribution strategy.
-        dataset: what ``fit`` will get.
-    """
-    clip = tf.nest.map_structure(
-        lambda spec: tf.zeros([1, *spec.shape[1:]], spec.dtype), dataset.element_spec
-    )
-    with model.distribute_strategy.scope():
-        model._symbolic_build(data_batch=clip)
-    model._maybe_symbolic_build = lambda iterator=None, data_batch=None: None
-
-
 def check_backend(dtype: str) -> None:
     """Refuses other Keras backends, and "mixed_float16" without a GPU.
 

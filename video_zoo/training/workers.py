@@ -4,7 +4,6 @@ import contextlib
 import signal
 import zlib
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -49,6 +48,8 @@ class Workers(World):
     Raises:
         WorkerLostError: some workers did not come.
     """
+
+    trainer = multi_worker.WorkersTrainer
 
     def __init__(self, cluster: Cluster, every: int = 10) -> None:
         super().__init__(make_cluster_strategy(cluster), cluster.index, len(cluster.hosts))
@@ -99,9 +100,6 @@ class Workers(World):
     def signal_for_all(self, signum: int) -> int:
         """The one that was exchanged last, whatever this worker got since."""
         return self._signum
-
-    def prepare(self, model: keras.Model) -> None:
-        multi_worker.reduce_logs(model)
 
     def for_fit(self, dataset: tf.data.Dataset) -> tf.distribute.DistributedDataset:
         return multi_worker.distribute(self.strategy, dataset)

@@ -3,12 +3,12 @@
 import contextlib
 import os
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from .config import TrainingConfig
 from .strategy import make_strategy
+from .trainer import Trainer
 
 
 class World:
@@ -23,7 +23,10 @@ class World:
 
     Attributes:
         share: (index, count), as the datasets take it.
+        trainer: the class whose ``fit`` runs in all processes.
     """
+
+    trainer = Trainer
 
     def __init__(
         self, strategy: tf.distribute.Strategy | None = None, index: int = 0, count: int = 1
@@ -71,9 +74,6 @@ class World:
     def signal_for_all(self, signum: int) -> int:
         """The signal that all processes stop for, where this one got ``signum``; 0 for none."""
         return signum
-
-    def prepare(self, model: keras.Model) -> None:
-        """Lets ``fit`` of a network whose steps are set run in all processes."""
 
     def for_fit(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """This process's share of the batches, as ``fit`` takes it."""
