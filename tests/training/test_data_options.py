@@ -15,8 +15,7 @@ from video_zoo.data.source import Split
 from video_zoo.training import TrainingConfig, train
 from video_zoo.training.batches import Batches
 from video_zoo.training.initial import Task, compiled_model
-from video_zoo.training.steps import Steps
-from video_zoo.training.strategy import build_from_one_clip
+from video_zoo.training.trainer import Trainer, build_from_one_clip
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def test_clips_travel_as_bytes_and_train_as_floats(config):
         model = compiled_model(config, Task(5, list("abcde"), 3))
         if on_device:
             build_from_one_clip(model, dataset)
-            Steps(model, config, 5)
+            model = Trainer(model, config, 5)
         else:
             dataset = dataset.map(lambda clips, *rest: (transforms.normalise(clips), *rest))
         history = model.fit(dataset, steps_per_epoch=1, verbose=0, shuffle=False)

@@ -53,12 +53,12 @@ TWO_DEVICES = """
 import json
 import numpy as np
 import tensorflow as tf
-from video_zoo.training.strategy import build_from_one_clip, make_strategy
+from video_zoo.training.strategy import make_strategy
 
 strategy = make_strategy(2)
 import keras
 from video_zoo.training import TrainingConfig
-from video_zoo.training.steps import Steps
+from video_zoo.training.trainer import Trainer, build_from_one_clip
 
 config = TrainingConfig(model="s3d_v1", data_dir="-", workdir="-", num_frames=2, batch_size=4)
 layers = keras.layers
@@ -75,14 +75,15 @@ clips = np.random.default_rng(0).integers(0, 255, (4, 2, 4, 4, 3), np.uint8)
 labels = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
 dataset = tf.data.Dataset.from_tensors((clips, labels, np.ones(4, np.float32)))
 build_from_one_clip(model, dataset)
-steps = Steps(model, config, 3)
-validated = model.evaluate(dataset, verbose=0, return_dict=True)
-trained = model.fit(dataset, shuffle=False, verbose=0).history
+with strategy.scope():
+    trainer = Trainer(model, config, 3)
+validated = trainer.evaluate(dataset, verbose=0, return_dict=True)
+trained = trainer.fit(dataset, shuffle=False, verbose=0).history
 found = {
-    "losses": [validated["loss"], trained["loss"][0], float(steps.loss.numpy())],
+    "losses": [validated["loss"], trained["loss"][0], float(trainer.step_loss.numpy())],
     "accuracies": [validated["accuracy"], trained["accuracy"][0]],
-    "norm": float(steps.gradient_norm.numpy()),
-    "confusion": steps.confusion.numpy().tolist(),
+    "norm": float(trainer.gradient_norm.numpy()),
+    "confusion": trainer.confusion.numpy().tolist(),
     "kernel": classifier.kernel.numpy().tolist(),
     "bias": classifier.bias.numpy().tolist(),
     "mean": statistics.moving_mean.numpy().tolist(),
@@ -118,13 +119,13 @@ ONE_STEP = """
 import sys
 import numpy as np
 import tensorflow as tf
-from video_zoo.training.strategy import build_from_one_clip, make_strategy
+from video_zoo.training.strategy import make_strategy
 
 strategy = make_strategy(int(sys.argv[1]))
 import keras
 from video_zoo.training import TrainingConfig
 from video_zoo.training.initial import Task, compiled_model
-from video_zoo.training.steps import Steps
+from video_zoo.training.trainer import Trainer, build_from_one_clip
 
 keras.utils.set_random_seed(0)
 config = TrainingConfig(
@@ -137,12 +138,13 @@ clips = np.random.default_rng(0).integers(0, 255, (6, 4, 32, 32, 3), np.uint8)
 labels = np.eye(5, dtype=np.float32)[[0, 1, 2, 3, 4, 0]]
 dataset = tf.data.Dataset.from_tensors((clips, labels, np.ones(6, np.float32)))
 build_from_one_clip(model, dataset)
-steps = Steps(model, config, 5)
-model.fit(dataset, shuffle=False, verbose=0)
+with strategy.scope():
+    trainer = Trainer(model, config, 5)
+trainer.fit(dataset, shuffle=False, verbose=0)
 for variable in model.variables:
     copies = getattr(variable.value, "values", [variable.value])
     assert all((copy.numpy() == copies[0].numpy()).all() for copy in copies), variable.path
-print("LOSS", float(steps.loss.numpy()), float(steps.gradient_norm.numpy()))
+print("LOSS", float(trainer.step_loss.numpy()), float(trainer.gradient_norm.numpy()))
 """
 
 

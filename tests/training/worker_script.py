@@ -15,12 +15,13 @@ import tensorflow as tf  # noqa: E402
 from video_zoo.data.source import Split  # noqa: E402
 from video_zoo.training import (  # noqa: E402
     TrainingConfig,
-    agreement,
     batch_norm,
     cluster,
     multi_worker,
-    steps,
     strategy,
+    trainer,
+    workers,
+    world,
 )
 from video_zoo.training.batches import Batches  # noqa: E402
 
@@ -52,9 +53,9 @@ def replicas_per_worker(count: int) -> None:
     module.CollectiveAllReduceExtended._initialize_local_devices = local_devices
 
 
-def toy(used):
+def toy(run):
     """A network of one layer and a dataset, for what needs no videos."""
-    with used.scope():
+    with run.strategy.scope():
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile("sgd", loss, weighted_metrics=["accuracy"])
@@ -62,15 +63,22 @@ def toy(used):
     return model, tf.data.Dataset.from_tensor_slices(data).batch(4, drop_remainder=True).repeat()
 
 
-def plain_fit(used):
+def mend(model, dataset, places=("build", "reduce")):
+    """Puts into a model of Keras what a trainer on several workers has in place of its own."""
+    if "build" in places:
+        trainer.build_from_one_clip(model, dataset)
+        model._maybe_symbolic_build = lambda **given: None
+    if "reduce" in places:
+        step = multi_worker.on_all_workers(model.distribute_strategy, model.train_step)
+        model.make_train_function = lambda force=False: setattr(model, "train_function", step)
+
+
+def plain_fit(run):
     """`fit` as it comes but for the places of `mended`."""
-    model, dataset = toy(used)
-    if "build" in settings["mended"]:
-        strategy.build_from_one_clip(model, dataset)
-    if "reduce" in settings["mended"]:
-        multi_worker.reduce_logs(model)
+    model, dataset = toy(run)
+    mend(model, dataset, settings["mended"])
     try:
-        model.fit(multi_worker.distribute(used, dataset), steps_per_epoch=2, shuffle=False)
+        model.fit(run.for_fit(dataset), steps_per_epoch=2, shuffle=False)
     except Exception as error:
         print(f"BROKEN {type(error).__name__}", flush=True)
     else:
@@ -104,24 +112,21 @@ def network(config, num_classes):
     return model
 
 
-def train(used, found):
+def train(run):
     """A few steps and a validation on real clips; weights and logs go into a file."""
-    worker = found.worker if found else (0, 1)
     config = TrainingConfig(**settings["config"])
     source = Split.open(config.data_dir, "train")
-    batches = Batches(config, source, used.num_replicas_in_sync, None, worker)
-    keras.utils.set_random_seed(worker[0])  # the chief's weights are everybody's
-    with used.scope():
+    batches = Batches(config, source, run.strategy.num_replicas_in_sync, None, run.share)
+    keras.utils.set_random_seed(run.share[0])  # the chief's weights are everybody's
+    with run.strategy.scope():
         model = network(config, source.num_classes)
+        trains = run.trainer(model, config, source.num_classes)
     batch_norm.synchronise(model)
     training, validation = batches.training(0), batches.validation()
-    strategy.build_from_one_clip(model, training)
-    steps.Steps(model, config, source.num_classes)
-    if found:
-        multi_worker.reduce_logs(model)
-        training, validation = (multi_worker.distribute(used, d) for d in (training, validation))
+    trainer.build_from_one_clip(model, training)
+    training, validation = run.for_fit(training), run.for_fit(validation)
     logs = Logs()
-    history = model.fit(
+    history = trains.fit(
         training,
         validation_data=validation,
         steps_per_epoch=settings["steps"],
@@ -140,32 +145,34 @@ def train(used, found):
 class StopTogether(keras.callbacks.Callback):
     """One worker asks to stop after its third step."""
 
+    def __init__(self, run):
+        super().__init__()
+        self.run = run
+
     def on_train_batch_end(self, batch, logs=None):
         asks = settings["index"] == 1 and batch == 2
-        agree = agreement.Agreement(self.model.distribute_strategy, every=1)
-        seconds, signum = agree(batch, settings["index"] * 3.0, signal.SIGTERM if asks else 0)
-        if signum == signal.SIGTERM and seconds == 1.5:
+        asked = signal.SIGTERM if asks else 0
+        seconds = self.run.agree(batch, settings["index"] * 3.0, asked)
+        if self.run.signal_for_all(asked) == signal.SIGTERM and seconds == 1.5:
             self.model.stop_training = True
 
 
-def agree(used):
+def agree(run):
     """Stops where one worker asks for it, and goes on."""
-    model, dataset = toy(used)
-    strategy.build_from_one_clip(model, dataset)
-    multi_worker.reduce_logs(model)
-    dataset = multi_worker.distribute(used, dataset)
-    for callbacks in [StopTogether()], []:
+    model, dataset = toy(run)
+    mend(model, dataset)
+    dataset = run.for_fit(dataset)
+    for callbacks in [StopTogether(run)], []:
         model.fit(dataset, steps_per_epoch=9, callbacks=callbacks, shuffle=False, verbose=0)
         print(f"STEPS {int(model.optimizer.iterations.numpy())}", flush=True)
 
 
-def endless(used, found):
+def endless(run):
     """Steps until something happens."""
-    model, dataset = toy(used)
-    strategy.build_from_one_clip(model, dataset)
-    multi_worker.reduce_logs(model)
-    dataset = multi_worker.distribute(used, dataset)
-    with cluster.lost_worker(found):
+    model, dataset = toy(run)
+    mend(model, dataset)
+    dataset = run.for_fit(dataset)
+    with run.watched():
         model.fit(dataset, steps_per_epoch=10**6, callbacks=[Logs()], shuffle=False, verbose=0)
 
 
@@ -175,13 +182,9 @@ def main():
     if settings.get("replicas"):
         replicas_per_worker(settings["replicas"])
     try:
-        used = strategy.make_strategy(cluster=found)
-        {
-            "plain_fit": lambda: plain_fit(used),
-            "train": lambda: train(used, found),
-            "agree": lambda: agree(used),
-            "endless": lambda: endless(used, found),
-        }[settings["scenario"]]()
+        run = workers.Workers(found, every=1) if found else world.World(strategy.make_strategy())
+        scenarios = {"plain_fit": plain_fit, "train": train, "agree": agree, "endless": endless}
+        scenarios[settings["scenario"]](run)
     except cluster.WorkerLostError as error:
         sys.exit(f"error: {error}")
 

@@ -17,8 +17,8 @@ from video_zoo.data.source import Split
 from video_zoo.training import TrainingConfig
 from video_zoo.training.batches import Batches
 from video_zoo.training.initial import Task, compiled_model
-from video_zoo.training.steps import Steps
-from video_zoo.training.strategy import build_from_one_clip, make_strategy
+from video_zoo.training.strategy import make_strategy
+from video_zoo.training.trainer import Trainer, build_from_one_clip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,21 +159,21 @@ def _network_rates(config: InputConfig, source: Split) -> dict[str, Callable[[],
     dataset = Batches(training, source, strategy.num_replicas_in_sync).training(0)
     with strategy.scope():
         task = Task(source.num_classes, source.class_names, source.channels)
-        model = compiled_model(training, task)
-    build_from_one_clip(model, dataset)
-    Steps(model, training, source.num_classes)
+        network = compiled_model(training, task)
+        trainer = Trainer(network, training, source.num_classes)
+    build_from_one_clip(network, dataset)
     one = tf.data.Dataset.from_tensors(next(iter(dataset))).repeat()
     return {
-        "step": lambda: _fit_rate(model, one, config),
-        "fit": lambda: _fit_rate(model, dataset, config),
+        "step": lambda: _fit_rate(trainer, one, config),
+        "fit": lambda: _fit_rate(trainer, dataset, config),
     }
 
 
-def _fit_rate(model: keras.Model, batches: tf.data.Dataset, config: InputConfig) -> float:
+def _fit_rate(trainer: Trainer, batches: tf.data.Dataset, config: InputConfig) -> float:
     clock = _Clock()
     # The first step builds the graph, and fills what is made ahead.
     steps = config.steps + 1
-    model.fit(batches, steps_per_epoch=steps, verbose=0, callbacks=[clock], shuffle=False)
+    trainer.fit(batches, steps_per_epoch=steps, verbose=0, callbacks=[clock], shuffle=False)
     return config.steps * config.batch_size / (clock.times[-1] - clock.times[0])
 
 

@@ -17,7 +17,7 @@ from . import checkpoint
 from .clock import Clock
 from .history import HISTORY, main_output_logs, write_history
 from .input_wait import InputWait
-from .steps import Steps, plain_optimizer
+from .trainer import moving_averages
 
 CURVES = "curves.png"
 
@@ -28,7 +28,7 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
 
     Keras's own ``SwapEMAWeights`` swaps by adding and subtracting, which leaves other last bits.
     """
-    averages = getattr(plain_optimizer(model), "_model_variables_moving_average", [])
+    averages = moving_averages(model)
     weights = model.trainable_variables if averages else []
     values = [weight.numpy() for weight in weights]
     for weight, average in zip(weights, averages, strict=True):
@@ -134,7 +134,9 @@ class Checkpoints(keras.callbacks.Callback):
             return
         path.parent.mkdir(exist_ok=True)
         position = checkpoint.Position(self.clock.step, self.clock.seconds, metrics=metrics)
-        checkpoint.save_checkpoint(self.model, path, position, self.class_names, self.convention)
+        checkpoint.save_checkpoint(
+            self.model.network, path, position, self.class_names, self.convention
+        )
 
 
 class Recorder(keras.callbacks.Callback):
@@ -204,14 +206,14 @@ class LossGuard(keras.callbacks.Callback):
     It goes before :class:`Checkpoints`, so that no checkpoint has such weights.
     """
 
-    def __init__(self, steps: Steps, clock: Clock):
+    def __init__(self, clock: Clock):
         super().__init__()
-        self.steps, self.clock = steps, clock
+        self.clock = clock
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        config, loss = self.clock.config, float(self.steps.loss.numpy())
+        config, loss = self.clock.config, float(self.model.step_loss.numpy())
         # In float16 the scaling of the loss meets infinite gradients, and leaves such steps out.
-        norm = 0.0 if config.dtype == "mixed_float16" else float(self.steps.gradient_norm.numpy())
+        norm = 0.0 if config.dtype == "mixed_float16" else float(self.model.gradient_norm.numpy())
         if math.isfinite(loss) and math.isfinite(norm) and loss <= config.max_loss:
             return
         what = "gradient" if math.isfinite(loss) and not math.isfinite(norm) else "loss"
@@ -275,9 +277,9 @@ class Interruption(keras.callbacks.Callback):
             raise StopRequested(signum)
 
     @contextlib.contextmanager
-    def deferred(self) -> Iterator[None]:
+    def deferred(self, deferring: bool = True) -> Iterator[None]:
         """Within, the callback is to decide when to stop."""
-        self._deferring = True
+        self._deferring = deferring
         try:
             yield
         finally:

@@ -11,7 +11,7 @@ from video_zoo.data import records
 from video_zoo.data.source import Split
 
 from .config import TrainingConfig
-from .steps import plain_optimizer
+from .trainer import plain_optimizer
 
 _MIB = 2**20
 
@@ -119,19 +119,19 @@ def tell_memory(memory: Memory, available: int) -> str:
 
 
 def try_one_step(
-    model: keras.Model, training: tf.data.Dataset, validation: tf.data.Dataset
+    trainer: keras.Model, training: tf.data.Dataset, validation: tf.data.Dataset
 ) -> None:
     """One step of training and one of validation on real data, and all variables as before.
 
     What is traced and compiled for it serves the run too.
 
     Args:
-        model: compiled, built, optimizer included, with its steps set.
+        trainer: built, optimizer included.
         training, validation: datasets of at least one batch.
     """
-    variables = [*model.variables, *model.optimizer.variables]
+    variables = [*trainer.variables, *trainer.optimizer.variables]
     before = [variable.numpy() for variable in variables]
-    model.fit(
+    trainer.fit(
         training,
         steps_per_epoch=1,
         validation_data=validation,

@@ -1,13 +1,13 @@
 """How far a run is, and what follows from it: the learning rate, and the end."""
 
 import time
-from collections.abc import Callable
 
 import keras
 import numpy as np
 
 from .config import TrainingConfig
 from .schedule import learning_rate
+from .world import World
 
 
 class Clock:
@@ -17,7 +17,7 @@ class Clock:
         config: the run.
         steps_per_epoch: steps of an epoch.
         step, seconds: that earlier calls have had.
-        agree: of several workers, :class:`video_zoo.training.agreement.Agreement`.
+        world: the processes of the run, which agree on seconds and signals. Defaults to this one.
 
     Attributes:
         asked: signal that this process got; 0 for none.
@@ -29,26 +29,25 @@ class Clock:
         steps_per_epoch: int,
         step: int,
         seconds: float,
-        agree: Callable | None = None,
+        world: World | None = None,
     ):
         self.config = config
         self.steps_per_epoch = steps_per_epoch
         self.step = step
         self.seconds = seconds
         self.asked = 0
-        self._agree, self._agreed = agree, 0
+        self._world = world or World()
         self._own_seconds = seconds
         self._counted_until: float | None = None
 
     @property
     def stop(self) -> int:
         """Signal that all workers stop for; 0 for none."""
-        return self.asked if self._agree is None else self._agreed
+        return self._world.signal_for_all(self.asked)
 
     def exchange(self) -> None:
         """Learns of a signal that any of several workers got; each waits here for the others."""
-        if self._agree is not None:
-            _seconds, self._agreed = self._agree(0, self._own_seconds, self.asked)
+        self._world.agree(0, self._own_seconds, self.asked)
 
     def start(self) -> None:
         """Begins to count: what comes before the first step is no work."""
@@ -58,15 +57,13 @@ class Clock:
         """Counts the time since the last call; nobody sees ``seconds`` change in between.
 
         Args:
-            number: of steps, or of batches of validation, as ``agree`` takes it.
+            number: of steps, or of batches of validation, as :meth:`World.agree` takes it.
         """
         now = time.monotonic()
         self._own_seconds += now - self._counted_until
         self._counted_until = now
-        if self._agree is None:
-            self.seconds = self._own_seconds
-        elif (agreed := self._agree(number, self._own_seconds, self.asked)) is not None:
-            self.seconds, self._agreed = agreed
+        agreed = self._world.agree(number, self._own_seconds, self.asked)
+        self.seconds = self.seconds if agreed is None else agreed
 
     @property
     def total_steps(self) -> int | None:

@@ -64,11 +64,6 @@ class Cluster:
                 f"workers. Received: worker_index={self.index}"
             )
 
-    @property
-    def worker(self) -> tuple[int, int]:
-        """(index, number of workers), as the datasets take it."""
-        return self.index, len(self.hosts)
-
     @classmethod
     def find(
         cls, worker_hosts: str | None = None, worker_index: int | None = None
@@ -129,11 +124,6 @@ def _from_environment() -> Cluster | None:
             f'"task": {{"type": "worker", "index": 0}}}}. Received: TF_CONFIG={text} ({error!r})'
         ) from error
     return Cluster((*chiefs, *workers), index + (len(chiefs) if kind == "worker" else 0))
-
-
-def is_chief(cluster: Cluster | None) -> bool:
-    """Whether this process writes files: the first worker, or the only one."""
-    return cluster is None or cluster.index == 0
 
 
 def make_cluster_strategy(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
@@ -230,7 +220,7 @@ def _answers(host: str) -> bool:
 
 
 @contextlib.contextmanager
-def lost_worker(cluster: Cluster | None) -> Iterator[None]:
+def lost_worker(cluster: Cluster) -> Iterator[None]:
     """Turns the errors by which TensorFlow tells of a lost worker into a WorkerLostError.
 
     Workers that do different things at the same time, which is a fault of the program, fail with
@@ -246,7 +236,7 @@ def lost_worker(cluster: Cluster | None) -> Iterator[None]:
         tf.errors.UnavailableError,
     ) as error:
         found = _REASON.search(error.message or "")
-        if cluster is None or not found:
+        if not found:
             raise
         raise WorkerLostError(
             f"worker {cluster.index} of {len(cluster.hosts)} stops, as another does not answer any "

@@ -12,20 +12,18 @@ import tensorflow as tf
 from video_zoo.data import whole_files
 from video_zoo.data.ownership import sole_owner
 from video_zoo.data.records import SkippedRecords, named_errors
-from video_zoo.data.service_config import check_trust
 from video_zoo.data.source import Split
 
-from . import agreement, callbacks, checkpoint, checks, multi_worker, precise, sight
+from . import callbacks, checkpoint, checks, precise, sight
 from .batches import Batches, read_skipped, write_skipped
 from .clock import Budget, Clock
-from .cluster import Cluster, is_chief, lost_worker
 from .config import TrainingConfig
 from .history import HISTORY, read_history
 from .initial import Task, check_freeze_until, compiled_model
 from .input_wait import InputWait
 from .room import enough_room
-from .steps import Steps
-from .strategy import build_from_one_clip, check_backend, make_strategy
+from .strategy import check_backend
+from .trainer import Trainer, build_from_one_clip
 from .workdir import (
     check_whole,
     check_workdir,
@@ -35,6 +33,7 @@ from .workdir import (
     storage_of,
     write_config,
 )
+from .world import World, find_world
 
 # `fit` wants a number of epochs; a run in hours is ended by its clock.
 _ENDLESS = 10**9
@@ -76,11 +75,8 @@ def train(config: TrainingConfig) -> TrainingResult:
     """
     config.check_files()
     check_backend(config.dtype)
-    workers = Cluster.find(config.worker_hosts, config.worker_index)
-    if workers is not None:
-        check_trust(config.trusted_network)
-    strategy = make_strategy(config.virtual_devices, workers)
-    checks.check_devices(config, strategy.num_replicas_in_sync)
+    world = find_world(config)
+    checks.check_devices(config, world.strategy.num_replicas_in_sync)
     check_freeze_until(config)
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
@@ -88,22 +84,21 @@ def train(config: TrainingConfig) -> TrainingResult:
     sources = checks.open_splits(config)
     workdir = make_workdir(config)
     # The other workers of a run write nothing.
-    with sole_owner(workdir, "workdir") if is_chief(workers) else contextlib.nullcontext():
+    with sole_owner(workdir, "workdir") if world.is_chief else contextlib.nullcontext():
         check_workdir(workdir, config)
-        if is_chief(workers):
+        if world.is_chief:
             for folder in (workdir, workdir / checkpoint.FOLDER):
                 whole_files.remove_unfinished(folder)
-        return _work_in(workdir, config, sources, strategy, workers)
+        return _work_in(workdir, config, sources, world)
 
 
 def _work_in(
     workdir: pathlib.Path,
     config: TrainingConfig,
     sources: dict[str, Split],
-    strategy: tf.distribute.Strategy,
-    workers: Cluster | None,
+    world: World,
 ) -> TrainingResult:
-    run = _Run(config, workdir, sources, strategy, workers)
+    run = _Run(config, workdir, sources, world)
     skipped_before = read_skipped(workdir)  # now, and not after hours
     if run.ended:
         clock = run.clock
@@ -127,12 +122,11 @@ class _Run:
         config: TrainingConfig,
         workdir: pathlib.Path,
         sources: dict[str, Split],
-        strategy: tf.distribute.Strategy,
-        workers: Cluster | None,
+        world: World,
     ) -> None:
         source, self.sources = sources[config.train_split], list(sources.values())
-        self.config, self.workdir, self.source, self.strategy = config, workdir, source, strategy
-        self.workers, self.writes = workers, is_chief(workers)
+        self.config, self.workdir, self.source = config, workdir, source
+        self.world, self.strategy, self.writes = world, world.strategy, world.is_chief
         self.newest = checkpoint.latest_checkpoint(workdir)
         self.position = checkpoint.load_position(self.newest)
         step, seconds = self.position.step, self.position.seconds
@@ -147,13 +141,12 @@ class _Run:
         if self.rows and self.rows[-1]["step"] == step:
             # The checkpoint may be of before the validation, with metrics that are in the row now.
             self.position = dataclasses.replace(self.position, metrics=[])
-        agree = None if workers is None else agreement.Agreement(strategy)
-        self.clock = Clock(config, steps_per_epoch, step, seconds, agree)
+        self.clock = Clock(config, steps_per_epoch, step, seconds, world)
         skipped = SkippedRecords() if config.on_bad_record == "skip" else None
-        worker = (0, 1) if workers is None else workers.worker
-        self.batches = Batches(config, source, strategy.num_replicas_in_sync, skipped, worker)
+        devices = world.strategy.num_replicas_in_sync
+        self.batches = Batches(config, source, devices, skipped, world.share)
         # These fail here, if they do, before the network is built.
-        self.validation = self._for_fit(self.batches.validation())
+        self.validation = world.for_fit(self.batches.validation())
         self.batches.training(step)
 
     @property
@@ -178,30 +171,26 @@ class _Run:
         done = self.rows[-1]["step"] if self.rows else 0
         return self.clock.at_end_of_epoch and done < self.clock.step
 
-    def _for_fit(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """A worker's share, as ``fit`` takes it."""
-        return dataset if self.workers is None else multi_worker.distribute(self.strategy, dataset)
-
     def _say(self, text: str) -> None:
         if self.writes:
             print(text, flush=True)
 
     def work(self) -> int | None:
         """Trains to the end; returns the signal that ended it before, or None."""
-        with lost_worker(self.workers):
+        with self.world.watched():
             return self._work()
 
     def _work(self) -> int | None:
         with callbacks.Interruption(self.clock) as interruption, contextlib.ExitStack() as stack:
             try:
-                if self.workers is not None:
-                    stack.enter_context(interruption.deferred())  # they stop together
-                    agreement.check_same(self.strategy, self.workers, self._facts())
+                # Several workers stop together.
+                stack.enter_context(interruption.deferred(not self.world.alone))
+                self.world.check_same(self._facts())
                 interruption.stop_together()
                 with enough_room(self.workdir, self.clock):
-                    model = self._model()
+                    network = self._network()
                 interruption.stop_together()
-                steps, clips = self._ready(model)
+                trainer, clips = self._ready(network)
                 interruption.stop_together()
                 checkpoints = callbacks.Checkpoints(
                     self.workdir,
@@ -209,16 +198,16 @@ class _Run:
                     self.position,
                     self.source.class_names,
                     self.writes,
-                    convention_of(self.config, model),
+                    convention_of(self.config, network),
                 )
-                checkpoints.set_model(model)
+                checkpoints.set_model(trainer)
                 if not self.trained:
                     with interruption.deferred():
-                        self._train(model, steps, clips, checkpoints, interruption)
+                        self._train(trainer, clips, checkpoints, interruption)
                 if self.precise_is_due:
                     interruption.stop_if_asked()
                     with self._explained():
-                        self._precise_statistics(model, checkpoints)
+                        self._precise_statistics(trainer, checkpoints)
             except callbacks.StopRequested as request:
                 path = checkpoint.path_of_step(self.workdir, self.clock.step)
                 saved = f"; saved {path}" if path.exists() else ""
@@ -244,27 +233,25 @@ class _Run:
         data = {"examples": self.source.num_examples, "classes": self.source.class_names}
         return facts | data | {"step": self.clock.step, "epochs_done": len(self.rows)}
 
-    def _ready(self, model: keras.Model) -> tuple[Steps, np.ndarray]:
-        """The steps of the network, which have been tried, and the clips of the first batch."""
+    def _ready(self, network: keras.Model) -> tuple[Trainer, np.ndarray]:
+        """What trains the network, its steps tried, and the clips of the first batch."""
+        with self.strategy.scope():
+            trainer = self.world.trainer(network, self.config, self.source.num_classes)
         with self._explained():
-            build_from_one_clip(model, self.batches.training(0))
-        steps = Steps(model, self.config, self.source.num_classes)
-        if self.workers is not None:
-            multi_worker.reduce_logs(model)
+            build_from_one_clip(network, self.batches.training(0))
         if self.writes:
-            write_config(self.config, model)
+            write_config(self.config, network)
             (self.workdir / checkpoint.FOLDER).mkdir(exist_ok=True)
-        self._tell(model)
+        self._tell(network)
         self._say("compiling the steps of training and validation, and trying one of each")
         with self._explained():
             first = self.batches.training(self.clock.step).take(1).cache()
-            checks.try_one_step(model, self._for_fit(first), self.validation)
-            return steps, next(iter(first))[0].numpy()
+            checks.try_one_step(trainer, self.world.for_fit(first), self.validation)
+            return trainer, next(iter(first))[0].numpy()
 
     def _train(
         self,
-        model: keras.Model,
-        steps: Steps,
+        trainer: Trainer,
         clips: np.ndarray,
         checkpoints: callbacks.Checkpoints,
         interruption: callbacks.Interruption,
@@ -274,14 +261,14 @@ class _Run:
         averages = callbacks.ValidateAverages()
         progress = sight.Progress(self.clock, wait, self.writes)
         class_names = self.source.class_names
-        board = sight.Board(self.workdir, steps, self.clock, clips, class_names, self.writes)
+        board = sight.Board(self.workdir, self.clock, clips, class_names, self.writes)
         with contextlib.ExitStack() as stack:
             stack.callback(progress.close)
             stack.callback(board.close)
             # In this order: nothing is saved of a step that failed, and a checkpoint comes last.
             order = [
                 Budget(self.clock),
-                callbacks.LossGuard(steps, self.clock),
+                callbacks.LossGuard(self.clock),
                 averages,
                 board,
                 progress,
@@ -294,17 +281,16 @@ class _Run:
                 order.insert(-1, sight.Curves(self.workdir))
             try:
                 with self._explained():
-                    self._fit(model, wait, order)
+                    self._fit(trainer, wait, order)
             except callbacks.StopRequested:
                 progress.close()
                 averages.restore()
                 checkpoints.save()
-                if self.workers is not None:
-                    # One that ends before the chief has saved could take it along.
-                    agreement.mean_of_all(self.strategy, np.zeros(1))
+                # A worker that ends before the chief has saved could take it along.
+                self.world.barrier()
                 raise
 
-    def _model(self) -> keras.Model:
+    def _network(self) -> keras.Model:
         with self.strategy.scope():
             if self.newest is not None:
                 self._say(f"continuing {self.workdir} after step {self.clock.step}")
@@ -315,35 +301,35 @@ class _Run:
             source = self.source
             stored = storage_of(self.config.data_dir)
             task = Task(source.num_classes, source.class_names, source.channels, stored)
-            model = compiled_model(self.config, task)
-            model.optimizer.build(model.trainable_variables)
-            return model
+            network = compiled_model(self.config, task)
+            network.optimizer.build(network.trainable_variables)
+            return network
 
-    def _tell(self, model: keras.Model) -> None:
+    def _tell(self, network: keras.Model) -> None:
         devices = self.strategy.extended.worker_devices
         count = self.strategy.num_replicas_in_sync
-        trained, frozen = sizes(model)
+        trained, frozen = sizes(network)
         self._say(
             f"training {self.config.model} on {count} device(s)"
-            + ("" if self.workers is None else f" of {len(self.workers.hosts)} workers, here")
+            + ("" if self.world.alone else f" of {self.world.share[1]} workers, here")
             + f": {', '.join(name.rpartition('device:')[2] for name in devices)}; "
             f"{trained:,} parameters are trained" + (f", {frozen:,} frozen" if frozen else "")
         )
         share = -(-self.config.batch_size // count)
-        memory = checks.estimate_memory(model, -(-share // self.config.accumulate_steps))
+        memory = checks.estimate_memory(network, -(-share // self.config.accumulate_steps))
         self._say(checks.tell_memory(memory, checks.available_memory(len(devices))))
 
-    def _fit(self, model: keras.Model, wait: InputWait, order: list) -> None:
+    def _fit(self, trainer: Trainer, wait: InputWait, order: list) -> None:
         """Runs ``fit`` until the clock, or early stopping, says that it is enough."""
         clock = self.clock
         clock.start()
         if self.validation_is_due:
-            self._validate(model, order)
+            self._validate(trainer, order)
         while not self.trained:
             # After an interruption, the rest of its epoch goes first.
             done = clock.step % clock.steps_per_epoch
-            model.fit(
-                self._for_fit(wait.timed(self.batches.training(clock.step))),
+            trainer.fit(
+                self.world.for_fit(wait.timed(self.batches.training(clock.step))),
                 validation_data=self.validation,
                 initial_epoch=clock.epoch,
                 epochs=clock.epoch + 1 if done else _ENDLESS,
@@ -353,14 +339,14 @@ class _Run:
                 verbose=0,
             )
 
-    def _validate(self, model: keras.Model, order: list) -> None:
+    def _validate(self, trainer: Trainer, order: list) -> None:
         """The end of an epoch whose validation was interrupted."""
         epoch = (self.clock.step - 1) // self.clock.steps_per_epoch
-        every = keras.callbacks.CallbackList(order, model=model)
+        every = keras.callbacks.CallbackList(order, model=trainer)
         every.on_train_begin()
         every.on_epoch_begin(epoch)  # the metrics are those of the checkpoint again
-        logs = model.get_metrics_result()
-        found = model.evaluate(self.validation, callbacks=every, verbose=0, return_dict=True)
+        logs = trainer.get_metrics_result()
+        found = trainer.evaluate(self.validation, callbacks=every, verbose=0, return_dict=True)
         every.on_epoch_end(epoch, logs | {f"val_{name}": value for name, value in found.items()})
 
     @contextlib.contextmanager
@@ -388,11 +374,11 @@ class _Run:
             np.savez_compressed(file, clips=clips, labels=labels, step=self.clock.step)
         return f"Its batch is in {path}. "
 
-    def _precise_statistics(self, model: keras.Model, checkpoints: callbacks.Checkpoints) -> None:
+    def _precise_statistics(self, trainer: Trainer, checkpoints: callbacks.Checkpoints) -> None:
         """Writes ``precise_bn.keras``, and what its statistics change on validation."""
         share = self.config.batch_size // self.strategy.num_replicas_in_sync
         share //= self.config.accumulate_steps
         # The same on all workers.
         batches = dataclasses.replace(self.batches, worker=(0, 1)).training(0)
         batches = batches.map(lambda clips, *_rest: (clips[:share],))
-        precise.write(model, batches, self.validation, checkpoints)
+        precise.write(trainer, batches, self.validation, checkpoints)

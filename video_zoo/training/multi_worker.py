@@ -3,39 +3,37 @@
 Two places of ``keras/src/backend/tensorflow/trainer.py`` break, in Keras 3.0 to 3.15:
 
 - ``_maybe_symbolic_build`` gives the metrics and the optimizer the first batch to be built from, as
-  PerReplica values where one tensor is meant. ``strategy.build_from_one_clip`` takes its place.
+  PerReplica values where one tensor is meant. ``build_from_one_clip`` takes its place.
 - ``reduce_per_replica`` takes the mean of every log, which is a scalar, over ``axis=0`` where
-  ``axis=None`` is meant. ``reduce_logs`` takes its place.
+  ``axis=None`` is meant. ``on_all_workers`` takes its place.
 
 ``tests/training/test_multi_worker.py`` fails when one of them does not break any more.
 """
 
 from collections.abc import Callable
 
-import keras
 import tensorflow as tf
 
+from .trainer import Trainer
 
-def reduce_logs(model: keras.Model) -> None:
-    """Lets ``model`` take the mean of its logs over all replicas, in a step of its own making.
+
+class WorkersTrainer(Trainer):
+    """A trainer on several workers."""
+
+    def make_train_function(self, force: bool = False) -> None:
+        if self.train_function is None or force:
+            self.train_function = on_all_workers(self.distribute_strategy, self.train_step)
+
+    def make_test_function(self, force: bool = False) -> None:
+        if self.test_function is None or force:
+            self.test_function = on_all_workers(self.distribute_strategy, self.test_step)
+
+
+def on_all_workers(strategy: tf.distribute.Strategy, step: Callable) -> Callable:
+    """The function of a step that gives the mean of its logs over all replicas.
 
     All workers get the same logs, so that what is decided from them is decided alike.
     """
-
-    def make_train_function(force: bool = False) -> None:
-        if model.train_function is None or force:
-            model.train_function = _on_all_workers(model, model.train_step)
-
-    def make_test_function(force: bool = False) -> None:
-        if model.test_function is None or force:
-            model.test_function = _on_all_workers(model, model.test_step)
-
-    model.make_train_function = make_train_function
-    model.make_test_function = make_test_function
-
-
-def _on_all_workers(model: keras.Model, step: Callable) -> Callable:
-    strategy = model.distribute_strategy
 
     @tf.function(reduce_retracing=True, autograph=False)
     def one_step(iterator: tf.distribute.DistributedIterator) -> dict[str, tf.Tensor]:

@@ -4,7 +4,6 @@ import json
 import pathlib
 from collections.abc import Mapping
 
-import keras
 import tensorflow as tf
 
 from video_zoo import file_content
@@ -14,6 +13,7 @@ from . import batch_norm
 from .callbacks import Checkpoints, averaged_weights
 from .config import TrainingConfig
 from .history import main_output_logs
+from .trainer import Trainer
 
 _NAME = "precise_bn"
 
@@ -30,7 +30,7 @@ def is_due(config: TrainingConfig, workdir: pathlib.Path, step: int) -> bool:
 
 
 def write(
-    model: keras.Model,
+    trainer: Trainer,
     batches: tf.data.Dataset,
     validation: tf.data.Dataset,
     checkpoints: Checkpoints,
@@ -38,18 +38,19 @@ def write(
     """Writes ``precise_bn.keras``, and what its statistics change on validation.
 
     Args:
-        model: the trained network.
+        trainer: of the trained network.
         batches: training clips, as :func:`batch_norm.set_precise_statistics` takes them.
         validation: as ``evaluate`` takes it.
         checkpoints: of the run.
     """
     clock, workdir = checkpoints.clock, checkpoints.workdir
+    steps = clock.config.precise_bn_steps
     results = {}
-    with averaged_weights(model):
+    with averaged_weights(trainer):
         for name in ("moving averages", "precise"):
             if name == "precise":
-                batch_norm.set_precise_statistics(model, batches, clock.config.precise_bn_steps)
-            results[name] = model.evaluate(validation, verbose=0, return_dict=True)
+                batch_norm.set_precise_statistics(trainer.network, batches, steps)
+            results[name] = trainer.evaluate(validation, verbose=0, return_dict=True)
         checkpoints.save_as(workdir / f"{_NAME}.keras", [])
     if not checkpoints.writes:
         return

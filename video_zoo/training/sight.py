@@ -16,7 +16,6 @@ from . import pace
 from .clock import Clock
 from .history import main_output_logs
 from .input_wait import InputWait
-from .steps import Steps
 
 CONFUSION = "confusion_matrix.png"
 # Of the first batch, so many clips, and so many frames of each, are shown.
@@ -111,7 +110,6 @@ class Board(keras.callbacks.Callback):
 
     Args:
         workdir: folder of the run.
-        steps: the step, which knows them.
         clock: how far the run is.
         clips: uint8 [batch, time, height, width, channels], the first training batch.
         class_names: of the data.
@@ -121,7 +119,6 @@ class Board(keras.callbacks.Callback):
     def __init__(
         self,
         workdir: pathlib.Path,
-        steps: Steps,
         clock: Clock,
         clips: np.ndarray,
         class_names: list[str],
@@ -129,7 +126,7 @@ class Board(keras.callbacks.Callback):
     ):
         super().__init__()
         self._writes = writes
-        self.workdir, self.steps, self.clock = workdir, steps, clock
+        self.workdir, self.clock = workdir, clock
         self._clips, self._class_names = clips, class_names
         self._writer: tf.summary.SummaryWriter | None = None
 
@@ -146,16 +143,16 @@ class Board(keras.callbacks.Callback):
         if not self._writes:
             return
         with self._at_step():
-            tf.summary.scalar("step/loss", self.steps.loss)
-            tf.summary.scalar("step/gradient_norm", self.steps.gradient_norm)
+            tf.summary.scalar("step/loss", self.model.step_loss)
+            tf.summary.scalar("step/gradient_norm", self.model.gradient_norm)
             tf.summary.scalar("step/learning_rate", self.model.optimizer.learning_rate)
 
     def on_test_begin(self, logs: dict | None = None) -> None:
-        self.steps.confusion.assign(tf.zeros_like(self.steps.confusion))
+        self.model.confusion.assign(tf.zeros_like(self.model.confusion))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         # All workers have to ask.
-        matrix = tf.convert_to_tensor(self.steps.confusion).numpy().astype(int)
+        matrix = tf.convert_to_tensor(self.model.confusion).numpy().astype(int)
         if not self._writes:
             return
         path = self.workdir / CONFUSION

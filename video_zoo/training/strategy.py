@@ -3,31 +3,16 @@
 import keras
 import tensorflow as tf
 
-from .cluster import Cluster, make_cluster_strategy
 
-
-def make_strategy(
-    virtual_devices: int = 0, cluster: Cluster | None = None
-) -> tf.distribute.Strategy:
+def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
     """MirroredStrategy over all visible GPUs, over the CPU, or over logical CPU devices.
 
     Args:
         virtual_devices: number of logical CPU devices; 0 uses the real devices.
-        cluster: the workers of a run on several machines, whose strategy is that of
-            :func:`video_zoo.training.cluster.make_cluster_strategy`. Defaults to None.
 
     Raises:
-        ValueError: TensorFlow has already started with another number of logical CPU devices;
-            these are asked for with several workers.
-        WorkerLostError: some workers did not come.
+        ValueError: TensorFlow has already started with another number of logical CPU devices.
     """
-    if cluster is not None:
-        if virtual_devices:
-            raise ValueError(
-                "`virtual_devices` must be 0 with several workers. Received: "
-                f"virtual_devices={virtual_devices}"
-            )
-        return make_cluster_strategy(cluster)
     if virtual_devices:
         (cpu,) = tf.config.list_physical_devices("CPU")
         wanted = [tf.config.LogicalDeviceConfiguration()] * virtual_devices
@@ -44,24 +29,6 @@ def make_strategy(
         return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(virtual_devices)])
     gpus = tf.config.list_logical_devices("GPU")
     return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus] or ["CPU:0"])
-
-
-def build_from_one_clip(model: keras.Model, dataset: tf.data.Dataset) -> None:
-    """Builds metrics and loss of a network, so that ``fit`` finds nothing left to build.
-
-    Keras would take the mean of a first batch over the replicas for it, which fails where their
-    shares of a batch differ in size, and on several workers. Here it is one clip of zeros.
-
-    Args:
-        model: compiled, made under a distribution strategy.
-        dataset: what ``fit`` will get.
-    """
-    clip = tf.nest.map_structure(
-        lambda spec: tf.zeros([1, *spec.shape[1:]], spec.dtype), dataset.element_spec
-    )
-    with model.distribute_strategy.scope():
-        model._symbolic_build(data_batch=clip)
-    model._maybe_symbolic_build = lambda iterator=None, data_batch=None: None
 
 
 def check_backend(dtype: str) -> None:

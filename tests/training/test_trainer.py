@@ -10,8 +10,7 @@ import tensorflow as tf
 from video_zoo.evaluation.metrics import video_metrics
 from video_zoo.training import TrainingConfig, batch_norm, callbacks, checks
 from video_zoo.training.optimizer import make_optimizer
-from video_zoo.training.steps import Steps, ranks
-from video_zoo.training.strategy import build_from_one_clip
+from video_zoo.training.trainer import Trainer, build_from_one_clip, ranks
 
 CLIPS = np.random.default_rng(0).integers(0, 255, (6, 2, 16, 16, 3), np.uint8)
 LABELS = np.eye(5, dtype=np.float32)[[0, 1, 2, 3, 4, 0]]
@@ -35,7 +34,7 @@ def network(dropout_rate):
 
 @pytest.fixture
 def prepared(tiny_run):
-    """A function (**settings) -> (network, its steps), with plain SGD at rate 1 and no dropout.
+    """A function (**settings) -> (network, its trainer), with plain SGD at rate 1 and no dropout.
 
     With a ``loss_scale``, the loss is scaled as with mixed_float16.
     """
@@ -56,7 +55,7 @@ def prepared(tiny_run):
             jit_compile=config.jit_compile,
         )
         build_from_one_clip(model, dataset())
-        return model, Steps(model, config, 5)
+        return model, Trainer(model, config, 5)
 
     return prepare
 
@@ -86,10 +85,12 @@ def fix_statistics(model):
 def test_parts_of_a_batch_give_the_step_of_the_whole(prepared):
     results = []
     for parts in (1, 4):  # 1, 2, 1 and 2 clips
-        model, steps = prepared(accumulate_steps=parts)
+        model, trainer = prepared(accumulate_steps=parts)
         fix_statistics(model)
-        logs = model.fit(dataset(), shuffle=False, verbose=0).history
-        results.append((values(model), float(steps.loss), float(steps.gradient_norm), logs))
+        logs = trainer.fit(dataset(), shuffle=False, verbose=0).history
+        results.append(
+            (values(model), float(trainer.step_loss), float(trainer.gradient_norm), logs)
+        )
     (whole, loss, norm, logs), (parts, *others, other_logs) = results
     assert_same(whole, parts)
     assert others == pytest.approx([loss, norm], rel=1e-5)
@@ -99,29 +100,29 @@ def test_parts_of_a_batch_give_the_step_of_the_whole(prepared):
 
 
 def test_the_step_is_that_of_keras(prepared, tiny_run):
-    model, steps = prepared()
+    model, trainer = prepared()
     fix_statistics(model)
     other = keras.models.clone_model(model)
     other.set_weights(model.get_weights())
     other.compile(keras.optimizers.SGD(1.0), keras.losses.CategoricalCrossentropy(from_logits=True))
     before = values(model)
-    model.fit(dataset(), shuffle=False, verbose=0)
+    trainer.fit(dataset(), shuffle=False, verbose=0)
     clips = CLIPS.astype(np.float32) / 127.5 - 1
     history = other.fit(clips, LABELS, sample_weight=WEIGHTS, batch_size=6, verbose=0).history
-    assert history["loss"][0] == pytest.approx(float(steps.loss), rel=1e-5)
+    assert history["loss"][0] == pytest.approx(float(trainer.step_loss), rel=1e-5)
     assert_same(values(model), values(other))
-    assert norm_of_change(before, model) == pytest.approx(float(steps.gradient_norm), rel=1e-4)
+    assert norm_of_change(before, model) == pytest.approx(float(trainer.gradient_norm), rel=1e-4)
 
 
 @pytest.mark.slow
 def test_a_step_that_xla_compiled_is_the_same(prepared):
     results = []
     for jit_compile in (False, True):
-        model, steps = prepared(jit_compile=jit_compile)
+        model, trainer = prepared(jit_compile=jit_compile)
         fix_statistics(model)
-        model.fit(dataset(), shuffle=False, verbose=0)
+        trainer.fit(dataset(), shuffle=False, verbose=0)
         assert model.jit_compile is jit_compile
-        results.append((values(model), float(steps.loss)))
+        results.append((values(model), float(trainer.step_loss)))
     (plain, loss), (compiled, other) = results
     for one, another in zip(plain, compiled, strict=True):
         np.testing.assert_allclose(one, another, rtol=0, atol=1e-5 * np.abs(one).max())
@@ -129,12 +130,12 @@ def test_a_step_that_xla_compiled_is_the_same(prepared):
 
 
 def test_a_long_gradient_is_shortened_to_the_limit_and_a_short_one_is_not(prepared):
-    model, steps = prepared(clip_norm=0.01)
+    model, trainer = prepared(clip_norm=0.01)
     norms = []
     for weight in (10.0, 0.1, 1e-3):  # of the clips, and so of their gradient
         before = values(model)
-        model.fit(dataset(weight), shuffle=False, verbose=0)
-        norms.append(float(steps.gradient_norm))
+        trainer.fit(dataset(weight), shuffle=False, verbose=0)
+        norms.append(float(trainer.gradient_norm))
         expected = min(0.01, norms[-1])
         assert norm_of_change(before, model) == pytest.approx(expected, rel=1e-2)
     assert norms[0] > 1 > norms[1] > 0.01 > norms[2]
@@ -145,32 +146,32 @@ def test_a_long_gradient_is_shortened_to_the_limit_and_a_short_one_is_not(prepar
     [({}, [slice(0, 6)]), ({"accumulate_steps": 4}, map(slice, (0, 1, 3, 4), (1, 3, 4, 6)))],
 )
 def test_each_part_of_a_step_takes_the_statistics_of_its_own_clips(settings, parts, prepared):
-    model, _ = prepared(**settings)
+    model, trainer = prepared(**settings)
     layer = batch_norm.layers_of(model)[0]
     first = keras.Model(model.inputs, layer.input)
     seen = first.predict(CLIPS.astype(np.float32) / 127.5 - 1, verbose=0)
     expected = np.zeros(8)
     for part in parts:  # one after the other, and nine tenths are kept
         expected = 0.9 * expected + 0.1 * seen[part].mean(axis=(0, 1, 2, 3))
-    model.fit(dataset(), shuffle=False, verbose=0)
+    trainer.fit(dataset(), shuffle=False, verbose=0)
     np.testing.assert_allclose(layer.moving_mean, expected, atol=1e-6)
 
 
 def test_a_scaled_loss_gives_the_same_norm_and_the_same_clipped_step(prepared):
     results = []
     for loss_scale in (None, 1024.0):
-        model, steps = prepared(clip_norm=0.01, loss_scale=loss_scale)
+        model, trainer = prepared(clip_norm=0.01, loss_scale=loss_scale)
         fix_statistics(model)
-        model.fit(dataset(), shuffle=False, verbose=0)
-        results.append((values(model), float(steps.loss), float(steps.gradient_norm)))
+        trainer.fit(dataset(), shuffle=False, verbose=0)
+        results.append((values(model), float(trainer.step_loss), float(trainer.gradient_norm)))
     (plain, *numbers), (scaled, *other_numbers) = results
     assert_same(plain, scaled)
     assert other_numbers == pytest.approx(numbers, rel=1e-5)
 
 
 def test_validation_tells_loss_and_accuracy_and_counts_its_confusions(prepared):
-    model, steps = prepared()
-    told = model.evaluate(dataset(), verbose=0, return_dict=True)
+    model, trainer = prepared()
+    told = trainer.evaluate(dataset(), verbose=0, return_dict=True)
     logits = model.predict(CLIPS.astype(np.float32) / 127.5 - 1, verbose=0)
     true, found = LABELS.argmax(axis=1), logits.argmax(axis=1)
     losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(6), true]
@@ -178,7 +179,7 @@ def test_validation_tells_loss_and_accuracy_and_counts_its_confusions(prepared):
     assert told["top1"] == pytest.approx(WEIGHTS[found == true].sum() / WEIGHTS.sum())
     expected = np.zeros((5, 5))
     np.add.at(expected, (true, found), WEIGHTS > 0)
-    np.testing.assert_array_equal(steps.confusion, expected)
+    np.testing.assert_array_equal(trainer.confusion, expected)
 
 
 def test_equal_scores_share_their_rank_in_training_as_in_evaluation():
@@ -194,10 +195,10 @@ def test_equal_scores_share_their_rank_in_training_as_in_evaluation():
 
 
 def test_averages_take_the_place_of_the_weights_and_go_again(prepared):
-    model, _ = prepared(ema_momentum=0.75)
+    model, trainer = prepared(ema_momentum=0.75)
     after = []
     for _ in range(2):
-        model.fit(dataset(), shuffle=False, verbose=0)
+        trainer.fit(dataset(), shuffle=False, verbose=0)
         after.append(values(model))
     with callbacks.averaged_weights(model):
         # Keras lets the average begin with the weights after the first step.
@@ -232,14 +233,14 @@ def test_statistics_over_all_devices_are_asked_of_every_layer_that_is_trained(pr
 
 
 def test_a_trial_step_leaves_no_trace(prepared):
-    model, _ = prepared(optimizer="adam", dropout_rate=0.5, ema_momentum=0.9)
+    model, trainer = prepared(optimizer="adam", dropout_rate=0.5, ema_momentum=0.9)
     model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables]
     before = [variable.numpy() for variable in variables]
-    checks.try_one_step(model, dataset(), dataset())
+    checks.try_one_step(trainer, dataset(), dataset())
     for variable, value in zip(variables, before, strict=True):
         np.testing.assert_array_equal(variable, value, err_msg=variable.path)
-    model.fit(dataset(), shuffle=False, verbose=0)
+    trainer.fit(dataset(), shuffle=False, verbose=0)
     assert any((v.numpy() != b).any() for v, b in zip(variables, before, strict=True))
 
 

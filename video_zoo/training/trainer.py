@@ -1,7 +1,9 @@
-"""What a step of ``fit`` computes on each device, in place of Keras's own two steps.
+"""``fit`` around a network: what a step computes on each device, in place of Keras's own two steps.
 
 Beyond those, a training step takes clips in bytes, can go through its clips in parts, and knows its
 gradient as a whole: its norm is a property of the step and not of a device's share of it.
+
+All that training needs of Keras and is not public stands here and in ``multi_worker.py``.
 """
 
 import math
@@ -16,46 +18,59 @@ from . import batch_norm
 from .config import TrainingConfig
 
 
-class Steps:
-    """The training and validation step of a compiled network, which gets them as its own.
+class Trainer(keras.Model):
+    """Trains and validates a compiled network, which stays as it is; what is saved is ``network``.
+
+    To be made in the scope of the strategy under which the network was made.
 
     Args:
-        model: compiled, made under a distribution strategy.
+        network: compiled.
         config: the run.
         num_classes: of the data.
 
     Attributes:
-        loss: float32 scalar variable, of the last training step over all devices.
+        network: the network.
+        step_loss: float32 scalar variable, of the last training step over all devices.
         gradient_norm: float32 scalar variable, of all weights together, before it was clipped.
         confusion: float32 [num_classes, num_classes] variable, number of validation clips since it
             was last set to zero: row the true class, column the predicted one.
     """
 
-    def __init__(self, model: keras.Model, config: TrainingConfig, num_classes: int) -> None:
-        self._model = model
+    def __init__(self, network: keras.Model, config: TrainingConfig, num_classes: int) -> None:
+        super().__init__(name=f"{network.name}_trainer")
+        self.network = network
         self._clip_norm = config.clip_norm
         self._num_parts = config.accumulate_steps
-        with model.distribute_strategy.scope():
-            same = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
-            self.loss = tf.Variable(0.0, **same)
-            self.gradient_norm = tf.Variable(0.0, **same)
-            self.confusion = tf.Variable(
-                tf.zeros([num_classes, num_classes]),
-                trainable=False,
-                synchronization=tf.VariableSynchronization.ON_READ,
-                aggregation=tf.VariableAggregation.SUM,
-            )
-        optimizer = plain_optimizer(model)
+        same = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
+        self.step_loss = tf.Variable(0.0, **same)
+        self.gradient_norm = tf.Variable(0.0, **same)
+        self.confusion = tf.Variable(
+            tf.zeros([num_classes, num_classes]),
+            trainable=False,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.SUM,
+        )
+        self.compile(network.optimizer, jit_compile=network.jit_compile)
+        optimizer = plain_optimizer(network)
         # The step has done it, to know the whole gradient.
         optimizer._all_reduce_sum_gradients = list
         # `fit` would put the average in place of the weights, also after a part of an epoch.
         optimizer.finalize_variable_values = lambda variables: None
-        as_it_is = tf.autograph.experimental.do_not_convert
-        model.train_step = as_it_is(self._train_step)
-        model.test_step = as_it_is(self._test_step)
 
-    def _train_step(self, data: tuple) -> dict:
-        model, optimizer = self._model, self._model.optimizer
+    @property
+    def metrics(self) -> list[keras.Metric]:
+        """Those of the network."""
+        return self.network.metrics
+
+    def call(self, inputs: tf.Tensor, training: bool = False):
+        return self.network(inputs, training=training)
+
+    def _maybe_symbolic_build(self, iterator: object = None, data_batch: object = None) -> None:
+        """Nothing: :func:`build_from_one_clip` has done it."""
+
+    @tf.autograph.experimental.do_not_convert
+    def train_step(self, data: tuple) -> dict:
+        model, optimizer = self.network, self.optimizer
         weights = model.trainable_weights
         total, gradients, logs = 0.0, None, {}
         for part, share in self._parts(data):
@@ -73,7 +88,7 @@ class Steps:
         total, gradients = self._sum_over_devices(total, gradients)
         scale = tf.cast(optimizer.scale_loss(1.0), tf.float32)
         norm = tf.cast(tf.linalg.global_norm(gradients), tf.float32) / scale
-        self.loss.assign(tf.cast(total, tf.float32))
+        self.step_loss.assign(tf.cast(total, tf.float32))
         self.gradient_norm.assign(norm)
         if self._clip_norm is not None:
             factor = tf.minimum(1.0, self._clip_norm / tf.maximum(norm, 1e-12))
@@ -88,12 +103,12 @@ class Steps:
 
         Keras leaves each device its own moving statistics, and saves those of the first.
         """
-        devices = self._model.distribute_strategy.num_replicas_in_sync
+        devices = self.distribute_strategy.num_replicas_in_sync
         if devices == 1:
             return loss, gradients
         moving = [
             variable.value
-            for layer in batch_norm.layers_of(self._model)
+            for layer in batch_norm.layers_of(self.network)
             for variable in (layer.moving_mean, layer.moving_variance)
         ]
         context = tf.distribute.get_replica_context()
@@ -117,10 +132,11 @@ class Steps:
             part = tf.nest.map_structure(lambda value, b=begin, e=end: value[b:e], data)
             yield part, tf.cast(end - begin, tf.float32) / tf.cast(count, tf.float32)
 
-    def _test_step(self, data: tuple) -> dict:
+    @tf.autograph.experimental.do_not_convert
+    def test_step(self, data: tuple) -> dict:
         clips = transforms.normalise(data[0])
-        outputs = self._model(clips, training=False)
-        loss = self._model.compute_loss(clips, data[1], outputs, data[2])
+        outputs = self.network(clips, training=False)
+        loss = self.network.compute_loss(clips, data[1], outputs, data[2])
         targets, logits, weights = (
             tf.nest.flatten(each)[0] for each in (data[1], outputs, data[2])
         )
@@ -135,13 +151,30 @@ class Steps:
         return self._update_metrics(loss, clips, data, outputs)
 
     def _update_metrics(self, loss: tf.Tensor, clips: tf.Tensor, data: tuple, outputs) -> dict:
-        model = self._model
+        model = self.network
         # Keras has divided the loss by the number of devices, over which gradients are summed.
-        whole = loss * model.distribute_strategy.num_replicas_in_sync
+        whole = loss * self.distribute_strategy.num_replicas_in_sync
         tracker = next(metric for metric in model.metrics if metric.name == "loss")
         tracker.update_state(whole, sample_weight=tf.shape(clips)[0])
         ranked = tf.nest.map_structure(ranks, outputs)
         return model.compute_metrics(clips, data[1], ranked, sample_weight=data[2])
+
+
+def build_from_one_clip(network: keras.Model, dataset: tf.data.Dataset) -> None:
+    """Builds metrics and loss of a network, so that ``fit`` finds nothing left to build.
+
+    Keras would take the mean of a first batch over the replicas for it, which fails where their
+    shares of a batch differ in size, and on several workers. Here it is one clip of zeros.
+
+    Args:
+        network: compiled, made under a distribution strategy.
+        dataset: what ``fit`` will get.
+    """
+    clip = tf.nest.map_structure(
+        lambda spec: tf.zeros([1, *spec.shape[1:]], spec.dtype), dataset.element_spec
+    )
+    with network.distribute_strategy.scope():
+        network._symbolic_build(data_batch=clip)
 
 
 def ranks(scores: tf.Tensor) -> tf.Tensor:
@@ -158,3 +191,8 @@ def ranks(scores: tf.Tensor) -> tf.Tensor:
 def plain_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
     """The optimizer of a network, without the loss scaling around it."""
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+
+
+def moving_averages(model: keras.Model) -> list:
+    """Of the trained weights, as the optimizer keeps them; none if it does not."""
+    return getattr(plain_optimizer(model), "_model_variables_moving_average", [])
