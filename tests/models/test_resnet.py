@@ -75,12 +75,8 @@ def test_parameters_and_cost_are_those_that_torchvision_states(network, paramete
 
 def test_a_split_convolution_is_as_wide_as_its_parameters_allow():
     model = video_zoo.r2plus1d_18(5)
-    for block, width in {
-        "layer1_0": 144,
-        "layer2_0": 230,
-        "layer2_1": 288,
-        "layer4_1": 1152,
-    }.items():
+    widths = {"layer1_0": 144, "layer2_0": 230, "layer2_1": 288, "layer4_1": 1152}
+    for block, width in widths.items():
         for number in (1, 2):
             assert model.get_layer(f"{block}_conv{number}_spatial_conv").filters == width
 
@@ -98,9 +94,8 @@ def test_a_block_adds_before_its_last_relu_and_not_after():
 
 
 def test_files_tell_the_width_of_their_network(tmp_path):
-    video_zoo.mc3_18(5, input_shape=(4, 32, 32, 3), width_multiplier=0.25).save(
-        tmp_path / "a.keras"
-    )
+    model = video_zoo.mc3_18(5, input_shape=(4, 32, 32, 3), width_multiplier=0.25)
+    model.save(tmp_path / "a.keras")
     assert video_zoo.weights_info("mc3_18", tmp_path / "a.keras").width_multiplier == 0.25
 
 

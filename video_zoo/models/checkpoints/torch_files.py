@@ -1,4 +1,4 @@
-"""PyTorch files, and safetensors with PyTorch's names: which network they are of, by those names."""
+"""PyTorch files, and safetensors with its names, which tell the network that they are of."""
 
 import os
 import zipfile
@@ -91,6 +91,6 @@ def read(path: str) -> Checkpoint:
     listed = ", ".join(list(tensors)[:5])
     raise ValueError(
         "`weights` must name its tensors as torchvision's s3d ('features.…') or video ResNets "
-        f"('layer1.…') or as kylemin/S3D ('base.…') does. Received: weights={path!r} with {listed}, "
-        "…"
+        "('layer1.…') or as kylemin/S3D ('base.…') does. "
+        f"Received: weights={path!r} with {listed}, …"
     )
