@@ -109,7 +109,7 @@ def test_networks_are_of_no_backend():
     readers = {
         "tensorflow": {"video_zoo.models.checkpoints.deepmind"},
         "jax": set(),
-        "torch": {"video_zoo.models.checkpoints.torch_s3d"},
+        "torch": {"video_zoo.models.checkpoints.torch_files"},
     }
     at_once = {module_name(p): imports(p, loaded=True) for p in PACKAGE.rglob("*.py")}
     for backend, allowed in readers.items():

@@ -4,7 +4,9 @@
     python3 tools/dev.py test       [--venv DIR] [arguments of pytest]
     python3 tools/dev.py test_io    [--venv DIR] [arguments of pytest]
     python3 tools/dev.py mutants    [--venv DIR] [arguments of tools/mutants.py]
+    python3 tools/dev.py test_peers [--venv DIR] [arguments of pytest]
 
+`test_peers` compares with PyTorch and torchvision, and writes what the other tests expect of them.
 `test_io` tries the file systems of tensorflow-io in an environment of its own: it takes an older
 TensorFlow, and no newer Python than 3.12.
 
@@ -45,6 +47,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "quickstart": Command("", ROOT / ".venv", (3, 13), "TensorFlow"),
     "test": Command("test", ROOT / ".venv", (3, 13), "TensorFlow"),
+    "test_peers": Command("test,peers", ROOT / "build" / "venv_peers", (3, 13), "PyTorch"),
     "test_io": Command("io,io-test", ROOT / "build" / "venv_io", (3, 12), "tensorflow-io"),
     "mutants": Command("test,mutants", ROOT / "build" / "venv_mutants", (3, 13), "TensorFlow"),
 }
@@ -219,6 +222,9 @@ def main(argv: list[str]) -> int:
         if options.command == "test":
             return test(python, rest)
         say(options.command)
+        if options.command == "test_peers":
+            pytest = [str(python), "-m", "pytest", "-m", "peers", str(ROOT / "tests" / "models")]
+            return exit_code([*pytest, *rest], cwd=ROOT)
         if options.command == "test_io":
             pytest = [str(python), "-m", "pytest", str(ROOT / "tests" / "io")]
             return exit_code([*pytest, *rest], cwd=ROOT)

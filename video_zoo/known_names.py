@@ -9,7 +9,15 @@ import os
 from video_zoo.errors import check_text, nearest, refusal, shown
 from video_zoo.published import list_weights
 
-_NETWORKS = ("i3d", "s3d_v1", "s3d_v3", "s3d_v3_top_heavy")
+_NETWORKS = (
+    "i3d",
+    "mc3_18",
+    "r2plus1d_18",
+    "r3d_18",
+    "s3d_v1",
+    "s3d_v3",
+    "s3d_v3_top_heavy",
+)
 # Their table is that of keras.applications' InceptionV3, whose weights they take as "imagenet".
 OF_IMAGES = ("s3d_v3", "s3d_v3_top_heavy")
 _registered: set[str] = set()

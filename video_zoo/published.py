@@ -84,6 +84,10 @@ TORCHVISION = InputConvention(
     mean=(0.43216, 0.394666, 0.37645),
     deviation=(0.22803, 0.22145, 0.216989),
 )
+# Its transform resizes to 128 x 171 pixels, whatever the shape of the video.
+TORCHVISION_RESNETS = dataclasses.replace(
+    TORCHVISION, num_frames=16, short_side=128, image_size=112
+)
 # Rate and length are those of the paper (Xie et al. 2017): its author states neither.
 KYLEMIN = InputConvention()
 
@@ -160,6 +164,22 @@ def _dlpbc(name: str, kind: str, top: tuple) -> WeightsEntry:
     )
 
 
+def _torchvision_resnet(model: str, digits: str, top1: float, top5: float) -> WeightsEntry:
+    file = f"{model}-{digits}.pth"
+    return WeightsEntry(
+        model,
+        "kinetics400",
+        (RemoteFile(file, f"https://download.pytorch.org/models/{file}", sha256=digits),),
+        400,
+        "kinetics400",
+        TORCHVISION_RESNETS,
+        "symmetric",
+        top1,
+        top5,
+        "torchvision, five clips of 16 frames at 15 per second, Kinetics-400 validation set",
+    )
+
+
 ENTRIES = (
     _deepmind("kinetics400", "rgb_imagenet", (71.1, 89.3)),
     _deepmind("kinetics400_scratch", "rgb_scratch", (68.4, 88.0)),
@@ -207,6 +227,9 @@ ENTRIES = (
         90.35,
         "kylemin/S3D, Kinetics-400 validation set",
     ),
+    _torchvision_resnet("r3d_18", "b3b3357e", 63.200, 83.479),
+    _torchvision_resnet("mc3_18", "a90a0ba3", 63.960, 84.130),
+    _torchvision_resnet("r2plus1d_18", "91a641e6", 67.463, 86.175),
 )
 
 

@@ -51,6 +51,19 @@ def clips(channels: int = 3) -> np.ndarray:
     return np.random.default_rng(5).uniform(-1, 1, (2, 20, 64, 47, channels)).astype("float32")
 
 
+def for_torchvision(clips: np.ndarray) -> np.ndarray:
+    """Clips in [-1, 1] as torchvision's transforms give them."""
+    mean, deviation = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
+    return (((clips + 1) / 2 - mean) / deviation).astype("float32")
+
+
+def facts(values: np.ndarray) -> dict[str, float | list[float]]:
+    """What is kept of an array to compare it with another."""
+    flat = values.ravel()
+    first = flat[:: max(1, flat.size // 8)][:8]
+    return {"mean": float(flat.mean()), "spread": float(flat.std()), "first": first.tolist()}
+
+
 # --- I3D, in DeepMind's names -------------------------------------------------------------------
 
 

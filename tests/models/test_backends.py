@@ -18,6 +18,9 @@ ROOT = Path(video_zoo.__file__).parent.parent
 # Odd and even sizes, and maps of 1 and 2 positions at the end: padding differs most there.
 SHAPES = {
     "i3d": (17, 40, 33, 3),
+    "mc3_18": (3, 40, 33, 3),
+    "r2plus1d_18": (9, 33, 32, 3),
+    "r3d_18": (8, 40, 33, 3),
     "s3d_v1": (16, 33, 48, 3),
     "s3d_v3": (81, 49, 64, 3),
     "s3d_v3_top_heavy": (50, 81, 49, 3),
@@ -49,7 +52,9 @@ def saved(small, randomize, clips, tmp_path_factory):
     return folder, expected
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize(
+    "backend", ["tensorflow", "jax", pytest.param("torch", marks=pytest.mark.peers)]
+)
 def test_outputs_agree(backend, saved):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"the backend {backend} is not installed")

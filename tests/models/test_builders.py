@@ -9,6 +9,7 @@ from video_zoo.models.registry import register
 
 ANY_SIZE = (None, None, None, 3)
 INCEPTION_V3 = ["s3d_v3", "s3d_v3_top_heavy"]
+RESNETS = ["mc3_18", "r2plus1d_18", "r3d_18"]
 every_network = pytest.mark.parametrize("name", video_zoo.list_models())
 
 
@@ -17,11 +18,12 @@ def dtype_of(tensor) -> str:
 
 
 def test_the_zoo():
-    assert video_zoo.list_models() == ["i3d", "s3d_v1", "s3d_v3", "s3d_v3_top_heavy"]
+    assert video_zoo.list_models() == ["i3d", *RESNETS, "s3d_v1", *INCEPTION_V3]
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    expected = "`name` must be one of i3d, s3d_v1, s3d_v3, s3d_v3_top_heavy. Received: name='c3d'"
+    expected = "`name` must be one of i3d, mc3_18, r2plus1d_18, r3d_18, s3d_v1, "
+    expected += "s3d_v3, s3d_v3_top_heavy. Received: name='c3d'"
     expected += ". Did you mean 'i3d'?"
     with pytest.raises(ValueError) as error:
         video_zoo.get_model("c3d")
@@ -57,7 +59,8 @@ def test_outputs_are_float32_under_mixed_precision(name, dtype, small, clips, si
     model = small(name, classifier_activation="softmax", **aux)
     assert len(model.outputs) == (2 if aux else 1)
     assert {dtype_of(output) for output in model.outputs} == {"float32"}
-    assert dtype_of(model.get_layer("Mixed_5c").output) == dtype
+    inside = "layer4_1" if name in RESNETS else "Mixed_5c"
+    assert dtype_of(model.get_layer(inside).output) == dtype
     if dtype == "float16":
         return  # TensorFlow has no float16 pool in 3D for CPUs to run it.
     for output in keras.tree.flatten(model(clips(sizes[name]))):
@@ -76,7 +79,8 @@ def test_softmax_is_that_of_the_logits(name, small, clips, sizes):
 
 @every_network
 def test_without_the_classifier(name, small, clips, sizes):
-    last = "Mixed_7c" if name in INCEPTION_V3 else "Mixed_5c"
+    last = {"Mixed_7c": INCEPTION_V3, "layer4_1": RESNETS}
+    last = next((end for end, names in last.items() if name in names), "Mixed_5c")
     x = clips(sizes[name])
     bare = small(name, include_top=False)
     features = np.asarray(bare(x))

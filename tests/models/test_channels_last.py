@@ -21,7 +21,7 @@ def check_same(made, again, clip):
         np.testing.assert_array_equal(other, one)
 
 
-@pytest.mark.parametrize("name", ["i3d", "s3d_v1", "s3d_v3", "s3d_v3_top_heavy"])
+@pytest.mark.parametrize("name", video_zoo.list_models())
 def test_every_network_is_the_same_with_channels_first_in_the_settings(
     name, small, clips, sizes, request
 ):

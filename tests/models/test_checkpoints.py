@@ -151,18 +151,12 @@ def test_dlpbc(top, i3d_tensors, tmp_path):
     assert video_zoo.weights_info("i3d", path).num_classes == (CLASSES if top else None)
 
 
-def normalised(clips: np.ndarray) -> np.ndarray:
-    """Clips in [-1, 1] as torchvision feeds them."""
-    mean, deviation = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
-    return (((clips + 1) / 2 - mean) / deviation).astype("float32")
-
-
 def test_torchvision(s3d_state, tmp_path):
     assert len(s3d_state) == 464
     path = write_safetensors(tmp_path / "s3d.safetensors", s3d_state)
     clips = references.clips()
     model = video_zoo.s3d_v1(CLASSES, input_shape=SHAPE, weights=path)
-    agrees(model, clips, references.s3d(s3d_state, normalised(clips)))
+    agrees(model, clips, references.s3d(s3d_state, references.for_torchvision(clips)))
 
 
 def test_kylemin(s3d_state, tmp_path):

@@ -13,6 +13,7 @@ import video_zoo
 from video_zoo.models.checkpoints import read
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+pytestmark = pytest.mark.peers
 
 CLASSES = 7
 TORCHVISION, KYLEMIN = "torchvision", "kylemin"
@@ -123,11 +124,6 @@ def logits(network, clips):
         return network(torch.from_numpy(clips.transpose(0, 4, 1, 2, 3).copy())).numpy()
 
 
-def for_torchvision(clips):
-    mean, deviation = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
-    return (((clips + 1) / 2 - mean) / deviation).astype("float32")
-
-
 def assert_agree(path, clips, expected):
     model = video_zoo.s3d_v1(CLASSES, input_shape=clips.shape[1:], weights=path)
     found = model.predict(clips, verbose=0)
@@ -141,7 +137,7 @@ def test_logits_agree(style, tmp_path):
     if style == KYLEMIN:
         state = {f"module.{name}": value for name, value in state.items()}
     torch.save(state, tmp_path / "s3d.pth")
-    fed = clips if style == KYLEMIN else for_torchvision(clips)
+    fed = clips if style == KYLEMIN else references.for_torchvision(clips)
     assert_agree(tmp_path / "s3d.pth", clips, logits(network, fed))
 
 
@@ -170,7 +166,7 @@ def test_torchvisions_own_network(tmp_path):
     # Its head pools 7x7 positions: the size that 224 pixels leave, and no other.
     rng = np.random.default_rng(5)
     clips = rng.uniform(-1, 1, (1, 20, 224, 224, 3)).astype("float32")
-    np.save(fed, for_torchvision(clips).transpose(0, 4, 1, 2, 3))
+    np.save(fed, references.for_torchvision(clips).transpose(0, 4, 1, 2, 3))
     subprocess.run([sys.executable, "-c", TORCHVISION_SCRIPT, weights, fed, found], check=True)
     assert_agree(weights, clips, np.load(found))
 

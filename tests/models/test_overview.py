@@ -22,6 +22,9 @@ def test_the_tables_of_the_documentation_are_generated():
 def test_a_summary_of_each_network():
     assert [video_zoo.summary(name).parameters for name in video_zoo.list_models()] == [
         12_689_984,
+        11_695_440,
+        31_505_325,
+        33_371_472,
         8_309_440,
         29_574_384,
         28_718_704,
@@ -35,7 +38,7 @@ def test_a_summary_of_each_network():
 
 
 def test_an_unknown_network_lists_the_known_ones():
-    with pytest.raises(ValueError, match="`name` must be one of i3d, s3d_v1, s3d_v3, s3d_v3_top"):
+    with pytest.raises(ValueError, match="`name` must be one of i3d, mc3_18, r2plus1d_18, r3d_18"):
         video_zoo.summary("resnet")
 
 

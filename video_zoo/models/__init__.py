@@ -8,6 +8,7 @@ from .inflation import inflate, register_inflation
 from .labels import class_names
 from .overview import summary
 from .registry import get_builder, get_model, list_models
+from .resnet import mc3_18, r2plus1d_18, r3d_18
 from .s3d import s3d_v1, s3d_v3, s3d_v3_top_heavy
 from .spec import TemporalPlan, bottom_heavy, top_heavy
 from .transfer import feature_extractor, freeze, replace_head, unfreeze
@@ -28,6 +29,9 @@ __all__ = [
     "inflate",
     "list_models",
     "list_weights",
+    "mc3_18",
+    "r2plus1d_18",
+    "r3d_18",
     "register_inflation",
     "replace_head",
     "s3d_v1",

@@ -11,7 +11,16 @@ from video_zoo.published import WeightsEntry
 
 from . import layers
 from .saved import normalisation
-from .spec import Conv, Table, TemporalPlan, as_plan, smallest_input, symmetric
+from .spec import (
+    INCEPTION_NORM,
+    BatchNorm,
+    Conv,
+    Table,
+    TemporalPlan,
+    as_plan,
+    smallest_input,
+    symmetric,
+)
 from .weights import Source, WeightsInfo, find, load
 
 
@@ -26,12 +35,14 @@ class Architecture:
             over everything.
         auxiliary: the endpoint that carries the auxiliary classifier, if the family has one.
         published: the builder under whose name its published weights are listed.
+        batch_norm: of all of its units.
     """
 
     table: Table
     head: Literal["pairs", "global"]
     auxiliary: str | None = None
     published: str | None = None
+    batch_norm: BatchNorm = INCEPTION_NORM
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,7 +217,9 @@ def build(architecture: Architecture, options: Options) -> keras.Model:
     if source is not None and source.info.convention.mean is not None:
         x = normalisation(source.info.convention)(x)
     for endpoint, row in table:
-        style = layers.Style(modes[endpoint], options.gating, options.width_multiplier)
+        style = layers.Style(
+            modes[endpoint], options.gating, options.width_multiplier, architecture.batch_norm
+        )
         x = layers.apply_endpoint(x, row, style, endpoint)
         if options.aux_logits and endpoint == architecture.auxiliary:
             auxiliary = _auxiliary_logits(x, options)

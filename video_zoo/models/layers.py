@@ -11,9 +11,20 @@ from collections.abc import Iterator
 
 import keras
 
-from .spec import Conv, Factorized, Mixed, Mode, Pool, Row, Split, Triple
+from .spec import (
+    INCEPTION_NORM,
+    BatchNorm,
+    Conv,
+    Endpoint,
+    Factorized,
+    Mode,
+    Pool,
+    Residual,
+    Row,
+    Split,
+    Triple,
+)
 
-BN_EPSILON = 1e-3
 # The share that Keras keeps per step. Trained from scratch on small sets, with the 0.99 of Keras or
 # the 0.9997 of the ImageNet networks, the statistics would lag behind the weights for hundreds of
 # steps, and in a deep network the error grows with every layer.
@@ -27,6 +38,7 @@ class Style:
     mode: Mode
     gating: bool = False
     width_multiplier: float = 1.0
+    batch_norm: BatchNorm = INCEPTION_NORM
 
     def width(self, filters: int) -> int:
         return max(1, int(filters * self.width_multiplier + 0.5))
@@ -42,6 +54,7 @@ class Unit:
     strides: Triple
     padding: str
     crop_time: int = 0
+    activation: bool = True
 
 
 def expand(convs: tuple[Conv, ...], names: list[str], mode: Mode) -> list[Unit]:
@@ -51,7 +64,7 @@ def expand(convs: tuple[Conv, ...], names: list[str], mode: Mode) -> list[Unit]:
         mode = "full" if len(convs) > 1 else "separable"
     if mode == "full" or duration == 1:
         return [
-            Unit(name, conv.filters, conv.kernel, conv.strides, conv.padding)
+            Unit(name, conv.filters, conv.kernel, conv.strides, conv.padding, 0, conv.activation)
             for conv, name in zip(convs, names, strict=True)
         ]
     units = []
@@ -62,9 +75,17 @@ def expand(convs: tuple[Conv, ...], names: list[str], mode: Mode) -> list[Unit]:
         # part, those frames are cut off, so that the sizes of the table hold.
         crop = (conv.kernel[0] - 1) // 2 if mode == "2d" and conv.padding == "valid" else 0
         strides = (step if mode == "2d" else 1, *spatial)
-        spatial_name = f"{name}_spatial" if mode == "separable" else name
+        halved = mode == "separable"
         units.append(
-            Unit(spatial_name, conv.filters, (1, height, width), strides, conv.padding, crop)
+            Unit(
+                f"{name}_spatial" if halved else name,
+                conv.middle if halved and conv.middle else conv.filters,
+                (1, height, width),
+                strides,
+                conv.padding,
+                crop,
+                conv.activation or halved,
+            )
         )
     if mode == "separable":
         last = convs[-1]
@@ -75,6 +96,7 @@ def expand(convs: tuple[Conv, ...], names: list[str], mode: Mode) -> list[Unit]:
                 (duration, 1, 1),
                 (last.strides[0], 1, 1),
                 last.padding,
+                activation=last.activation,
             )
         )
     return units
@@ -91,7 +113,7 @@ def pad(x, window: Triple, padding: str, name: str):
 
 
 def conv_bn_relu(x, unit: Unit, style: Style, output_name: str | None = None):
-    """Convolution without bias, batch normalisation without scale, ReLU."""
+    """Convolution without bias, batch normalisation, and ReLU if the unit has it."""
     if unit.crop_time:
         crop = ((unit.crop_time, unit.crop_time), (0, 0), (0, 0))
         x = keras.layers.Cropping3D(crop, data_format="channels_last", name=f"{unit.name}_crop")(x)
@@ -107,8 +129,13 @@ def conv_bn_relu(x, unit: Unit, style: Style, output_name: str | None = None):
         name=f"{unit.name}_conv",
     )(x)
     x = keras.layers.BatchNormalization(
-        scale=False, epsilon=BN_EPSILON, momentum=BN_MOMENTUM, name=f"{unit.name}_bn"
+        scale=style.batch_norm.scale,
+        epsilon=style.batch_norm.epsilon,
+        momentum=BN_MOMENTUM,
+        name=f"{unit.name}_bn",
     )(x)
+    if not unit.activation:
+        return x
     return keras.layers.Activation("relu", name=output_name or f"{unit.name}_relu")(x)
 
 
@@ -190,6 +217,19 @@ def split(x, row: Split, names: list[str], style: Style, name: str):
     return keras.layers.Concatenate(name=name)(outputs)
 
 
+def residual(x, row: Residual, style: Style, name: str):
+    """A residual block."""
+    y = x
+    for number, conv in enumerate(row.convs, 1):
+        part = f"{name}_conv{number}"
+        y = conv_chain(y, (conv,), [part], style, f"{part}_relu")
+    if row.shortcut is not None:
+        part = f"{name}_shortcut"
+        x = conv_chain(x, (row.shortcut,), [part], style, f"{part}_relu")
+    x = keras.layers.Add(name=f"{name}_add")([y, x])
+    return keras.layers.Activation("relu", name=name)(x)
+
+
 def _letters() -> Iterator[str]:
     return iter(string.ascii_lowercase)
 
@@ -213,12 +253,14 @@ def branch_row(x, row: Row, letters: Iterator[str], style: Style, prefix: str):
     return conv_chain(x, convs, names, style, names[-1])
 
 
-def apply_endpoint(x, row: Conv | Pool | Mixed, style: Style, name: str):
+def apply_endpoint(x, row: Endpoint, style: Style, name: str):
     """One row of a table; the last layer bears the endpoint's name."""
     if isinstance(row, Pool):
         return pool(x, row, style, name)
     if isinstance(row, Conv):
         return conv_chain(x, (row,), [name], style, name)
+    if isinstance(row, Residual):
+        return residual(x, row, style, name)
     outputs = []
     for index, branch in enumerate(row.branches):
         y, letters = x, _letters()

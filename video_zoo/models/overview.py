@@ -9,6 +9,7 @@ from .complexity import count_macs, count_parameters
 from .inception_v1 import INCEPTION_V1
 from .inception_v3 import INCEPTION_V3
 from .registry import get_builder, list_models
+from .resnet18 import RESNET_18, RESNET_18_MIXED
 from .spec import Table, smallest_input
 
 CLIP = (64, 224, 224, 3)
@@ -26,11 +27,15 @@ _I3D = Paper("Carreira & Zisserman 2017", "https://arxiv.org/abs/1705.07750")
 _S3D = Paper("Xie et al. 2017", "https://arxiv.org/abs/1712.04851")
 # Gupta, Dharmaraj & Hayes: published without an address of its own; section 3 and Table 1.
 _S3D_V3 = Paper("Gupta, Dharmaraj & Hayes, Table 1", "")
+_R2PLUS1D = Paper("Tran et al. 2018", "https://arxiv.org/abs/1711.11248")
 _TOP_HEAVY = Paper("Gupta, Dharmaraj & Hayes, section 5", "")
 
 # Builder -> (table, table and plan in words, paper).
 _NETWORKS: dict[str, tuple[Table, str, Paper]] = {
     "i3d": (INCEPTION_V1, "GoogLeNet, full 3D", _I3D),
+    "mc3_18": (RESNET_18_MIXED, "ResNet-18, full 3D below layer2, 2D above", _R2PLUS1D),
+    "r2plus1d_18": (RESNET_18, "ResNet-18, separable", _R2PLUS1D),
+    "r3d_18": (RESNET_18, "ResNet-18, full 3D", _R2PLUS1D),
     "s3d_v1": (INCEPTION_V1, "GoogLeNet, separable", _S3D),
     "s3d_v3": (INCEPTION_V3, "Inception-v3, separable", _S3D_V3),
     "s3d_v3_top_heavy": (INCEPTION_V3, "Inception-v3, 2D below Mixed_6b", _TOP_HEAVY),

@@ -15,7 +15,8 @@ from . import network_files
 
 ENDINGS = known_names.WEIGHT_ENDINGS
 NORMALISATION = "input_normalization"
-_WIDEST_IN_STEM = ("Conv3d_2c_3x3", "Conv3d_4a_3x3")
+# A layer of each table, by the beginning of its name, and its filters at width 1.
+_WIDTHS = {"Conv3d_2c_3x3": 192, "Conv3d_4a_3x3": 192, "layer4_0_shortcut": 512}
 HEAD_CONV, LOGITS = "Logits_Conv3d_0c_1x1", "Logits"
 # Keras reads its own members of an archive, and its own attributes, only.
 _MEMBER = "video_zoo_weights.json"
@@ -213,20 +214,21 @@ def _graph_of_config(config: Mapping) -> Graph:
 
 
 def _width(layers: Mapping[str, Mapping]) -> float | None:
-    """The factor on the width of a builder's network, by the one layer that is widest in its stem.
+    """The factor on the width of a builder's network, by one of its layers.
 
-    Each table has one of 192 there. Of the factors that round to what is found, it is the plainest.
+    Of the factors that round to what is found, it is the plainest.
     """
-    stem = [name for name in layers if str(name).startswith(_WIDEST_IN_STEM)]
-    filters = [layers[name]["config"].get("filters") for name in stem]
-    found = next((count for count in filters if isinstance(count, int)), None)
-    if found is None:
-        return None
-    exact = found / 192
-    if found % 3 == 0:  # a multiple of 1/64
-        return exact
-    plain = [c for digits in (1, 2, 3) if int(192 * (c := round(exact, digits)) + 0.5) == found]
-    return (plain or [exact])[0]
+    for name, layer in layers.items():
+        whole = next((w for start, w in _WIDTHS.items() if str(name).startswith(start)), None)
+        found = layer["config"].get("filters")
+        if whole is None or not isinstance(found, int):
+            continue
+        exact = found / whole
+        if (exact * 64).is_integer():
+            return exact
+        plain = (round(exact, digits) for digits in (1, 2, 3))
+        return next((c for c in plain if int(whole * c + 0.5) == found), exact)
+    return None
 
 
 def network_weights(file: h5py.File) -> dict[str, tuple[int, ...]]:

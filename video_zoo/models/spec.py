@@ -21,17 +21,32 @@ Triple = tuple[int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
+class BatchNorm:
+    """What the batch normalisation of a whole network has: its epsilon, and whether a factor."""
+
+    epsilon: float = 1e-3
+    scale: bool = False
+
+
+INCEPTION_NORM = BatchNorm()
+
+
+@dataclasses.dataclass(frozen=True)
 class Conv:
     """A convolution-BN-ReLU unit.
 
     ``padding`` is ``"same"``, ``"valid"`` or ``"symmetric"`` (half the kernel on each side, as
-    PyTorch pads; see :func:`symmetric`), in all three axes.
+    PyTorch pads; see :func:`symmetric`), in all three axes. Separable, the spatial half has
+    ``middle`` filters, or ``filters`` where that is None. Without ``activation`` the unit ends
+    with its batch normalisation.
     """
 
     filters: int
     kernel: Triple = (1, 1, 1)
     strides: Triple = (1, 1, 1)
     padding: str = "same"
+    middle: int | None = None
+    activation: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +91,19 @@ class Mixed:
     branches: tuple[tuple[Row, ...], ...]
 
 
-Table = tuple[tuple[str, Conv | Pool | Mixed], ...]
+@dataclasses.dataclass(frozen=True)
+class Residual:
+    """A residual block (He et al. 2016): convolutions one after the other, plus their input, ReLU.
+
+    ``shortcut`` is what the input goes through where its shape is another; None for nothing.
+    """
+
+    convs: tuple[Conv, ...]
+    shortcut: Conv | None = None
+
+
+Endpoint = Conv | Pool | Mixed | Residual
+Table = tuple[tuple[str, Endpoint], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,6 +189,8 @@ def symmetric(table: Table) -> Table:
 def _symmetric_row(row):
     if isinstance(row, Mixed):
         return Mixed(tuple(tuple(map(_symmetric_row, branch)) for branch in row.branches))
+    if isinstance(row, Residual):
+        return Residual(tuple(map(_symmetric_row, row.convs)), _symmetric_row(row.shortcut))
     if not isinstance(row, (Conv, Pool)) or max(row.strides) == 1 or row.padding != "same":
         return row
     window = row.kernel if isinstance(row, Conv) else row.size
@@ -169,8 +198,10 @@ def _symmetric_row(row):
     return dataclasses.replace(row, padding=padding)
 
 
-def strided_rows(row: Conv | Pool | Mixed) -> tuple[Conv | Pool, ...]:
+def strided_rows(row: Endpoint) -> tuple[Conv | Pool, ...]:
     """The rows of one path through ``row`` that can change the size of what passes."""
+    if isinstance(row, Residual):
+        return row.convs
     rows = row.branches[0] if isinstance(row, Mixed) else (row,)
     return tuple(r for r in rows if isinstance(r, (Conv, Pool)))
 

@@ -23,8 +23,8 @@ _REMEDY = (
     "(`num_classes`, `include_top`, `width_multiplier`, `aux_logits`, `gating`, `temporal`)."
 )
 _REMEDY_PUBLISHED = (
-    "Published weights fit the network as it was published: of the builder i3d or s3d_v1, with the "
-    "defaults of `width_multiplier`, `gating` and `temporal`."
+    "Published weights fit the network as it was published: of the builder that `list_weights` "
+    "names, with the defaults of `width_multiplier`, `gating` and `temporal`."
 )
 
 

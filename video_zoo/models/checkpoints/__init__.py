@@ -24,7 +24,7 @@ def reader_of(path: str | os.PathLike) -> tuple[str, str] | None:
     if path.suffix == ".h5" and not path.name.endswith(".weights.h5"):
         return "dlpbc", str(path)
     if path.suffix in (".pth", ".pt", ".safetensors"):
-        return "torch_s3d", str(path)
+        return "torch_files", str(path)
     prefix = _prefix(path)
     return None if prefix is None else ("deepmind", prefix)
 

@@ -12,7 +12,12 @@ from ..inception_v1 import INCEPTION_V1
 from ..layers import conv_name
 from ..spec import Conv, Mixed, Triple
 
-HEAD = "Logits_Conv3d_0c_1x1"
+HEAD, DENSE_HEAD = "Logits_Conv3d_0c_1x1", "Logits"
+
+
+def torch_kernel(weight: np.ndarray) -> np.ndarray:
+    """A kernel of PyTorch, [out, in, time, height, width], as Keras has it."""
+    return weight.transpose(2, 3, 4, 1, 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,8 +90,11 @@ class Checkpoint:
     @property
     def num_classes(self) -> int | None:
         """Of the classifier; None if there is none."""
-        kernel = self.values.get(f"{HEAD}/kernel")
-        return None if kernel is None or kernel.ndim != 5 else kernel.shape[-1]
+        for head, rank in ((HEAD, 5), (DENSE_HEAD, 2)):
+            kernel = self.values.get(f"{head}/kernel")
+            if kernel is not None and kernel.ndim == rank:
+                return kernel.shape[-1]
+        return None
 
     @property
     def channels(self) -> int | None:
