@@ -22,11 +22,11 @@ from video_zoo.data import (
     EncodingConfig,
     InspectionConfig,
 )
-from video_zoo.data.service_config import ServiceConfig
+from video_zoo.data.input.service_config import ServiceConfig
 from video_zoo.evaluation import config as evaluation
 from video_zoo.limits import LIMITS, Range
 from video_zoo.models.registry import _BUILDERS, register
-from video_zoo.quickstart import QuickstartConfig
+from video_zoo.quickstart_config import QuickstartConfig
 from video_zoo.training import TrainingConfig
 
 NETWORK = {"model": "i3d", "weights": "kinetics400"}

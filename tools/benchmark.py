@@ -22,8 +22,8 @@ import sys
 
 from absl import app
 
-from video_zoo import cli
 from video_zoo.benchmarks import config
+from video_zoo.commands import cli
 
 # Name of the module -> config and function.
 _BENCHMARKS = {

@@ -12,7 +12,7 @@ import dataclasses
 
 from absl import app
 
-from video_zoo import cli
+from video_zoo.commands import cli
 from video_zoo.convert_config import WeightsConversionConfig
 
 _FLAGS = cli.define_flags(WeightsConversionConfig)
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
 def _convert() -> None:
     config = cli.from_flags(WeightsConversionConfig, _FLAGS)
     with cli.loading():
-        from video_zoo.models.checkpoints.convert import convert
+        from video_zoo.models.convert_weights import convert
 
     done = convert(**dataclasses.asdict(config))
     for weight in done.weights:

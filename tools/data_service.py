@@ -15,8 +15,8 @@ Exit codes: 2 something is wrong with the flags;
 
 from absl import app
 
-from video_zoo import cli
-from video_zoo.data.service_config import ServiceConfig
+from video_zoo.commands import cli
+from video_zoo.data.input.service_config import ServiceConfig
 
 _FLAGS = cli.define_flags(ServiceConfig)
 
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
 def _serve() -> None:
     config = cli.from_flags(ServiceConfig, _FLAGS)
     with cli.loading():
-        from video_zoo.data import service
+        from video_zoo.data.input import service
 
     service.serve(config)
 

@@ -11,7 +11,7 @@ Exit codes: 0 done; 2 something is wrong with the flags or the data;
 
 from absl import app
 
-from video_zoo import cli
+from video_zoo.commands import cli
 from video_zoo.evaluation import TwoStreamConfig
 
 _FLAGS = cli.define_flags(TwoStreamConfig)

@@ -11,7 +11,7 @@ data; 75 after SIGTERM, 130 after Ctrl-C.
 
 from absl import app
 
-from video_zoo import cli
+from video_zoo.commands import cli
 from video_zoo.evaluation import ExtractionConfig
 
 _FLAGS = cli.define_flags(ExtractionConfig)

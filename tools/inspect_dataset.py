@@ -12,9 +12,9 @@ Exit codes: 0 no problems; 1 problems were found; 2 something is wrong with the 
 
 from absl import app
 
-from video_zoo import cli
-from video_zoo.data.augmentation_config import AugmentationConfig
-from video_zoo.data.inspection_config import InspectionConfig
+from video_zoo.commands import cli
+from video_zoo.data.input.augmentation_config import AugmentationConfig
+from video_zoo.data.inspect.config import InspectionConfig
 
 _FLAGS = cli.define_flags(InspectionConfig)
 _AUGMENTATION = cli.define_flags(AugmentationConfig)
@@ -28,7 +28,7 @@ def _inspect() -> int:
     config = cli.from_flags(InspectionConfig, _FLAGS)
     augmentation = cli.from_flags(AugmentationConfig, _AUGMENTATION)
     with cli.loading():
-        from video_zoo.data.inspection import inspect_dataset
+        from video_zoo.data.inspect.inspection import inspect_dataset
 
     report = inspect_dataset(config, augmentation)
     print(report.summary())

@@ -16,7 +16,8 @@ import sys
 
 from absl import app, flags
 
-from video_zoo import cli, errors
+from video_zoo import errors
+from video_zoo.commands import cli
 
 _INPUT = flags.DEFINE_string("input", None, "Folder of the videos.")
 _ANNOTATIONS = flags.DEFINE_string(
@@ -101,8 +102,9 @@ def main(argv: list[str]) -> int:
 
 
 def _convert() -> int:
-    from video_zoo.data.conversion_config import ConversionConfig
-    from video_zoo.data.video import EncodingConfig, decoder_versions
+    from video_zoo.data.conversion.config import ConversionConfig
+    from video_zoo.data.format.encoding import EncodingConfig
+    from video_zoo.data.videos.video import decoder_versions
 
     encoding = EncodingConfig(
         fps=_FPS.value or None,
@@ -141,12 +143,12 @@ def _convert() -> int:
     decoder_versions(encoding.modality)
     if _DRY_RUN.value:
         with cli.loading():
-            from video_zoo.data.estimate import estimate
+            from video_zoo.data.conversion.estimate import estimate
 
         print(estimate(config))
         return 0
     with cli.loading():
-        from video_zoo.data.conversion import convert
+        from video_zoo.data.conversion.convert import convert
 
     return _report(convert(config))
 
@@ -154,7 +156,7 @@ def _convert() -> int:
 def _merge() -> int:
     errors.check("max_skipped", _MAX_SKIPPED.value)
     with cli.loading():
-        from video_zoo.data.conversion import merge
+        from video_zoo.data.conversion.convert import merge
 
     return _report(merge(_OUTPUT_DIR.value, _MAX_SKIPPED.value))
 
@@ -165,7 +167,7 @@ def _report(result) -> int:
         print(f"make_tfrecords: {result.problem}", file=sys.stderr)
         return 1
     if result.manifest:
-        from video_zoo.data.next_steps import training_flags
+        from video_zoo.commands.next_steps import training_flags
 
         try:
             arguments = training_flags(result.manifest, result.output_dir, cli.recipes())

@@ -1,6 +1,6 @@
 """Makes small changes of code at random, one at a time: do the module's own tests notice?
 
-    python3 tools/dev.py mutants [--modules data/balance.py,models/spec.py] [--count 3] [--seed 0]
+    python3 tools/dev.py mutants [--modules data/input/balance.py] [--count 3] [--seed 0]
 
 The changes are cosmic-ray's; which tests belong to a module stands in tools/mutants.yaml. All is
 done in a copy of the repository. One line for each change, and a table with its diff in --output.
@@ -22,7 +22,7 @@ import time
 import yaml
 from absl import app, flags
 
-from video_zoo import cli
+from video_zoo.commands import cli
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = yaml.safe_load((ROOT / "tools" / "mutants.yaml").read_text(encoding="utf-8"))

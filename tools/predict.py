@@ -13,7 +13,7 @@ import dataclasses
 
 from absl import app
 
-from video_zoo import cli
+from video_zoo.commands import cli
 from video_zoo.evaluation import PredictionConfig
 
 _FLAGS = cli.define_flags(PredictionConfig)

@@ -9,7 +9,7 @@ Exit codes: 0 the network has learnt motion; 1 it has not; 2 an error;
 # The worker processes of the conversion import this file again: nothing heavy at its top.
 from absl import app
 
-from video_zoo import cli
+from video_zoo.commands import cli
 from video_zoo.quickstart_config import QuickstartConfig
 
 _FLAGS = cli.define_flags(QuickstartConfig)

@@ -13,7 +13,7 @@ Ctrl-C: what was done is saved, and the same command continues.
 
 from absl import app
 
-from video_zoo import cli
+from video_zoo.commands import cli
 from video_zoo.training.config import DURATIONS, TrainingConfig
 
 _FLAGS = cli.define_flags(TrainingConfig, config_file=True)

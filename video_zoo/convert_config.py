@@ -3,7 +3,7 @@
 import dataclasses
 import os
 
-from video_zoo import errors, known_names
+from . import errors, known_names
 
 
 @dataclasses.dataclass(frozen=True)

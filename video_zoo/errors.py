@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Iterable, Sequence
 
-from video_zoo.limits import LIMITS, Range
+from .limits import LIMITS, Range
 
 LONGEST = 200
 _KINDS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}

@@ -6,8 +6,8 @@ builds no others under these names; networks that a program registers join them 
 
 import os
 
-from video_zoo.errors import check_text, nearest, refusal, shown
-from video_zoo.published import list_weights
+from .errors import check_text, nearest, refusal, shown
+from .published import list_weights
 
 _NETWORKS = (
     "i3d",

@@ -5,7 +5,7 @@ Accuracies are those that the publisher states, on Kinetics; docs/weights.md has
 
 import dataclasses
 
-from video_zoo.limits import LIMITS
+from .limits import LIMITS
 
 _DEEPMIND_URL = "https://github.com/google-deepmind/kinetics-i3d/raw/master/data/checkpoints"
 _DEEPMIND_TEST = "its authors, whole videos of the test set"

@@ -7,9 +7,11 @@ import pathlib
 import shutil
 import time
 
-from video_zoo import data, evaluation, training
-from video_zoo.data import synthetic, whole_files
-from video_zoo.quickstart_config import QuickstartConfig
+from video_zoo.data.videos import synthetic
+from video_zoo.files import whole_files
+
+from . import data, evaluation, training
+from .quickstart_config import QuickstartConfig
 
 # What a network that understands motion must reach, and what it may not reach once the order of the
 # frames is gone.

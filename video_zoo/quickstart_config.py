@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from video_zoo import errors
-from video_zoo.limits import LIMITS
+from . import errors
+from .limits import LIMITS
 
 
 @dataclasses.dataclass(frozen=True)

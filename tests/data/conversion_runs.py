@@ -8,8 +8,9 @@ import time
 
 import tensorflow as tf
 
-from video_zoo.data import tfrecord
-from video_zoo.data.video import EncodingConfig
+from video_zoo.data.format import tfrecord
+from video_zoo.data.format.encoding import EncodingConfig
+from video_zoo.data.format.folder import list_shards
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TOOL = os.path.join(ROOT, "tools", "make_tfrecords.py")
@@ -44,7 +45,7 @@ def wait_until(condition, seconds):
 
 
 def read_split(folder, split):
-    dataset = tf.data.TFRecordDataset(tfrecord.list_shards(folder, split))
+    dataset = tf.data.TFRecordDataset(list_shards(folder, split))
     return list(dataset.map(tfrecord.parse_example).as_numpy_iterator())
 
 

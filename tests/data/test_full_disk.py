@@ -7,8 +7,7 @@ import sys
 import pytest
 from conversion_runs import tool_env
 
-from video_zoo import full_disk
-from video_zoo.data import whole_files
+from video_zoo.files import full_disk, whole_files
 
 # A file system of its own, which the kernel takes away when the command has ended.
 MOUNT = 'mount -t tmpfs -o size=$0 tmpfs "$1" && cd "$1" && shift && "$@"; c=$?; ls -A; exit $c'
@@ -35,7 +34,7 @@ def in_small_disk(tmp_path):
 
 WRITE = """
 import sys
-from video_zoo.data import whole_files
+from video_zoo.files import whole_files
 try:
     if sys.argv[1] == "text":
         whole_files.write_text("text", "x" * 100_000)
@@ -91,7 +90,9 @@ def test_other_errors_of_writing_name_the_file(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 def test_any_tool_says_it_in_one_line():
-    code = "from video_zoo import cli; raise SystemExit(cli.run(lambda: print('a result')))"
+    code = (
+        "from video_zoo.commands import cli; raise SystemExit(cli.run(lambda: print('a result')))"
+    )
     environment = tool_env(PYTHONUNBUFFERED="1")
     with open("/dev/full", "w") as full:
         done = subprocess.run(

@@ -10,8 +10,8 @@ import pytest
 
 from video_zoo import models
 from video_zoo.evaluation import EvaluationConfig, evaluate, predict
-from video_zoo.evaluation.run import load_network
-from video_zoo.models.saved import write_provenance
+from video_zoo.models.weights.saved import write_provenance
+from video_zoo.run.trained import load_network
 from video_zoo.training import TrainingConfig, train
 
 CLASSES = ["down", "growing", "left", "right", "up"]

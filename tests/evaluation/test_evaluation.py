@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from video_zoo import models
-from video_zoo.data import ConversionConfig, EncodingConfig, convert, pipeline
-from video_zoo.data.pipeline import ClipConfig
+from video_zoo.data import ConversionConfig, EncodingConfig, convert
+from video_zoo.data.input import pipeline
+from video_zoo.data.input.clips import ClipConfig
 from video_zoo.evaluation import EvaluationConfig, describe, evaluate, predict
-from video_zoo.evaluation.run import load_network
+from video_zoo.run.trained import load_network
 from video_zoo.training import TrainingConfig, train
 
 CLASSES = ["down", "growing", "left", "right", "up"]

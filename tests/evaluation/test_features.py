@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 
 from video_zoo import data, models
-from video_zoo.data import layouts, pipeline
-from video_zoo.data.pipeline import ClipConfig
+from video_zoo.data.annotations import layouts
+from video_zoo.data.input import pipeline
+from video_zoo.data.input.clips import ClipConfig
 from video_zoo.evaluation import ExtractionConfig, extract_features, read_features
 from video_zoo.evaluation.feature_files import VideoFeatures, write_features
 

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from video_zoo.data import ConversionConfig, EncodingConfig, convert, load_label_map, pipeline
-from video_zoo.data.manifests import LABEL_MAP_NAME
-from video_zoo.data.pipeline import ClipConfig
+from video_zoo.data import ConversionConfig, EncodingConfig, convert, load_label_map
+from video_zoo.data.format.manifests import LABEL_MAP_NAME
+from video_zoo.data.input import pipeline
+from video_zoo.data.input.clips import ClipConfig
 from video_zoo.evaluation import TwoStreamConfig, evaluate_two_stream, predict
 from video_zoo.training import TrainingConfig, train, workdir
 from video_zoo.training.checkpoint import Position, save_checkpoint

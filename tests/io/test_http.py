@@ -77,7 +77,7 @@ def test_the_file_systems_that_cannot_be_tried_here_are_known(repository):
     """No account and no cluster here: that TensorFlow has a file system for them is all."""
     code = (
         "import os, tensorflow as tf\n"
-        "from video_zoo.data import filesystems\n"
+        "from video_zoo.files import filesystems\n"
         "filesystems.check('az://account/container/shards', 'data_dir')\n"
         "print(*tf.io.gfile.get_registered_schemes(), flush=True)\n"
         "os._exit(0)\n"

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from video_zoo.config_file import setting_fields
+from video_zoo.commands.config_file import setting_fields
+from video_zoo.commands.next_steps import training_flags
 from video_zoo.data import ConversionConfig, EncodingConfig, convert
-from video_zoo.data.next_steps import training_flags
 from video_zoo.training import TrainingConfig
 
 
@@ -118,7 +118,7 @@ def test_help_has_every_setting_once_and_what_is_required_first(start, repositor
 
 NOISY = """
 import os, sys
-from video_zoo.quiet import loading
+from video_zoo.commands.quiet import loading
 with loading():
     os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called\\n")
     os.write(2, b"E0000 00:00:1795750434.8 28 cuda_platform.cc:52] failed call to cuInit\\n")

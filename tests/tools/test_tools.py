@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from video_zoo.config_file import make_config, read_settings
+from video_zoo.commands.config_file import make_config, read_settings
 from video_zoo.training import TrainingConfig, latest_checkpoint
 
 TINY = [

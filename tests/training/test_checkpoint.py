@@ -12,12 +12,7 @@ import pytest
 
 from video_zoo.training import TrainingConfig, checkpoint, latest_checkpoint
 from video_zoo.training.callbacks import Checkpoints
-from video_zoo.training.checkpoint import (
-    Position,
-    load_checkpoint,
-    load_position,
-    save_checkpoint,
-)
+from video_zoo.training.checkpoint import Position, load_checkpoint, load_position, save_checkpoint
 from video_zoo.training.clock import Clock
 from video_zoo.training.initial import Task, compiled_model
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from video_zoo.data import AugmentationConfig, transforms
-from video_zoo.data.balance import class_weights
-from video_zoo.data.records import record_offsets
-from video_zoo.data.source import Split
+from video_zoo.data import AugmentationConfig
+from video_zoo.data.input import transforms
+from video_zoo.data.input.balance import class_weights
+from video_zoo.data.input.records import record_offsets
+from video_zoo.data.input.source import Split
 from video_zoo.training import TrainingConfig, train
 from video_zoo.training.batches import Batches
 from video_zoo.training.initial import Task, compiled_model

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from video_zoo import data, models
-from video_zoo.data.whole_files import temporary_name
+from video_zoo.files.whole_files import temporary_name
+from video_zoo.run.history import main_output_logs, read_history
 from video_zoo.training import TrainingConfig, callbacks, latest_checkpoint, train
 from video_zoo.training.checkpoint import load_position
 from video_zoo.training.clock import Clock
-from video_zoo.training.history import main_output_logs, read_history
 from video_zoo.training.initial import Task, compiled_model
 
 

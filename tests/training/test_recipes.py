@@ -3,7 +3,7 @@
 import pytest
 
 from video_zoo import models
-from video_zoo.config_file import make_config, read_settings
+from video_zoo.commands.config_file import make_config, read_settings
 from video_zoo.training import TrainingConfig
 
 PLACE = {"data_dir": "shards", "workdir": "run"}

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 import tensorflow as tf
 
-from video_zoo.full_disk import DiskFullError
+from video_zoo.files.full_disk import DiskFullError
 from video_zoo.training import TrainingConfig
 from video_zoo.training.clock import Clock
 from video_zoo.training.room import enough_room

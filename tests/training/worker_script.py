@@ -12,18 +12,10 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from video_zoo.data.source import Split  # noqa: E402
-from video_zoo.training import (  # noqa: E402
-    TrainingConfig,
-    batch_norm,
-    cluster,
-    multi_worker,
-    strategy,
-    trainer,
-    workers,
-    world,
-)
+from video_zoo.data.input.source import Split  # noqa: E402
+from video_zoo.training import TrainingConfig, batch_norm, trainer  # noqa: E402
 from video_zoo.training.batches import Batches  # noqa: E402
+from video_zoo.training.distribution import cluster, multi_worker, strategy, workers, world  # noqa: E402
 
 
 class Logs(keras.callbacks.Callback):

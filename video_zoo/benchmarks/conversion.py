@@ -12,9 +12,13 @@ import tempfile
 import time
 from collections.abc import Sequence
 
-from video_zoo.benchmarks.config import ConversionBenchmarkConfig
-from video_zoo.data import readers, video, workers
-from video_zoo.data.annotations import Clip, read_annotations
+from video_zoo.data.annotations.layouts import Clip
+from video_zoo.data.annotations.listing import read_annotations
+from video_zoo.data.conversion import workers
+from video_zoo.data.format.encoding import EncodingConfig
+from video_zoo.data.videos import readers, video
+
+from .config import ConversionBenchmarkConfig
 
 _JPEG_QUALITY = 95
 _SECONDS_TO_START = 120
@@ -156,14 +160,14 @@ def _bare(path: str, short_side: int) -> None:
 
 
 def _time_conversion(inputs: str, output: str, num_workers: int, short_side: int) -> float:
-    from video_zoo.data import conversion
+    from video_zoo.data.conversion import convert
 
-    encoding = video.EncodingConfig(fps=None, short_side=short_side, jpeg_quality=_JPEG_QUALITY)
-    config = conversion.ConversionConfig(
+    encoding = EncodingConfig(fps=None, short_side=short_side, jpeg_quality=_JPEG_QUALITY)
+    config = convert.ConversionConfig(
         inputs, output, encoding=encoding, workers=num_workers, val_fraction=0
     )
     started = time.perf_counter()
-    result = conversion.convert(config, progress=False)
+    result = convert.convert(config, progress=False)
     seconds = time.perf_counter() - started
     if result.skipped:
         raise ValueError(
@@ -177,6 +181,6 @@ def _time_start(num_workers: int) -> float:
     """Seconds until all workers have answered, with nothing to decode."""
     nothing = [Clip(os.devnull, "", "")] * num_workers
     started = time.perf_counter()
-    for _ in workers.encode_clips(nothing, video.EncodingConfig(), num_workers):
+    for _ in workers.encode_clips(nothing, EncodingConfig(), num_workers):
         pass
     return time.perf_counter() - started

@@ -10,9 +10,10 @@ import numpy as np
 import tqdm
 
 from video_zoo import models
-from video_zoo.benchmarks.config import InflationConfig
-from video_zoo.data import whole_files
+from video_zoo.files import whole_files
 from video_zoo.models.inflation.graph import Graph
+
+from .config import InflationConfig
 
 MODES = ("2d", "separable", "full")
 # Of the mean that batch normalisation takes off in a random network. Taking it off whole leaves

@@ -10,15 +10,16 @@ import keras
 import tensorflow as tf
 import tqdm
 
-from video_zoo.benchmarks.config import InputConfig
-from video_zoo.data import pipeline, records, sampling, transforms
-from video_zoo.data.clips import ClipConfig, parallel_calls
-from video_zoo.data.source import Split
+from video_zoo.data.input import pipeline, records, sampling, transforms
+from video_zoo.data.input.clips import ClipConfig, parallel_calls
+from video_zoo.data.input.source import Split
 from video_zoo.training import TrainingConfig
 from video_zoo.training.batches import Batches
+from video_zoo.training.distribution.strategy import make_strategy
 from video_zoo.training.initial import Task, compiled_model
-from video_zoo.training.strategy import make_strategy
 from video_zoo.training.trainer import Trainer, build_from_one_clip
+
+from .config import InputConfig
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,14 +11,18 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from video_zoo.data import flow, manifests, pipeline, tfrecord, whole_files
-from video_zoo.data.records import SkippedRecords, check_shards
-from video_zoo.data.source import Split
+from video_zoo.data.format import manifests, tfrecord
+from video_zoo.data.format.modality import channels_of
+from video_zoo.data.input import pipeline
+from video_zoo.data.input.records import SkippedRecords, check_shards
+from video_zoo.data.input.source import Split
 from video_zoo.errors import shown
+from video_zoo.files import whole_files
+from video_zoo.run import plots
+from video_zoo.run.trained import TrainedNetwork, load_network
 
-from . import metrics, plots
+from . import metrics
 from .config import EvaluationConfig
-from .run import TrainedNetwork, load_network
 from .views import VideoScores, score_videos
 
 # Classes of a video in the table of predictions, as benchmarks ask for.
@@ -197,7 +201,7 @@ def _check_storage(network: TrainedNetwork, data_dir: str) -> None:
     manifest = manifests.load_manifest(data_dir)
     if manifest is None:
         return
-    network.check_channels(flow.channels(manifest.modality), "`data_dir` must hold clips")
+    network.check_channels(channels_of(manifest.modality), "`data_dir` must hold clips")
     other = [
         f"{key} {manifest.settings[key]} in place of {network.data[key]}"
         for key in ("fps", "short_side")

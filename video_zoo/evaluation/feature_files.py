@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from video_zoo.data import tfrecord, whole_files
+from video_zoo.data.format import tfrecord
 from video_zoo.errors import at_home
+from video_zoo.files import whole_files
 
 # Feature lists, one value per view; and, in the context, the shape of an endpoint's features in
 # one view. The first two are MediaSequence's keys.

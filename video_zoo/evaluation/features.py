@@ -13,17 +13,20 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from video_zoo import file_content
-from video_zoo.data import flow, records, sampling, video, whole_files
-from video_zoo.data.clips import NO_PLACE
-from video_zoo.data.source import Split
+from video_zoo.data.format.encoding import EncodingConfig
+from video_zoo.data.format.modality import channels_of
+from video_zoo.data.input import records, sampling
+from video_zoo.data.input.clips import NO_PLACE
+from video_zoo.data.input.source import Split
+from video_zoo.data.videos import video
+from video_zoo.files import file_content, whole_files
 from video_zoo.models.transfer import feature_extractor
+from video_zoo.run.trained import TrainedNetwork, load_network
 
 from .config import ExtractionConfig
 from .feature_files import VideoFeatures, read_features, write_features
 from .inputs import list_inputs
 from .memory import enough_memory
-from .run import TrainedNetwork, load_network
 from .views import clips_of_video, encoding_of
 
 SETTINGS = "features.json"
@@ -93,7 +96,7 @@ def extract_features(
     if encoding is None:
         network.check_channels(source.channels, "`data_dir` must hold clips")
     else:
-        network.check_channels(flow.channels(encoding.modality), "`inputs` must be videos")
+        network.check_channels(channels_of(encoding.modality), "`inputs` must be videos")
         video.decoder_versions(encoding.modality)
     folder = pathlib.Path(config.output_dir)
     _check_settings(folder, _settings(config, network, encoding))
@@ -185,9 +188,7 @@ def _find_files(inputs: Sequence[str | os.PathLike]) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-def _videos_of_files(
-    files: list[tuple[str, str]], encoding: video.EncodingConfig
-) -> Iterator[_Video]:
+def _videos_of_files(files: list[tuple[str, str]], encoding: EncodingConfig) -> Iterator[_Video]:
     for name, file in files:
 
         def read(file: str = file) -> tuple[Sequence[bytes], float]:
@@ -219,7 +220,7 @@ def _videos_of_shards(source: Split) -> Iterator[_Video]:
 
 
 def _settings(
-    config: ExtractionConfig, network: TrainedNetwork, encoding: video.EncodingConfig | None
+    config: ExtractionConfig, network: TrainedNetwork, encoding: EncodingConfig | None
 ) -> dict:
     """All that decides what the features of a video are."""
     digest = hashlib.sha256()

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from video_zoo.data import layouts
+from video_zoo.data.annotations import layouts
 from video_zoo.errors import at_home
 
 

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from video_zoo.data import flow, video
+from video_zoo.data.format.encoding import EncodingConfig
+from video_zoo.data.format.modality import channels_of
+from video_zoo.data.videos import video
+from video_zoo.run.trained import TrainedNetwork, check_scores, load_network
 
 from .config import PredictionConfig
 from .inputs import list_inputs
 from .memory import enough_memory
-from .run import TrainedNetwork, check_scores, load_network
 from .views import clips_of_video, encoding_of
 
 
@@ -77,7 +79,7 @@ def predict(
     )
     network.check_classifier()
     encoding = encoding_of(network)
-    network.check_channels(flow.channels(encoding.modality), "`filenames` must be videos")
+    network.check_channels(channels_of(encoding.modality), "`filenames` must be videos")
     video.decoder_versions(encoding.modality)
     names = network.class_names or [str(index) for index in range(network.num_classes)]
     return (
@@ -88,7 +90,7 @@ def predict(
 def _predict_one(
     filename: str,
     network: TrainedNetwork,
-    encoding: video.EncodingConfig,
+    encoding: EncodingConfig,
     names: list[str],
     num_clips: int,
     num_crops: int,

@@ -5,13 +5,13 @@ import dataclasses
 import tensorflow as tf
 
 from video_zoo import models
-from video_zoo.data import bad_records, pipeline
-from video_zoo.data.source import Split
+from video_zoo.data.input import bad_records, pipeline
+from video_zoo.data.input.source import Split
 from video_zoo.errors import shown
+from video_zoo.run.trained import TrainedNetwork, load_network
 
 from .config import TwoStreamConfig
 from .evaluate import Views, check_data, score_and_write
-from .run import TrainedNetwork, load_network
 
 
 def evaluate_two_stream(config: TwoStreamConfig) -> dict:

@@ -7,19 +7,20 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from video_zoo.data import transforms, video
-from video_zoo.data.clips import NO_PLACE, decode_clips, gather_clips, views
-from video_zoo.data.records import named_errors
-from video_zoo.data.source import Split
+from video_zoo.data.format.encoding import EncodingConfig
+from video_zoo.data.input import transforms
+from video_zoo.data.input.clips import NO_PLACE, decode_clips, gather_clips, views
+from video_zoo.data.input.records import named_errors
+from video_zoo.data.input.source import Split
+from video_zoo.run.trained import TrainedNetwork, check_scores
 
 from .memory import enough_memory
-from .run import TrainedNetwork, check_scores
 
 
-def encoding_of(network: TrainedNetwork) -> video.EncodingConfig:
+def encoding_of(network: TrainedNetwork) -> EncodingConfig:
     """How the videos were stored that ``network`` was trained on; defaults where nothing tells."""
-    known = {field.name for field in dataclasses.fields(video.EncodingConfig)}
-    return video.EncodingConfig(**{k: v for k, v in network.data.items() if k in known})
+    known = {field.name for field in dataclasses.fields(EncodingConfig)}
+    return EncodingConfig(**{k: v for k, v in network.data.items() if k in known})
 
 
 def clips_of_video(

@@ -9,9 +9,8 @@ import keras
 from video_zoo import errors
 from video_zoo.published import WeightsEntry
 
-from . import layers
-from .saved import normalisation
-from .spec import (
+from .tables import layers
+from .tables.spec import (
     INCEPTION_NORM,
     BatchNorm,
     Conv,
@@ -21,7 +20,8 @@ from .spec import (
     smallest_input,
     symmetric,
 )
-from .weights import Source, WeightsInfo, find, load
+from .weights.load import Source, WeightsInfo, find, load
+from .weights.saved import normalisation
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,9 +5,9 @@ import os
 import keras
 
 from .builder import Architecture, Options, build
-from .inception_v1 import INCEPTION_V1
 from .registry import register
-from .spec import TemporalPlan
+from .tables.inception_v1 import INCEPTION_V1
+from .tables.spec import TemporalPlan
 
 ARCHITECTURE = Architecture(INCEPTION_V1, head="pairs", published="i3d")
 

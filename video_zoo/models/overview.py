@@ -6,11 +6,11 @@ import functools
 from video_zoo.published import WeightsEntry, list_weights
 
 from .complexity import count_macs, count_parameters
-from .inception_v1 import INCEPTION_V1
-from .inception_v3 import INCEPTION_V3
 from .registry import get_builder, list_models
-from .resnet18 import RESNET_18, RESNET_18_MIXED
-from .spec import Table, smallest_input
+from .tables.inception_v1 import INCEPTION_V1
+from .tables.inception_v3 import INCEPTION_V3
+from .tables.resnet18 import RESNET_18, RESNET_18_MIXED
+from .tables.spec import Table, smallest_input
 
 CLIP = (64, 224, 224, 3)
 

@@ -6,8 +6,8 @@ import keras
 
 from .builder import Architecture, Options, build
 from .registry import register
-from .resnet18 import RESNET_18, RESNET_18_MIXED
-from .spec import BatchNorm, TemporalPlan, bottom_heavy
+from .tables.resnet18 import RESNET_18, RESNET_18_MIXED
+from .tables.spec import BatchNorm, TemporalPlan, bottom_heavy
 
 _BATCH_NORM = BatchNorm(epsilon=1e-5, scale=True)
 R3D_18 = Architecture(RESNET_18, "global", published="r3d_18", batch_norm=_BATCH_NORM)

@@ -5,10 +5,10 @@ import os
 import keras
 
 from .builder import Architecture, Options, build
-from .inception_v1 import INCEPTION_V1
-from .inception_v3 import AUXILIARY_ENDPOINT, INCEPTION_V3
 from .registry import register
-from .spec import TemporalPlan, top_heavy
+from .tables.inception_v1 import INCEPTION_V1
+from .tables.inception_v3 import AUXILIARY_ENDPOINT, INCEPTION_V3
+from .tables.spec import TemporalPlan, top_heavy
 
 S3D_V1 = Architecture(INCEPTION_V1, head="pairs", published="s3d_v1")
 S3D_V3 = Architecture(INCEPTION_V3, head="global", auxiliary=AUXILIARY_ENDPOINT, published="s3d_v3")

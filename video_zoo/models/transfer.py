@@ -11,8 +11,8 @@ from typing import Any
 
 import keras
 
-from .inception_v1 import INCEPTION_V1
-from .inception_v3 import INCEPTION_V3
+from .tables.inception_v1 import INCEPTION_V1
+from .tables.inception_v3 import INCEPTION_V3
 
 UNCHANGED = "unchanged"
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)

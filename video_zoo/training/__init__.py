@@ -9,9 +9,9 @@ load_keras_first()
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "config": ["TrainingConfig"],
         "checkpoint": ["latest_checkpoint"],
+        "config": ["TrainingConfig"],
+        "distribution.strategy": ["make_strategy"],
         "loop": ["TrainingResult", "train"],
-        "strategy": ["make_strategy"],
     },
 )

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from video_zoo.data import transforms
+from video_zoo.data.input import transforms
 
 
 def layers_of(model: keras.Model) -> list[keras.layers.BatchNormalization]:

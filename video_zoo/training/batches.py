@@ -6,16 +6,16 @@ import pathlib
 
 import tensorflow as tf
 
-from video_zoo import file_content
-from video_zoo.data import pipeline, whole_files
-from video_zoo.data.balance import class_weights
-from video_zoo.data.clips import ClipConfig
-from video_zoo.data.records import SkippedRecords
-from video_zoo.data.source import Split
+from video_zoo.data.input import pipeline
+from video_zoo.data.input.balance import class_weights
+from video_zoo.data.input.clips import ClipConfig
+from video_zoo.data.input.records import SkippedRecords
+from video_zoo.data.input.source import Split
+from video_zoo.files import file_content, whole_files
 
 from .config import TrainingConfig
+from .distribution.strategy import example_weights
 from .initial import has_auxiliary_loss
-from .strategy import example_weights
 
 SKIPPED_RECORDS = "skipped_records.csv"
 _COLUMNS = ("shard", "record", "reason")

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 
 import keras
 
-from video_zoo.evaluation import plots
-from video_zoo.evaluation.config import BEST
+from video_zoo.run import plots
+from video_zoo.run.files import BEST
+from video_zoo.run.history import HISTORY, main_output_logs, write_history
 
 from . import checkpoint
 from .clock import Clock
-from .history import HISTORY, main_output_logs, write_history
 from .input_wait import InputWait
 from .trainer import moving_averages
 

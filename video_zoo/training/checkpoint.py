@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 import keras
 
-from video_zoo.data import whole_files
 from video_zoo.errors import at_home, shown
-from video_zoo.models import network_files, saved
+from video_zoo.files import whole_files
+from video_zoo.models.weights import network_files, saved
 
 from .optimizer import global_dtype, spare_from_decay
 

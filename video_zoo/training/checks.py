@@ -7,8 +7,8 @@ import numpy as np
 import psutil
 import tensorflow as tf
 
-from video_zoo.data import records
-from video_zoo.data.source import Split
+from video_zoo.data.input import records
+from video_zoo.data.input.source import Split
 
 from .config import TrainingConfig
 from .trainer import plain_optimizer

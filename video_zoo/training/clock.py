@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from .config import TrainingConfig
+from .distribution.world import World
 from .schedule import learning_rate
-from .world import World
 
 
 class Clock:

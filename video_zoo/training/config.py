@@ -5,9 +5,9 @@ import os
 import typing
 
 from video_zoo import errors, known_names
-from video_zoo.data.augmentation_config import AugmentationConfig
-from video_zoo.data.service_config import check_address
-from video_zoo.evaluation.config import CONFIG
+from video_zoo.data.input.augmentation_config import AugmentationConfig
+from video_zoo.data.input.service_config import check_address
+from video_zoo.run.files import CONFIG
 
 # Gupta et al., section 4; `scale_lr` counts from it.
 PAPER_BATCH = 5

@@ -9,7 +9,7 @@ import keras
 
 from video_zoo import models
 from video_zoo.models import transfer
-from video_zoo.models.weights import WeightsInfo
+from video_zoo.models.weights.load import WeightsInfo
 
 from .batch_norm import synchronise
 from .config import TrainingConfig

@@ -9,20 +9,22 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from video_zoo.data import whole_files
-from video_zoo.data.ownership import sole_owner
-from video_zoo.data.records import SkippedRecords, named_errors
-from video_zoo.data.source import Split
+from video_zoo.data.input.records import SkippedRecords, named_errors
+from video_zoo.data.input.source import Split
+from video_zoo.files import whole_files
+from video_zoo.files.ownership import sole_owner
+from video_zoo.run.history import HISTORY, read_history
 
 from . import callbacks, checkpoint, checks, precise, sight
 from .batches import Batches, read_skipped, write_skipped
 from .clock import Budget, Clock
 from .config import TrainingConfig
-from .history import HISTORY, read_history
+from .distribution.find import find_world
+from .distribution.strategy import check_backend
+from .distribution.world import World
 from .initial import Task, check_freeze_until, compiled_model
 from .input_wait import InputWait
 from .room import enough_room
-from .strategy import check_backend
 from .trainer import Trainer, build_from_one_clip
 from .workdir import (
     check_whole,
@@ -33,7 +35,6 @@ from .workdir import (
     storage_of,
     write_config,
 )
-from .world import World, find_world
 
 # `fit` wants a number of epochs; a run in hours is ended by its clock.
 _ENDLESS = 10**9

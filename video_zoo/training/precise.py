@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from video_zoo import file_content
-from video_zoo.data import whole_files
+from video_zoo.files import file_content, whole_files
+from video_zoo.run.history import main_output_logs
 
 from . import batch_norm
 from .callbacks import Checkpoints, averaged_weights
 from .config import TrainingConfig
-from .history import main_output_logs
 from .trainer import Trainer
 
 _NAME = "precise_bn"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from video_zoo import full_disk
+from video_zoo.files import full_disk
 
 from .clock import Clock
 

@@ -10,11 +10,11 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from video_zoo.evaluation import plots
+from video_zoo.run import plots
+from video_zoo.run.history import main_output_logs
 
 from . import pace
 from .clock import Clock
-from .history import main_output_logs
 from .input_wait import InputWait
 
 CONFUSION = "confusion_matrix.png"

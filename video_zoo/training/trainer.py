@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-from video_zoo.data import transforms
+from video_zoo.data.input import transforms
 
 from . import batch_norm
 from .config import TrainingConfig

@@ -13,16 +13,16 @@ import tensorflow as tf
 
 import video_zoo
 from video_zoo import data, models
-from video_zoo.data import whole_files
 from video_zoo.errors import shown
-from video_zoo.evaluation.config import BEST, CONFIG
-from video_zoo.evaluation.run import STORAGE, read_config
-from video_zoo.models import saved
-from video_zoo.models.network_files import UnreadableFileError
+from video_zoo.files import whole_files
+from video_zoo.models.weights import saved
+from video_zoo.models.weights.network_files import UnreadableFileError
+from video_zoo.run.config import STORAGE, read_config
+from video_zoo.run.files import BEST, CONFIG
+from video_zoo.run.history import HISTORY
 
 from .checkpoint import FOLDER, Position, load_position
 from .config import TrainingConfig
-from .history import HISTORY
 
 
 def make_workdir(config: TrainingConfig) -> pathlib.Path:

@@ -1,0 +1,1 @@
+"""Who is in a dataset: one file a layout; splits and duplicates."""

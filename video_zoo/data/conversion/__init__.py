@@ -1,0 +1,1 @@
+"""Videos -> shards: plan, workers, shards, and how it all ends."""

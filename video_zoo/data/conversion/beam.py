@@ -1,0 +1,73 @@
+"""Makes shards as an Apache Beam pipeline: on this machine, or on Flink, Spark or Dataflow."""
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+
+from video_zoo.files import filesystems, whole_files
+from video_zoo.files.whole_files import read_text
+
+from ..annotations.layouts import Clip
+from . import shards
+from .plan import Shard
+
+
+def load_beam() -> ModuleType:
+    """The module ``apache_beam``.
+
+    Raises:
+        ImportError: if it is not installed; the one-line message tells the remedy.
+    """
+    try:
+        import apache_beam
+        import apache_beam.options.pipeline_options
+    except ImportError as error:
+        raise ImportError(
+            f"`runner` needs Apache Beam, which cannot be loaded ({error}). "
+            'Install it: `pip install "video-zoo[beam]"`.'
+        ) from error
+    return apache_beam
+
+
+def make_shards(
+    job: shards.ShardJob, unfinished: Sequence[Shard], runner: str, options: str
+) -> None:
+    """Runs a pipeline with one element for each shard, and waits for its end.
+
+    Args:
+        job: `ShardJob`.
+        unfinished: list of `Shard`. Those to make.
+        runner: str. Name of a Beam runner.
+        options: str. Its options, as on a command line.
+
+    Raises:
+        ImportError: if Apache Beam is not installed.
+        ValueError: if there is no such runner, or an option is wrong.
+    """
+    beam = load_beam()
+    # The graph of a pipeline may have some megabytes only, and the clips of Kinetics have more.
+    path = shards.list_path(job.output_dir)
+    whole_files.write_text(path, "".join(map(_to_line, unfinished)))
+    pipeline_options = beam.options.pipeline_options.PipelineOptions(shlex.split(options))
+    with beam.Pipeline(runner=runner, options=pipeline_options) as pipeline:
+        _ = (
+            pipeline
+            | "List" >> beam.Create([path])
+            | "Read" >> beam.FlatMap(_read_list)
+            | "Spread" >> beam.Reshuffle()
+            | "Make" >> beam.Map(job.encode_and_write)
+        )
+
+
+def _to_line(shard: Shard) -> str:
+    return json.dumps(dataclasses.asdict(shard)) + "\n"
+
+
+def _read_list(path: str) -> Iterator[Shard]:
+    filesystems.check(path, "output_dir")
+    for line in read_text(path).splitlines():
+        fields = json.loads(line)
+        clips = tuple(Clip(**clip) for clip in fields.pop("clips"))
+        yield Shard(**fields, clips=clips)

@@ -1,0 +1,1 @@
+"""What lies on disk: examples, shards, manifests and lists. Imports no neighbour."""

@@ -1,0 +1,69 @@
+"""How videos are stored: the settings, and the frames of one clip. Loads no framework."""
+
+import dataclasses
+
+from video_zoo import errors
+
+from .modality import RGB
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodingConfig:
+    """How a video becomes JPEG frames.
+
+    Attributes:
+        fps: float. Frames per second of the result; a frame is repeated or dropped as needed.
+            None keeps every frame of the video. Defaults to 25.
+        short_side: int. Pixels of the shorter side of the result; the aspect ratio is kept.
+            Defaults to 256.
+        jpeg_quality: int. From 1 to 100. Defaults to 95.
+        min_frames: int. A video that gives fewer frames is unusable. Defaults to 1.
+        min_fraction: float. A video of which less than this part of the declared (or asked for)
+            duration decodes is unusable. From 0 to 1. Defaults to 0.5.
+        max_clip_seconds: float. A longer clip ends after so many seconds. Defaults to None: all
+            of it, up to the 2 GB that one example can hold.
+        modality: str. `"rgb"`, or the optical flow from each frame to the next, as
+            :mod:`video_zoo.data.videos.flow` tells: `"flow_dis"`, or `"flow_tvl1"`, which takes
+            some sixty times as long. Defaults to `"rgb"`.
+        flow_bound: float. Displacement in pixels that flow is clipped to. Defaults to 20.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+
+    fps: float | None = 25.0
+    short_side: int = 256
+    jpeg_quality: int = 95
+    min_frames: int = 1
+    min_fraction: float = 0.5
+    max_clip_seconds: float | None = None
+    modality: str = RGB
+    flow_bound: float = 20.0
+
+    def __post_init__(self):
+        errors.check_settings(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedClip:
+    """The frames of one clip, as they are stored.
+
+    Attributes:
+        frames: list of bytes. One JPEG per frame.
+        timestamps_us: list of int. Time of each frame in microseconds from the video's first frame.
+        height: int. Pixels.
+        width: int. Pixels.
+        frame_rate: float. Frames per second.
+        start_us: int. Time of the first frame, in microseconds.
+        end_us: int. Time at which the last frame ends, in microseconds.
+        note: str. What is missing of the clip; "" where it is whole.
+    """
+
+    frames: list[bytes]
+    timestamps_us: list[int]
+    height: int
+    width: int
+    frame_rate: float
+    start_us: int
+    end_us: int
+    note: str = ""

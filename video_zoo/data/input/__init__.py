@@ -1,0 +1,1 @@
+"""Shards -> batches of clips."""

@@ -1,0 +1,260 @@
+"""Decodes a video file into JPEG frames at a fixed rate and size.
+
+It imports neither TensorFlow nor Keras: the worker processes of a conversion import this module
+alone, so each starts in a fraction of a second and stays small.
+"""
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from video_zoo import errors
+
+from ..format.encoding import EncodedClip, EncodingConfig
+from ..format.modality import RGB
+from . import flow, readers
+from .readers import UnusableVideo
+from .resampling import LONGEST_PAUSE, TIME_SLACK, TimedFrames, on_display
+
+_JPEG_MAX_SIDE = 65500
+# An example is one message of protobuf, which ends at 2 GiB. The rest is for all but the frames.
+_MAX_BYTES = 2**31 - 2**20
+_BYTES_AROUND_FRAME = 64
+
+
+def decoder_versions(modality: str = RGB) -> dict[str, str]:
+    """Versions of what decodes videos here and resizes them, as `{"opencv": ..., "av": ...}`.
+
+    Args:
+        modality: str. One of `limits.MODALITIES`. Defaults to `"rgb"`.
+
+    Returns:
+        dict of package to version.
+
+    Raises:
+        ImportError: if OpenCV or PyAV cannot be loaded, or OpenCV lacks the flow `modality`.
+    """
+    cv2, av = readers.load_opencv(), readers.load_av()
+    if modality != RGB:
+        flow.estimator(cv2, modality)
+    return {"opencv": cv2.__version__, "av": av.__version__}
+
+
+def use_one_thread() -> None:
+    """Turns OpenCV's own threads off, for a process that is one of many."""
+    readers.load_opencv().setNumThreads(0)
+
+
+def encode_clip(
+    path: str | os.PathLike,
+    config: EncodingConfig | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> EncodedClip:
+    """Decodes a video, or a part of it, into JPEG frames at a fixed rate and size.
+
+    The result's frame `k` is the one on display at time `start + k / fps`: the last whose
+    presentation time is not later. Times count from the video's first frame, and the last frame
+    stays on display for one frame interval. The video is decoded in order and never sought in,
+    because seeking is not exact. Frames are what a player shows: upright, deinterlaced, of square
+    pixels, and tone mapped where they are HDR.
+
+    Args:
+        path: str. The video file.
+        config: `EncodingConfig`. Defaults to ``EncodingConfig()``.
+        start: float. Seconds at which the clip begins. Defaults to the first frame.
+        end: float. Seconds at which the clip ends (exclusive). Defaults to the video's end.
+
+    Returns:
+        `EncodedClip`.
+
+    Raises:
+        UnusableVideo: if the file is not a video that can be used; its text is the reason.
+        ImportError: if OpenCV or PyAV cannot be loaded.
+        ValueError: if `start` or `end` is out of range.
+    """
+    config = EncodingConfig() if config is None else config
+    path = os.path.abspath(errors.at_home(path))  # FFmpeg takes "a:b" for a protocol, "/x/a:b" not
+    if (start is not None and start < 0) or (end is not None and end <= (start or 0)):
+        raise ValueError(
+            "`start` must be 0 or more seconds, and `end` later than `start`. "
+            f"Received: start={start}, end={end}."
+        )
+    cv2 = readers.load_opencv()
+    span = _Span.of(config, start, end)
+    try:
+        with contextlib.closing(readers.open_video(path)) as reader:
+            video = TimedFrames(reader, reader.rate)
+            jpegs, times, size = _encode_frames(cv2, video, config, span)
+            note = _what_is_missing(reader, video, config, span)
+    except cv2.error as error:
+        raise UnusableVideo(f"OpenCV failed: {' '.join(str(error).split())}") from error
+    if config.modality != RGB and not jpegs:
+        raise UnusableVideo("too few frames: optical flow needs 2")
+    if len(jpegs) < config.min_frames:
+        raise UnusableVideo(
+            f"too few frames: {len(jpegs)}, and `min_frames` asks for {config.min_frames}"
+        )
+    rate = config.fps or 1 / video.interval
+    return EncodedClip(
+        frames=jpegs,
+        timestamps_us=[round(1e6 * time) for time in times],
+        height=size[1],
+        width=size[0],
+        frame_rate=rate,
+        start_us=round(1e6 * times[0]),
+        end_us=round(1e6 * (times[-1] + 1 / rate)),
+        note=note,
+    )
+
+
+class _Span(NamedTuple):
+    """Which part of a video a clip is, in seconds from the first frame.
+
+    Attributes:
+        start: float.
+        asked: float. Where it should end; None is the video's end.
+        end: float. Where it ends at the latest; `max_clip_seconds` may ask for less. None as above.
+    """
+
+    start: float
+    asked: float | None
+    end: float | None
+
+    @classmethod
+    def of(cls, config: EncodingConfig, start: float | None, end: float | None) -> "_Span":
+        start = start or 0.0
+        if config.max_clip_seconds is None:
+            return cls(start, end, end)
+        latest = start + config.max_clip_seconds
+        return cls(start, end, latest if end is None else min(latest, end))
+
+
+def _encode_frames(
+    cv2: ModuleType, video: TimedFrames, config: EncodingConfig, span: _Span
+) -> tuple[list[bytes], list[float], tuple[int, int]]:
+    """Gives the JPEGs, their times in seconds and their (width, height)."""
+    shown = on_display(video, config.fps, span.start, span.end)
+    frames = _at_one_size(cv2, shown, config.short_side)
+    options = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
+    if config.modality != RGB:
+        frames = flow.flow_pictures(cv2, frames, config.modality, config.flow_bound)
+        # The two displacements must not be blurred, as colours may be.
+        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    jpegs, times, size, previous, room = [], [], (0, 0), None, _MAX_BYTES
+    for seconds, frame in frames:
+        if frame is not previous:
+            jpeg = _to_jpeg(cv2, frame, options)
+            size, previous = frame.shape[1::-1], frame
+        room -= len(jpeg) + _BYTES_AROUND_FRAME
+        if room < 0:
+            raise UnusableVideo(
+                f"too long: its frames fill the 2 GB that an example can hold in {seconds:.0f} s. "
+                "Set `max_clip_seconds`, a lower `fps` or `short_side`, or list parts of it by "
+                "start and end"
+            )
+        jpegs.append(jpeg)
+        times.append(seconds)
+    return jpegs, times, size
+
+
+def _at_one_size(
+    cv2: ModuleType, frames: Iterator[tuple[float, np.ndarray]], short_side: int
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Resizes frames, to one size also where a stream changes its own half way.
+
+    A frame that is repeated stays one and the same object.
+    """
+    size = previous = resized = None
+    for seconds, frame in frames:
+        if frame is not previous:
+            size = size or _target_size(frame.shape[1], frame.shape[0], short_side)
+            resized, previous = _resize(cv2, frame, size), frame
+        yield seconds, resized
+
+
+def _target_size(width: int, height: int, short_side: int) -> tuple[int, int]:
+    scale = short_side / min(width, height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if max(size) > _JPEG_MAX_SIDE:
+        raise UnusableVideo(
+            f"too narrow: {width}x{height} pixels at short side {short_side} give "
+            f"{size[0]}x{size[1]}, and JPEG ends at {_JPEG_MAX_SIDE}"
+        )
+    return size
+
+
+def _resize(cv2: ModuleType, frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if frame.shape[1::-1] == size:
+        return frame
+    shrinks = size[0] * size[1] < frame.shape[0] * frame.shape[1]
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def _to_jpeg(cv2: ModuleType, frame: np.ndarray, options: list[int]) -> bytes:
+    # The frame is BGR, and BGR is what imencode expects: the JPEG has the right colours.
+    encoded, jpeg = cv2.imencode(".jpg", frame, options)
+    if not encoded:
+        height, width = frame.shape[:2]
+        raise UnusableVideo(f"a frame of {width}x{height} pixels cannot be stored as JPEG")
+    return jpeg.tobytes()
+
+
+def _what_is_missing(
+    reader: readers.Reader, video: TimedFrames, config: EncodingConfig, span: _Span
+) -> str:
+    """Tells what is missing of the clip; "" if it is whole.
+
+    Raises:
+        UnusableVideo: if too little of the video, or of the part asked for, decoded.
+    """
+    if span.start >= video.end:
+        raise UnusableVideo(
+            f"the clip starts at {span.start:g} s, but the video ends at {video.end:.2f} s"
+        )
+    notes = []
+    if reader.num_damaged:
+        notes.append(f"packets or frames that are damaged: {reader.num_damaged}")
+    if video.long_pauses:
+        notes.append(
+            f"pauses of more than {LONGEST_PAUSE:g} s, which are left out as damaged times: "
+            f"{video.long_pauses}"
+        )
+    if span.end != span.asked and video.end > span.end:
+        notes.append(f"only the first {config.max_clip_seconds:g} s, as `max_clip_seconds` asks")
+        return "; ".join(notes)
+    notes += _shortness(reader, video, config, span)
+    return "; ".join(notes)
+
+
+def _shortness(
+    reader: readers.Reader, video: TimedFrames, config: EncodingConfig, span: _Span
+) -> Iterator[str]:
+    """Tells if the clip ends early. UnusableVideo if it does so by far."""
+    kind = "declared" if span.asked is None else "asked for"
+    wanted = (reader.seconds if span.asked is None else span.asked) - span.start
+    decoded = min(video.end, math.inf if span.asked is None else span.asked) - span.start
+    slack = readers.FRAMES_OF_SLACK
+    if span.asked is not None:
+        is_whole, enough = decoded + slack * video.interval >= wanted, False
+    elif reader.num_frames:
+        # Many files declare a wrong duration: then their frames are counted.
+        is_whole = video.count + slack >= reader.num_frames
+        enough = video.count >= config.min_fraction * reader.num_frames
+    else:
+        # The duration may be that of another stream.
+        is_whole = reader.reached_end or decoded + slack * video.interval >= wanted
+        enough = is_whole
+    if not enough and decoded + TIME_SLACK < config.min_fraction * wanted:
+        raise UnusableVideo(f"cut short: {decoded:.2f} s of the {wanted:.2f} s {kind} decode")
+    if is_whole:
+        return
+    if kind == "declared" and reader.num_frames:
+        yield f"{video.count} of the {reader.num_frames} frames {kind} decode"
+    else:
+        yield f"{decoded:.2f} s of the {wanted:.2f} s {kind} decode"

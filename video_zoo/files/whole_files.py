@@ -1,0 +1,81 @@
+"""Files that appear under their names only when they are whole."""
+
+import contextlib
+import os
+import platform
+import re
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from video_zoo.errors import at_home
+
+from . import full_disk
+
+# Of earlier versions too, whose temporary names did not tell the process.
+_TEMPORARY = re.compile(r"\.(?P<name>.+?)(\.\w+-\d+)?\.tmp(\.\w+)?")
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike, ending: str = "") -> Iterator[str]:
+    """Gives a temporary name beside `path`, and renames it to `path` when the block succeeds.
+
+    So a file with a final name is always whole. If the block fails the temporary file is removed.
+
+    A file of the name `path` is replaced. The temporary name tells machine and process, so that
+    two processes never write into one file, and it starts with a dot, so that no reader takes it
+    for a shard.
+
+    Raises `DiskFullError` where there is no room for the file, `OSError` where TensorFlow cannot
+    write it for another reason.
+
+    Args:
+        path: str or path. The final name.
+        ending: str. What the temporary name ends with, for writers that insist on one.
+    """
+    path = at_home(path)
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, temporary_name(name, os.getpid()) + ending)
+    try:
+        with full_disk.explained(path):
+            yield temporary
+            # TensorFlow takes a name that is not UTF-8 as bytes only.
+            tf.io.gfile.rename(os.fsencode(temporary), os.fsencode(path), overwrite=True)
+    except BaseException as error:  # Ctrl-C too must leave nothing behind
+        with contextlib.suppress(tf.errors.OpError):
+            tf.io.gfile.remove(os.fsencode(temporary))
+        if isinstance(error, tf.errors.OpError) and temporary in error.message:
+            raise OSError(f"{path} cannot be written: {error.message}") from error
+        raise
+
+
+def temporary_name(name: str, pid: int) -> str:
+    """The name under which a process of this machine writes the file `name`."""
+    machine = re.sub(r"\W", "_", platform.node())
+    return f".{name}.{machine}-{pid}.tmp"
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes `text` to `path` as UTF-8, whole or not at all."""
+    with atomic_write(path) as temporary, tf.io.gfile.GFile(os.fsencode(temporary), "wb") as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+
+
+def final_name(name: str) -> str | None:
+    """The name that a temporary file would have got; None if `name` is not a temporary one."""
+    match = _TEMPORARY.fullmatch(name)
+    return match and match["name"]
+
+
+def remove_unfinished(folder: str | os.PathLike) -> None:
+    """Removes what killed processes left half written. Only for the owner of a local folder."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if final_name(entry.name) and entry.is_file():
+                os.unlink(entry.path)
+
+
+def read_text(path: str) -> str:
+    """Text that `whole_files.write_text` wrote."""
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return file.read().decode("utf-8", "surrogateescape")

@@ -1,0 +1,1 @@
+"""Networks as tables: rows, temporal plans, and rows as layers."""

@@ -1,0 +1,1 @@
+"""Weights: which there are, from where, in which format, and into which network."""

@@ -1,0 +1,46 @@
+"""Readers of published checkpoints: a path -> the weights of the zoo: which module reads which."""
+
+import importlib
+import os
+import pathlib
+
+from video_zoo.known_names import PUBLISHED_ENDINGS as FORMATS
+
+from .mapping import Checkpoint
+
+
+def _prefix(path: pathlib.Path) -> str | None:
+    """What a TensorFlow checkpoint is called: the common part of its file names; None if none."""
+    if path.is_dir():
+        found = sorted(path.glob("*.index"))
+        return str(found[0].with_suffix("")) if len(found) == 1 else None
+    stem = path.name.split(".data-")[0].removesuffix(".index")
+    return str(path.with_name(stem)) if path.with_name(f"{stem}.index").is_file() else None
+
+
+def reader_of(path: str | os.PathLike) -> tuple[str, str] | None:
+    """(module of this package, path for it) that read ``path``; None if no reader takes it."""
+    path = pathlib.Path(path)
+    if path.suffix == ".h5" and not path.name.endswith(".weights.h5"):
+        return "dlpbc", str(path)
+    if path.suffix in (".pth", ".pt", ".safetensors"):
+        return "torch_files", str(path)
+    prefix = _prefix(path)
+    return None if prefix is None else ("deepmind", prefix)
+
+
+def read(path: str | os.PathLike) -> Checkpoint:
+    """Reads a published checkpoint of any format.
+
+    Raises:
+        ValueError: the file is of no known format, or damaged.
+        ImportError: its format needs a package that is not installed.
+    """
+    found = reader_of(path)
+    if found is None:
+        raise ValueError(
+            f"`weights` must be a file of a known format ({', '.join(FORMATS)}). "
+            f"Received: weights={os.fspath(path)!r}"
+        )
+    module, path = found
+    return importlib.import_module(f"{__package__}.{module}").read(path)

@@ -1,0 +1,56 @@
+"""Class names: of the published datasets, shipped with the package, and of runs and shards."""
+
+import dataclasses
+import functools
+import importlib.resources
+import os
+import pathlib
+
+from video_zoo.errors import at_home
+from video_zoo.files import file_content
+
+LISTS = ("kinetics400", "kinetics600")
+_RUN, _LABEL_MAP = "config.json", "label_map.txt"
+
+
+@functools.cache
+def _read(name: str) -> tuple[str, ...]:
+    folder = importlib.resources.files("video_zoo.models") / "class_names"
+    return tuple((folder / f"{name}.txt").read_text(encoding="utf-8").splitlines())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    class_names: list[str]
+
+
+def class_names(name: str | os.PathLike) -> list[str]:
+    """Class names of a dataset or of a training run, in the order of the logits.
+
+    Kinetics-400 (Kay et al. 2017) and Kinetics-600 (Carreira et al. 2018) are in alphabetical order
+    whatever the case, which is the order of DeepMind's and of torchvision's lists.
+
+    Args:
+        name: "kinetics400" or "kinetics600", the folder of a run, or a local folder of shards.
+
+    Raises:
+        ValueError: there is no such list or folder, or its file of class names is none.
+
+    Example:
+        >>> video_zoo.class_names("kinetics400")[227]
+        'playing cricket'
+        >>> video_zoo.class_names("runs/first")  # doctest: +SKIP
+        ['down', 'growing', 'left', 'right', 'up']
+    """
+    if name in LISTS:
+        return list(_read(name))
+    folder = pathlib.Path(at_home(name))
+    if (folder / _RUN).is_file():
+        remedy = "Take the file as the run wrote it."
+        return file_content.read_json(folder / _RUN, _Run, remedy).class_names
+    if (folder / _LABEL_MAP).is_file():
+        return file_content.read_lines(folder / _LABEL_MAP)
+    raise ValueError(
+        f"`name` must be one of {', '.join(map(repr, LISTS))}, or the folder of a run or of "
+        f"shards. Received: name={os.fspath(name)!r}"
+    )

@@ -1,0 +1,132 @@
+"""How a reader translates a file: one rule for each weight of the zoo, over the table of I3D."""
+
+import dataclasses
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import numpy as np
+
+from video_zoo.published import InputConvention
+
+from ..tables.inception_v1 import INCEPTION_V1
+from ..tables.layers import conv_name
+from ..tables.spec import Conv, Mixed, Triple
+
+HEAD, DENSE_HEAD = "Logits_Conv3d_0c_1x1", "Logits"
+
+
+def torch_kernel(weight: np.ndarray) -> np.ndarray:
+    """A kernel of PyTorch, [out, in, time, height, width], as Keras has it."""
+    return weight.transpose(2, 3, 4, 1, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """One convolution of the table and where it stands.
+
+    Args:
+        name: what the zoo calls it.
+        endpoint: the row that it belongs to.
+        row: number of that row, pools counted.
+        branch: number of its branch, None outside of a mixed block.
+        step: its place in the branch, pools counted.
+        kernel: its nominal kernel.
+    """
+
+    name: str
+    endpoint: str
+    row: int
+    branch: int | None
+    step: int
+    kernel: Triple
+
+    @property
+    def letter(self) -> str:
+        return string.ascii_lowercase[self.step]
+
+
+def places() -> Iterator[Place]:
+    """The convolutions of I3D and S3D-v1, in order."""
+    for number, (endpoint, row) in enumerate(INCEPTION_V1):
+        if isinstance(row, Conv):
+            yield Place(endpoint, endpoint, number, None, 0, row.kernel)
+        elif isinstance(row, Mixed):
+            for index, branch in enumerate(row.branches):
+                for step, part in enumerate(branch):
+                    if isinstance(part, Conv):
+                        letter = string.ascii_lowercase[step]
+                        name = conv_name(f"{endpoint}_Branch_{index}", letter, part)
+                        yield Place(name, endpoint, number, index, step, part.kernel)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """One weight of the zoo: ``make`` computes it from the tensors ``names`` of the file."""
+
+    path: str
+    names: tuple[str, ...]
+    make: Callable[..., np.ndarray] = np.asarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """What a published file holds, in terms of the zoo.
+
+    Args:
+        values: path of a weight -> float32 values.
+        sources: path of a weight -> names of the tensors that it comes from, for every weight that
+            files of this kind have.
+        unknown: tensors of the file that belong to no weight, with their shapes.
+        convention: the clips that files of this kind take.
+        padding: of the networks that files of this kind belong to.
+    """
+
+    values: dict[str, np.ndarray]
+    sources: dict[str, str]
+    unknown: list[str]
+    convention: InputConvention
+    padding: str
+
+    @property
+    def num_classes(self) -> int | None:
+        """Of the classifier; None if there is none."""
+        for head, rank in ((HEAD, 5), (DENSE_HEAD, 2)):
+            kernel = self.values.get(f"{head}/kernel")
+            if kernel is not None and kernel.ndim == rank:
+                return kernel.shape[-1]
+        return None
+
+    @property
+    def channels(self) -> int | None:
+        """Of the input, by the shape of the first convolution; None if that is missing."""
+        (first,) = (path for path in list(self.sources)[:1])
+        kernel = self.values.get(first)
+        return None if kernel is None or kernel.ndim != 5 else kernel.shape[3]
+
+
+def translate(
+    tensors: Mapping[str, np.ndarray],
+    rules: Iterable[Rule],
+    convention: InputConvention,
+    padding: str,
+) -> Checkpoint:
+    """Applies ``rules`` to the tensors of a file; a ValueError where one holds no numbers."""
+    values, sources, used, misshapen = {}, {}, set(), set()
+    for rule in rules:
+        sources[rule.path] = " * ".join(rule.names)
+        used.update(rule.names)
+        found = [tensors[name] for name in rule.names if name in tensors]
+        if len(found) < len(rule.names):
+            continue
+        for name in rule.names:
+            if tensors[name].dtype.kind not in "fiu":
+                raise ValueError(f"{name} in it has values of type {tensors[name].dtype}")
+        try:
+            value = rule.make(*found)
+        except ValueError:  # of shapes that do not go together
+            misshapen.update(rule.names)
+            continue
+        values[rule.path] = np.ascontiguousarray(value, np.float32)
+    used -= misshapen
+    unknown = [f"{name} {tuple(t.shape)}" for name, t in tensors.items() if name not in used]
+    return Checkpoint(values, sources, unknown, convention, padding)

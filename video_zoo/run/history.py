@@ -1,0 +1,62 @@
+"""``history.csv``: one row per epoch."""
+
+import csv
+import pathlib
+
+from video_zoo.files import file_content
+from video_zoo.files.whole_files import atomic_write
+
+HISTORY = "history.csv"
+# What every version has written, and a run that goes on needs.
+_NEEDED = ("epoch", "step", "learning_rate", "loss", "top1", "val_loss", "val_top1")
+_REMEDY = "Put the file back as the run wrote it."
+
+
+def main_output_logs(logs: dict) -> dict[str, float]:
+    """Keras's logs, with the same names for a network with an auxiliary output as for one without.
+
+    With two outputs, Keras prefixes each metric with its output, and "loss" is the weighted sum.
+    """
+    short = {}
+    for name, value in logs.items():
+        prefix = "val_" if name.startswith("val_") else ""
+        metric = name.removeprefix("val_")
+        if f"{prefix}Logits_loss" in logs and metric == "loss":
+            metric = "total_loss"
+        short[prefix + metric.removeprefix("Logits_")] = float(value)
+    return short
+
+
+def write_history(path: pathlib.Path, rows: list[dict]) -> None:
+    """Writes rows as CSV, whole or not at all; a row of an earlier version may lack columns."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(names), restval="nan")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_history(path: pathlib.Path) -> list[dict]:
+    """Rows of ``history.csv``; none if there is no such file.
+
+    Raises:
+        ValueError: it is not what :func:`write_history` wrote; line and column are named.
+    """
+    if not path.exists():
+        return []
+    rows = [
+        {name: _number(path, place, name, text) for name, text in row.items()}
+        for place, row in file_content.read_rows(path, _NEEDED, _REMEDY)
+    ]
+    return [{**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows]
+
+
+def _number(path: pathlib.Path, place: str, name: str, text: str) -> float:
+    try:
+        value = float(text)
+        if name in ("epoch", "step") and not (value >= 0 and value.is_integer()):
+            raise ValueError
+    except ValueError:
+        allowed = "a whole number" if name in ("epoch", "step") else "a number"
+        file_content.refuse(path, f"{place}, {name}", allowed, text, _REMEDY)
+    return value

@@ -1,0 +1,177 @@
+"""Curves and matrices as pictures."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from video_zoo.files.whole_files import atomic_write
+from video_zoo.lettering import all_lettered
+
+# Above so many classes the cells of a matrix are too small to be read, and take up to a minute to
+# draw: the most telling classes and pairs are listed instead.
+MOST_CELLS = 60
+_LISTED = 20
+# Inches: a letter of a class name, and the side of a cell, wider where that makes room for names.
+_LETTER, _CELL, _WIDE_CELL = 0.085, 0.55, 1.2
+
+
+def save_curves(
+    runs: Mapping[str, Sequence[Mapping]],
+    path: str | os.PathLike,
+    *,
+    num_classes: int | None = None,
+) -> None:
+    """Loss and accuracy on validation over time, side by side, one line per run (Figure 8).
+
+    Args:
+        runs: name -> rows of its history, as :func:`video_zoo.training.train` returns them.
+        path: the PNG file.
+        num_classes: draws what chance gives, one in so many. Defaults to None: no line.
+    """
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    names = [""] if len(runs) == 1 else all_lettered(list(runs))
+    for axes, metric, title in zip(
+        figure.subplots(1, 2), ("loss", "top1"), ("Cross-entropy", "Top-1 accuracy"), strict=True
+    ):
+        for index, (name, rows) in enumerate(zip(names, runs.values(), strict=True)):
+            _draw_run(axes, metric, rows, name, first=not index)
+        if metric == "top1":
+            if num_classes:
+                label = f"chance, {1 / num_classes:.1%}"
+                axes.axhline(
+                    1 / num_classes, color="grey", linestyle="--", linewidth=1, label=label
+                )
+            axes.yaxis.set_major_formatter(PercentFormatter(1))
+            axes.set_ylim(0, 1)
+        else:
+            top, highest = _top_of_losses(runs, num_classes)
+            axes.set_ylim(0, top)
+            if top is not None and highest > top:
+                title += f" (the highest, {highest:.3g}, lies above)"
+        axes.set(title=title, xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+    handles, labels = axes.get_legend_handles_labels()  # of the accuracy, which has them all
+    if handles:
+        legend = figure.legend(handles, labels, loc="outside right upper", fontsize=9)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+    _save(figure, path)
+
+
+def _draw_run(axes: Axes, metric: str, rows: Sequence[Mapping], name: str, first: bool) -> None:
+    """One run's lines; of several runs, the legend tells what is what at the first one."""
+    epochs = [row["epoch"] for row in rows]
+    values = [row[f"val_{metric}"] for row in rows]
+    # With markers, as a line through one point shows nothing.
+    (line,) = axes.plot(epochs, values, "o-", markersize=3, label=name or "validation")
+    style = {"color": line.get_color(), "alpha": 0.6, "label": "training" if first else None}
+    axes.plot(epochs, [row[metric] for row in rows], "o:", markersize=2, **style)
+    if metric == "top1" and rows:
+        best = int(np.argmax(values))
+        label = "best epoch" if name else f"best epoch: {epochs[best]}, {values[best]:.1%}"
+        style |= {"alpha": 1, "label": label if first else None}
+        axes.plot(epochs[best], values[best], "*", markersize=11, **style)
+
+
+def _top_of_losses(
+    runs: Mapping[str, Sequence[Mapping]], num_classes: int | None
+) -> tuple[float | None, float]:
+    """Upper end of the loss axis, which a single spike does not set, and the highest loss.
+
+    The start of a run is no spike: there the loss is that of chance, also where most epochs are far
+    below. An end of None: matplotlib chooses.
+    """
+    losses = [row[key] for rows in runs.values() for row in rows for key in ("loss", "val_loss")]
+    losses = [loss for loss in losses if np.isfinite(loss)]
+    highest = max(losses, default=0)
+    if highest <= 0:
+        return None, highest
+    usual = max(3 * float(np.median(losses)), 2 * math.log(num_classes or 1))
+    return 1.05 * min(highest, usual), highest
+
+
+def save_confusion_matrix(
+    matrix: np.ndarray, class_names: Sequence[str], path: str | os.PathLike
+) -> None:
+    """A confusion matrix: the share of each true class (row) per predicted class (column).
+
+    With more than 60 classes, the classes that are recognised least and the pairs that are confused
+    most, as bars.
+
+    Args:
+        matrix: counts, int [num_classes, num_classes].
+        class_names: name of each class.
+        path: the PNG file.
+    """
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
+    count, names = len(class_names), all_lettered(list(class_names))
+    number = int(totals.sum())
+    title = f"top-1 {np.trace(matrix) / max(number, 1):.1%} of {number:,} videos"
+    if count > MOST_CELLS:
+        _save_most_confused(shares, totals[:, 0], names, title, path)
+        return
+    longest = _LETTER * max(map(len, names), default=0)  # inches
+    upright = longest + 0.15 > (_WIDE_CELL if count <= 12 else _CELL)
+    cell = _CELL if upright else max(longest + 0.15, _CELL)
+    height, width = max(1.5 + cell * count, 3) + longest * upright, 2.5 + cell * count + longest
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    plain = {"parse_math": False}
+    axes.set_xticks(range(count), names, rotation=90 if upright else 0, **plain)
+    axes.set_yticks(range(count), names, **plain)
+    if count <= 30:  # above that, numbers no longer fit into the cells
+        for row, column in np.ndindex(matrix.shape):
+            if matrix[row, column]:
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                text = f"{shares[row, column]:.0%}\n({matrix[row, column]})"
+                axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+    bar = figure.colorbar(image, label="share of the true class", shrink=0.8)
+    bar.formatter = PercentFormatter(1)
+    bar.update_ticks()
+    _save(figure, path)
+
+
+def _save_most_confused(
+    shares: np.ndarray,
+    totals: np.ndarray,
+    class_names: Sequence[str],
+    title: str,
+    path: str | os.PathLike,
+) -> None:
+    right = np.where(totals > 0, np.diag(shares), np.inf)
+    worst = [c for c in np.argsort(right, kind="stable")[:_LISTED] if totals[c] > 0]
+    wrong = shares - np.diag(np.diag(shares))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_LISTED]
+    pairs = [divmod(int(cell), len(class_names)) for cell in order if wrong.flat[cell] > 0]
+    figure = Figure(figsize=(16, 8), layout="constrained")
+    figure.suptitle(title)
+    for axes, title, names, values in zip(
+        figure.subplots(1, 2),
+        ("Recognised least", "Confused most"),
+        (
+            [class_names[c] for c in worst],
+            [f"{class_names[true]} as {class_names[seen]}" for true, seen in pairs],
+        ),
+        ([shares[c, c] for c in worst], [wrong[pair] for pair in pairs]),
+        strict=True,
+    ):
+        axes.barh(range(len(names)), values)
+        axes.set_yticks(range(len(names)), names, parse_math=False)
+        axes.invert_yaxis()
+        axes.set(title=title, xlabel="share of the true class", xlim=(0, 1))
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: str | os.PathLike) -> None:
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)

@@ -1,0 +1,243 @@
+"""A trained network with what its run, or its weights, know: class names, clips, conversion."""
+
+import dataclasses
+import os
+import pathlib
+import sys
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from video_zoo import known_names, models
+from video_zoo.backend import leave_gpus_to_keras
+from video_zoo.data.input.clips import ClipConfig
+from video_zoo.models.weights import network_files
+from video_zoo.models.weights.load import WeightsInfo, check_finite, info_of_file, weights_info
+
+from .config import STORAGE, RunFile, read_config
+from .files import CONFIG, network_path
+
+_SAMPLING = ("num_frames", "frame_stride", "image_size")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedNetwork:
+    """A network ready to score clips.
+
+    Args:
+        model: the network, with one output.
+        checkpoint: the file that it was loaded from, or the name of published weights.
+        clip: the clips that it takes.
+        class_names: name of each output, or None where neither a run nor the weights tell.
+        training: the settings of the run, empty where there is none.
+        data: the settings of the conversion that it was trained on, empty where nothing tells.
+    """
+
+    model: keras.Model
+    checkpoint: str
+    clip: ClipConfig
+    class_names: list[str] | None
+    training: Mapping
+    data: Mapping
+
+    @property
+    def num_classes(self) -> int:
+        return self.model.output_shape[-1]
+
+    @property
+    def num_channels(self) -> int:
+        return self.model.input_shape[-1]
+
+    def data_dir(self, given: str | None, argument: str = "data_dir") -> str:
+        """The folder of shards that is ``given``, or that of the run.
+
+        Raises:
+            ValueError: neither is.
+        """
+        data_dir = given or self.training.get("data_dir")
+        if data_dir is None:
+            raise ValueError(
+                f"`{argument}` must be given, as {CONFIG} of the run does not tell its shards. "
+                f"Received: {argument}=None"
+            )
+        return data_dir
+
+    def check_channels(self, channels: int, wanted: str) -> None:
+        """Raises ValueError, which begins with ``wanted``, if clips have other channels."""
+        if channels != self.num_channels:
+            raise ValueError(
+                f"{wanted} of {self.num_channels} channels, as the network "
+                f"{self.checkpoint!r} takes: 3 are colours, 2 are optical flow. Received: clips of "
+                f"{channels} channels. Take a network or weights of the same kind."
+            )
+
+    def check_classifier(self) -> None:
+        """Raises ValueError unless the network gives a score per class, and names fit them."""
+        shape = self.model.output_shape
+        if len(shape) != 2:
+            raise ValueError(
+                "a classifier must be given, whose output is (batch, classes). Received: "
+                f"{self.checkpoint!r}, whose output is {shape}. Take a network with its classifier."
+            )
+        if self.class_names is not None and len(self.class_names) != self.num_classes:
+            raise ValueError(
+                f"the network must have a name for each of its {self.num_classes} classes. "
+                f"Received: {self.checkpoint!r} with {len(self.class_names)} names: its file and "
+                "the `workdir` are of two runs, or damaged."
+            )
+
+    def probabilities(self, clips: np.ndarray) -> np.ndarray:
+        """Class probabilities, float32 [batch, num_classes], of clips in [-1, 1]."""
+        if keras.backend.backend() != "tensorflow":  # others take no tensors of TensorFlow
+            clips = keras.tree.map_structure(np.asarray, clips)
+        outputs = np.asarray(self.model.predict_on_batch(clips), np.float32)
+        activation = getattr(self.model.layers[-1], "activation", None)
+        if activation is keras.activations.softmax:
+            return outputs
+        with np.errstate(invalid="ignore"):  # `check_scores` tells, with the name of the video
+            exponentials = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+        return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def check_scores(scores: np.ndarray, filename: str) -> None:
+    """Raises ValueError if a score of the video ``filename`` is NaN or infinite."""
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"the network's scores must be finite, and those of {filename!r} are not. Received: "
+            f"{scores.tolist()[:5]}. Its weights are finite, so its values are too large for their "
+            "type: take another checkpoint, or float32."
+        )
+
+
+def load_network(
+    workdir: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    *,
+    model: str | None = None,
+    weights: str | os.PathLike | None = None,
+    frame_order: str = "sequential",
+) -> TrainedNetwork:
+    """Loads ``best.keras`` of a run, any ``.keras`` file, or a builder with published weights.
+
+    The file says which clips its network takes, and what its classes are. Where it does not (it is
+    of an earlier version, or of Keras alone) the run's ``config.json`` does; where that is missing
+    too, a line on stderr says what is assumed.
+
+    Args:
+        workdir: folder of a run of :func:`video_zoo.training.train`.
+        checkpoint: a ``.keras`` file. With ``workdir`` too, the run's settings belong to it.
+        model: name of a builder, with ``weights``.
+        weights: published name or file, as its ``weights=``. Clips, their storage and the class
+            names are as they need them.
+        frame_order: order of the frames of a clip.
+
+    Raises:
+        ValueError: none of these, or both kinds, are given, the file is damaged, or holds no
+            network of clips.
+        FileNotFoundError: there is no such run or file.
+        OSError: published weights cannot be fetched.
+    """
+    leave_gpus_to_keras()
+    known_names.check_source(workdir, checkpoint, model, weights)
+    if model is not None:
+        return _published(model, weights, frame_order)
+    run = None if workdir is None else read_config(pathlib.Path(workdir))
+    path, argument = network_path(workdir, checkpoint)
+    network = _load(path, argument)
+    about = _about(path, argument, run)
+    frames, height = network.input_shape[1:3]
+    taken = about.convention
+    clip = ClipConfig(frames or taken.num_frames, taken.frame_stride, height or taken.image_size)
+    clip = dataclasses.replace(clip, frame_order=frame_order)
+    training = {} if run is None else run.training
+    return TrainedNetwork(network, path, clip, about.class_names, training, _data(about))
+
+
+def _about(path: str, argument: str, run: "RunFile | None") -> WeightsInfo:
+    """What a network's file tells of its clips; its run, where the file is of before it told.
+
+    Says on stderr what is assumed where neither tells.
+    """
+    about = info_of_file(path, argument)
+    if about.assumed and run is not None:
+        about = _with_run(about, run)
+    _tell_assumed(path, about)
+    return about
+
+
+def _tell_assumed(path: str, about: WeightsInfo) -> None:
+    if about.assumed:
+        print(
+            f"note: {path} does not say which clips its network was trained on: assumed are "
+            f"{about.about_assumed()}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _with_run(about: WeightsInfo, run: "RunFile") -> WeightsInfo:
+    """What config.json adds to a file that tells less; what the file tells stays."""
+    training, stored = run.training, run.data or {}
+    known = {name: training[name] for name in _SAMPLING if name in training}
+    known |= {name: stored[name] for name in STORAGE if name in stored}
+    if "frame_stride" not in about.assumed:  # it tells something
+        known = {name: value for name, value in known.items() if name in about.assumed}
+    return dataclasses.replace(
+        about,
+        convention=dataclasses.replace(about.convention, **known),
+        class_names=about.class_names or run.class_names,
+        assumed=tuple(name for name in about.assumed if name not in known),
+    )
+
+
+def _told(value: str | os.PathLike | None) -> str:
+    return repr(value if value is None else os.fspath(value))
+
+
+def _load(path: str, argument: str) -> keras.Model:
+    network = network_files.load(path, argument)
+    with network_files.reading(path, argument, "network of clips"):
+        shape = network.input_shape
+        if not isinstance(shape, tuple) or len(shape) != 5 or shape[-1] is None:
+            raise ValueError(
+                f"it takes {shape}, and clips are (batch, frames, height, width, channels)"
+            )
+        if shape[2] != shape[3]:
+            raise ValueError(f"it takes frames of {shape[2]}x{shape[3]} pixels, and not squares")
+    check_finite(network.weights, f"{argument}={path!r}")
+    if len(network.outputs) > 1:  # the auxiliary classifier has done its work
+        network = keras.Model(network.inputs, network.outputs[0], name=network.name)
+    return network
+
+
+def _published(model: str, weights: str | os.PathLike, frame_order: str) -> TrainedNetwork:
+    models.get_builder(model)  # fails before the weights are looked for, if it does
+    info = weights_info(model, weights)
+    if info.num_classes is None:
+        raise ValueError(
+            f"`weights` must have a classifier. Received: weights={os.fspath(weights)!r}"
+        )
+    _tell_assumed(os.fspath(weights), info)
+    taken = info.convention
+    network = models.get_model(
+        model,
+        info.num_classes,
+        input_shape=(taken.num_frames, taken.image_size, taken.image_size, info.channels or 3),
+        weights=weights,
+        **_shape_of(info),
+    )
+    clip = ClipConfig(taken.num_frames, taken.frame_stride, taken.image_size, frame_order)
+    return TrainedNetwork(network, os.fspath(weights), clip, info.class_names, {}, _data(info))
+
+
+def _shape_of(info: WeightsInfo) -> dict:
+    """The arguments of a builder that decide the shapes of its weights, where a file tells them."""
+    told = {"width_multiplier": info.width_multiplier, "gating": info.gating}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _data(info: WeightsInfo) -> dict:
+    """How videos are stored for the weights, in the words of a conversion's settings."""
+    names = (name for name in STORAGE if name not in info.assumed)
+    return {name: getattr(info.convention, name) for name in names}
