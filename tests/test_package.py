@@ -26,6 +26,9 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+NAMES = {module_name(path) for path in PACKAGE.rglob("*.py")}
+
+
 def imports(path: Path, loaded: bool = False) -> set[str]:
     """Full names of all that a file imports; inside functions too, unless ``loaded`` with it."""
     module = module_name(path).split(".")
@@ -38,11 +41,53 @@ def imports(path: Path, loaded: bool = False) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*base, *([node.module] if node.module else [])])
-            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+            names = {f"{base}.{alias.name}" for alias in node.names}
+            found |= names if names <= NAMES else names | {base}
     return found
 
 
 MODULES = {module_name(path): imports(path) for path in sorted(PACKAGE.rglob("*.py"))}
+
+# The ground of the house, in no order, and the floors above it. Who stands on a floor imports from
+# lower ones alone: neighbours never meet.
+GROUND = {
+    *("errors", "limits", "files", "backend", "lettering"),
+    *("published", "known_names", "convert_config", "quickstart_config"),
+}
+FLOORS = (
+    ("models", "data"),
+    ("run",),
+    ("training", "evaluation"),
+    ("quickstart", "benchmarks"),
+    ("commands",),
+)
+FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+FLOOR_OF |= dict.fromkeys(GROUND, -1)
+# The rooms of a floor: room -> those of its neighbours that it may import from.
+ROOMS = {
+    "data": {
+        "format": set(),
+        "annotations": set(),
+        "videos": {"format"},
+        "conversion": {"format", "annotations", "videos"},
+        "input": {"format"},
+        "inspect": {"format", "input"},
+    },
+    "models": {"tables": set(), "inflation": {"tables"}, "weights": {"tables", "inflation"}},
+    "training": {"distribution": set()},
+}
+# What stands beside rooms, and is open to them all the same.
+BESIDE = {"video_zoo.models.transfer", "video_zoo.training.config"}
+
+
+def arrows(module: str) -> set[str]:
+    """The modules of the package that a module imports."""
+    found = set()
+    for name in MODULES[module]:
+        while name and name not in MODULES:
+            name = name.rpartition(".")[0]
+        found |= {name} - {"", "video_zoo", module}
+    return found
 
 
 def importers(package: str, among: dict[str, set[str]] = MODULES) -> set[str]:
@@ -59,29 +104,64 @@ def part(name: str) -> set[str]:
 
 def test_the_reader_of_imports_reads_relative_ones():
     found = MODULES["video_zoo.models.s3d"]
-    assert {"keras", "video_zoo.models.builder", "video_zoo.models.spec.top_heavy"} <= found
+    assert {"keras", "video_zoo.models.builder", "video_zoo.models.tables.spec.top_heavy"} <= found
 
 
-def test_models_and_data_never_import_each_other():
-    assert part("models")
-    assert part("data")
-    assert not part("models") & importers("video_zoo.data")
-    assert not part("data") & importers("video_zoo.models")
+def test_who_imports_whom_by_floors():
+    broken = []
+    for module in set(MODULES) - {"video_zoo"}:
+        mine = module.split(".")[1]
+        for other in arrows(module):
+            theirs = other.split(".")[1]
+            near = mine == theirs or {mine, theirs} <= GROUND
+            if not near and FLOOR_OF[theirs] >= FLOOR_OF[mine]:
+                broken.append(f"{module} -> {other}")
+    assert not broken, sorted(broken)
 
 
-@pytest.mark.parametrize("upper", ["training", "evaluation"])
-def test_models_and_data_do_not_look_up(upper):
-    assert not (part("models") | part("data")) & importers(f"video_zoo.{upper}")
+def test_files_need_errors_alone():
+    found = {other for module in part("files.") for other in arrows(module)} - part("files.")
+    assert found <= {"video_zoo.errors"}
+
+
+@pytest.mark.parametrize("floor", ROOMS)
+def test_who_imports_whom_inside_of_a_floor(floor):
+    """Every folder has its rule. Rooms import nothing of what stands beside them on the floor."""
+    rooms, folders = ROOMS[floor], {path.parent for path in (PACKAGE / floor).rglob("*.py")}
+    assert {path.name for path in folders} - {floor} == set(rooms)
+    broken = []
+    for room, below in rooms.items():
+        for module in part(f"{floor}.{room}"):
+            for other in (arrows(module) & part(floor)) - BESIDE:
+                if other.split(".")[2:3] not in [[name] for name in (room, *below)]:
+                    broken.append(f"{module} -> {other}")
+    assert not broken, sorted(broken)
+
+
+def test_conversion_and_input_never_meet():
+    conversion, reading = part("data.conversion"), part("data.input") | part("data.inspect")
+    assert len(conversion) > 5
+    assert len(reading) > 5
+    assert not any(arrows(module) & reading for module in conversion)
+    assert not any(arrows(module) & conversion for module in reading)
+
+
+def test_no_two_modules_need_each_other():
+    """All modules can be put in an order in which each imports from those before it alone."""
+    left = {module: arrows(module) for module in MODULES}
+    while free := {module for module, others in left.items() if not others & set(left)}:
+        left = {module: others for module, others in left.items() if module not in free}
+    assert not left, sorted(left)
 
 
 @pytest.mark.parametrize(
     ("module", "allowed"),
     [
-        ("models.spec", set()),
+        ("models.tables.spec", set()),
         ("models.registry", {"video_zoo.known_names"}),
-        ("models.inception_v1", {"video_zoo.models.spec"}),
-        ("models.inception_v3", {"video_zoo.models.spec"}),
-        ("data.sampling", set()),
+        ("models.tables.inception_v1", {"video_zoo.models.tables.spec"}),
+        ("models.tables.inception_v3", {"video_zoo.models.tables.spec"}),
+        ("data.input.sampling", set()),
         ("limits", set()),
         ("published", {"video_zoo.limits"}),
         ("errors", {"video_zoo.limits"}),
@@ -95,7 +175,7 @@ def test_leaves_import_nothing_of_the_package(module, allowed):
 
 def test_tables_are_data():
     for table in ("inception_v1", "inception_v3"):
-        assert "keras" not in MODULES[f"video_zoo.models.{table}"]
+        assert "keras" not in MODULES[f"video_zoo.models.tables.{table}"]
 
 
 def test_nobody_imports_the_tools():
@@ -107,9 +187,9 @@ def test_nobody_imports_the_tools():
 def test_networks_are_of_no_backend():
     """Two formats of published weights need a backend's own reader, once they are read."""
     readers = {
-        "tensorflow": {"video_zoo.models.checkpoints.deepmind"},
+        "tensorflow": {"video_zoo.models.weights.deepmind"},
         "jax": set(),
-        "torch": {"video_zoo.models.checkpoints.torch_files"},
+        "torch": {"video_zoo.models.weights.torch_files"},
     }
     at_once = {module_name(p): imports(p, loaded=True) for p in PACKAGE.rglob("*.py")}
     for backend, allowed in readers.items():
@@ -120,14 +200,14 @@ def test_networks_are_of_no_backend():
 @pytest.mark.parametrize(
     ("library", "owners"),
     [
-        ("cv2", {"video_zoo.data.readers"}),
-        ("av", {"video_zoo.data.readers"}),
+        ("cv2", {"video_zoo.data.videos.readers"}),
+        ("av", {"video_zoo.data.videos.readers"}),
         (
             "matplotlib",
             {
-                "video_zoo.evaluation.plots",
-                "video_zoo.data.contact_sheet",
-                "video_zoo.data.lettering",
+                "video_zoo.run.plots",
+                "video_zoo.data.inspect.contact_sheet",
+                "video_zoo.lettering",
             },
         ),
     ],
