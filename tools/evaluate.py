@@ -1,35 +1,6 @@
-"""Evaluates a trained network on every video of a split, from one or more views of each.
+"""The command `video-zoo evaluate`, from a clone."""
 
-    python tools/evaluate.py --workdir RUN [--num_clips 10 --num_crops 3]
-    python tools/evaluate.py --model i3d --weights kinetics400 --data_dir SHARDS --output_dir OUT
-
-Writes metrics.json, scores.csv and confusion_matrix.png into RUN/eval/SPLIT, or OUT; for a split
-without labels predictions.csv in place of the matrix.
-
-Exit codes: 0 done; 2 something is wrong with the flags or the data;
-75 after SIGTERM, 130 after Ctrl-C.
-"""
-
-from absl import app
-
-from video_zoo.commands import cli
-from video_zoo.evaluation import EvaluationConfig
-
-_FLAGS = cli.define_flags(EvaluationConfig)
-
-
-def main(argv: list[str]) -> int:
-    return cli.run(_evaluate, argv)
-
-
-def _evaluate() -> None:
-    config = cli.from_flags(EvaluationConfig, _FLAGS)
-    with cli.loading():
-        from video_zoo.evaluation import describe, evaluate
-
-    print(describe(evaluate(config)))
-    print(f"written to {config.folder()}")
-
+from video_zoo.commands import main
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=cli.parse_flags)
+    main("evaluate")

@@ -1,34 +1,6 @@
-"""Evaluates a run on RGB shards and a run on flow shards together: their logits are added.
+"""The command `video-zoo evaluate-two-stream`, from a clone."""
 
-    python tools/evaluate_two_stream.py --rgb_workdir RGB_RUN --flow_workdir FLOW_RUN
-
-Writes metrics.json, scores.csv and confusion_matrix.png into RGB_RUN/eval/SPLIT_two_stream.
-docs/two_stream.md has the whole way from videos to here.
-
-Exit codes: 0 done; 2 something is wrong with the flags or the data;
-75 after SIGTERM, 130 after Ctrl-C.
-"""
-
-from absl import app
-
-from video_zoo.commands import cli
-from video_zoo.evaluation import TwoStreamConfig
-
-_FLAGS = cli.define_flags(TwoStreamConfig)
-
-
-def main(argv: list[str]) -> int:
-    return cli.run(_evaluate, argv)
-
-
-def _evaluate() -> None:
-    config = cli.from_flags(TwoStreamConfig, _FLAGS)
-    with cli.loading():
-        from video_zoo.evaluation import describe, evaluate_two_stream
-
-    print(describe(evaluate_two_stream(config)))
-    print(f"written to {config.folder()}")
-
+from video_zoo.commands import main
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=cli.parse_flags)
+    main("evaluate-two-stream")

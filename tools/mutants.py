@@ -119,4 +119,4 @@ def _drawn(module: str) -> list:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=cli.parse_flags)
+    app.run(main)

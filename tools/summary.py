@@ -1,36 +1,6 @@
-"""Prints what is known of the networks: size, cost, smallest input, paper, published weights.
+"""The command `video-zoo summary`, from a clone."""
 
-    python tools/summary.py [NAME...]
-    python tools/summary.py --markdown
-
-Exit codes: 0 done; 2 a network is unknown.
-"""
-
-from absl import app, flags
-
-from video_zoo import known_names
-from video_zoo.commands import cli
-
-_MARKDOWN = flags.DEFINE_bool("markdown", False, "As the tables of docs/models.md, all networks.")
-
-
-def main(argv: list[str]) -> int:
-    return cli.run(lambda: _print(argv[1:]))
-
-
-def _print(names: list[str]) -> None:
-    for name in names:
-        known_names.check_network(name, "NAME")
-    with cli.loading():
-        import video_zoo
-        from video_zoo.models.overview import models_table
-
-    if _MARKDOWN.value:
-        print(models_table())
-        return
-    for name in names or video_zoo.list_models():
-        print(video_zoo.summary(name))
-
+from video_zoo.commands import main
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=cli.parse_flags)
+    main("summary")

@@ -87,12 +87,12 @@ def shards(motion_shards, tmp_path):
 def test_shards_without_videos_for_validation_get_a_remedy(shards):
     manifest = shards(train=3)
     with pytest.raises(ValueError, match="no video is for validation.*--val_fraction 0.1"):
-        training_flags(manifest, "shards", "recipes")
+        training_flags(manifest, "shards", ".")
 
 
 def test_flags_name_the_splits_that_there_are_and_a_batch_that_they_fill(shards):
     manifest = shards(train=3, test=2)
-    flags = training_flags(manifest, "shards", "recipes")
+    flags = training_flags(manifest, "shards", ".")
     assert flags[-4:] == ["--batch_size", "3", "--val_split", "test"]
 
 
@@ -100,7 +100,7 @@ def test_a_folder_that_is_there_already_is_not_proposed_again(shards, tmp_path, 
     manifest = shards(train=2, val=1)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "first").mkdir(parents=True)
-    flags = training_flags(manifest, "shards", "recipes")
+    flags = training_flags(manifest, "shards", ".")
     assert flags[flags.index("--workdir") + 1] == os.path.join("runs", "first-2")
 
 

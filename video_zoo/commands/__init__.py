@@ -1,1 +1,7 @@
-"""What the commands share: flags, files of settings, help, errors as one line."""
+"""The command ``video-zoo``: a module a command, which parses flags and makes one library call.
+
+Worker processes of a conversion import the file that was started, and so this: nothing heavy here.
+"""
+
+from .program import COMMANDS as COMMANDS
+from .program import main as main

@@ -1,10 +1,9 @@
-"""What the command-line tools share: flags from a config class, and errors as one line."""
+"""What the commands share: flags from a config class, and errors as one line."""
 
 import contextlib
 import dataclasses
 import io
 import os
-import pathlib
 import re
 import shlex
 import signal
@@ -18,7 +17,8 @@ from absl import flags, logging
 from video_zoo.errors import shortened, shown
 from video_zoo.files import full_disk
 
-from .cli_help import HELP_FLAGS, help_text, note_groups
+from . import program
+from .cli_help import HELP_FLAGS, flag_name, help_text, note_groups
 from .config_file import make_config, plain_type, read_settings, setting_fields
 from .quiet import loading as loading  # for the tools
 
@@ -69,7 +69,7 @@ def _define_flags(config_class: type, required: bool) -> dict[str, flags.FlagHol
             continue
         no_default = field.default is dataclasses.MISSING
         holders[field.name] = define[plain_type(field.type)](
-            field.name,
+            flag_name(config_class, field.name),
             None if no_default else field.default,
             help_texts[field.name],
             required=required and no_default,
@@ -103,7 +103,8 @@ def from_flags(
     needed = [f.name for f in setting_fields(config_class) if f.default is dataclasses.MISSING]
     missing = [name for name in needed if name not in settings]
     if missing:
-        names, as_flags = (", ".join(map(form.format, missing)) for form in ("`{}`", "--{}"))
+        as_flags = ", ".join(f"--{flag_name(config_class, name)}" for name in missing)
+        names = ", ".join(map("`{}`".format, missing))
         raise ValueError(f"{names} must be given, as {as_flags} or in the file of --config.")
     config = make_config(config_class, settings)
     if hasattr(config, "check_files"):
@@ -130,19 +131,13 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 def fail(message: str) -> int:
     """Prints what a user can mend as one line, and gives the exit code 2."""
-    print(f"{pathlib.Path(sys.argv[0]).stem}: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{program.program()}: {' '.join(message.split())}", file=sys.stderr)
     return 2
 
 
-def command(tool: str, *arguments: object) -> str:
-    """A command line that runs another tool of this folder, to be pasted into a shell."""
-    path = os.path.join(os.path.dirname(sys.argv[0]), f"{tool}.py")
-    return shlex.join(["python", path, *map(str, arguments)])
-
-
-def recipes() -> str:
-    """The folder of the recipes, beside that of the tools."""
-    return os.path.normpath(os.path.join(os.path.dirname(sys.argv[0]), "..", "recipes"))
+def command(name: str, *arguments: object) -> str:
+    """A command line that runs another command, to be pasted into a shell."""
+    return shlex.join([*program.call(name), *map(str, arguments)])
 
 
 def run(
@@ -184,7 +179,6 @@ def _exit_code(
     names: Mapping[str, str],
     interrupted: str,
 ) -> int:
-    tool = pathlib.Path(sys.argv[0]).stem
     if isinstance(sys.stdout, io.TextIOWrapper):  # not all file names are UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells every copy between devices
@@ -202,7 +196,7 @@ def _exit_code(
                 return fail(_as_typed(str(error), names))
         except KeyboardInterrupt:
             pass
-    print(f"{tool}: interrupted{interrupted and f'. {interrupted}'}", file=sys.stderr)
+    print(f"{program.program()}: interrupted{interrupted and f'. {interrupted}'}", file=sys.stderr)
     return INTERRUPTED[asked[0] if asked else signal.SIGINT]
 
 

@@ -2,16 +2,23 @@
 
 import dataclasses
 import re
-import sys
+import shlex
 import textwrap
 from collections.abc import Iterator
 
 from absl import flags
 
+from . import program
+
 HELP_FLAGS = {"--help", "-help", "-h", "--h", "-?", "--?", "--helpshort", "-helpshort"}
 _OTHERS = "options"
 # Group -> names of its flags, in the order of the definitions.
 _groups: dict[str, list[str]] = {}
+
+
+def flag_name(config_class: type, field: str) -> str:
+    """The flag of a setting: its own name, unless ``FLAGS`` of its class says another."""
+    return getattr(config_class, "FLAGS", {}).get(field, field)
 
 
 def note_groups(config_class: type, file_flag: str | None) -> None:
@@ -32,20 +39,24 @@ def note_groups(config_class: type, file_flag: str | None) -> None:
             _groups.setdefault(title, []).extend(f.name for f in dataclasses.fields(field.type))
             continue
         no_default = field.default is dataclasses.MISSING
-        _groups.setdefault(required if no_default else title, []).append(field.name)
+        name = flag_name(config_class, field.name)
+        _groups.setdefault(required if no_default else title, []).append(name)
     if file_flag is not None:
         _groups[required].append(file_flag)
 
 
 def help_text() -> str:
     """The documentation of the tool that runs, and its flags with their defaults."""
-    main = sys.modules["__main__"]
-    defined = [flag.name for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0])]
+    module = program.command_module()
+    defined = [flag.name for flag in flags.FLAGS.get_key_flags_for_module(module.__name__)]
     grouped = {name for names in _groups.values() for name in names}
     groups = {title: list(names) for title, names in _groups.items()}
     # Those that a tool defines by itself.
     groups.setdefault(_OTHERS, [])[:0] = [name for name in defined if name not in grouped]
-    return "\n".join(_lines((main.__doc__ or "").strip(), groups))
+    # It is written for one of the ways to start it.
+    called = f"video-zoo {module.__name__.rpartition('.')[2].replace('_', '-')}"
+    documentation = (module.__doc__ or "").strip().replace(called, shlex.join(program.call()))
+    return "\n".join(_lines(documentation, groups))
 
 
 def _lines(documentation: str, groups: dict[str, list[str]]) -> Iterator[str]:

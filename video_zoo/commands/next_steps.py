@@ -12,15 +12,20 @@ _NO_VALIDATION = (
 )
 # The batch of the default recipe, and of recipes/cpu_quick.yaml, which trains on two devices.
 _BATCH, _CPU_BATCH, _CPU_DEVICES = 5, 8, 2
+# What makes a network small enough for a CPU, where there is no recipe.
+_SMALL = (
+    *("--width_multiplier", "0.25", "--num_frames", "16", "--image_size", "64"),
+    *("--batch_size", str(_CPU_BATCH), "--epochs", "12", "--virtual_devices", str(_CPU_DEVICES)),
+)
 
 
-def training_flags(manifest: Manifest, data_dir: str, recipes: str) -> list[str]:
-    """Flags of tools/train.py for a first run on the shards, which this machine can do.
+def training_flags(manifest: Manifest, data_dir: str, clone: str | None) -> list[str]:
+    """Flags of `video-zoo train` for a first run on the shards, which this machine can do.
 
     Args:
         manifest: of the shards.
         data_dir: their folder.
-        recipes: folder of the recipes.
+        clone: folder of the clone, which has recipes; None without one.
 
     Raises:
         ValueError: nothing can be trained on them; the message says why, and what to do.
@@ -32,7 +37,10 @@ def training_flags(manifest: Manifest, data_dir: str, recipes: str) -> list[str]
     if not others:
         raise ValueError(_NO_VALIDATION)
     gpus = len(tf.config.list_physical_devices("GPU"))
-    chosen = ["--model", "s3d_v1"] if gpus else ["--config", f"{recipes}/cpu_quick.yaml"]
+    chosen = ["--model", "s3d_v1"]
+    if not gpus:
+        recipe = None if clone is None else os.path.join(clone, "recipes", "cpu_quick.yaml")
+        chosen = [*chosen, *_SMALL] if recipe is None else ["--config", recipe]
     chosen += ["--data_dir", data_dir, "--workdir", _unused(os.path.join("runs", "first"))]
     usual, devices = (_BATCH, gpus) if gpus else (_CPU_BATCH, _CPU_DEVICES)
     batch = min(max(usual, devices), counts[train_split])

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+from typing import ClassVar
 
 from video_zoo import errors
 
@@ -14,38 +15,53 @@ from ..format.encoding import EncodingConfig
 class ConversionConfig:
     """What to convert, and how.
 
-    Attributes:
-        input_dir: str. Folder of the videos.
-        output_dir: str. Folder for the shards; made if it does not exist. May be remote.
-            None for an estimate, which writes nothing.
-        annotations: str. CSV file, or several with commas between; None for class folders. See
-            :func:`video_zoo.data.read_annotations`.
-        encoding: `EncodingConfig`: frame rate, size and quality of the stored frames, and whether
-            they are pictures or optical flow.
-        num_shards: int. Shards of the largest split that is `"train"` where there is one; the other
-            splits get shards of about the same size. Defaults to None: one for every 50 clips.
-        workers: int. Worker processes. Defaults to None: as many as there are CPUs.
-        label_map, train_ids, val_ids, num_classes, train_per_class, val_per_class, val_fraction,
-            seed, allow_empty_splits: see `read_annotations`. The seed also shuffles the clips over
-            the shards.
-        max_skipped: float. Part of the clips that may be unusable before `ConversionResult.problem`
-            tells of it, from 0 to 1. Defaults to 0.05.
-        clip_timeout: float. Seconds that one clip may take before its decoder counts as crashed.
-            Defaults to 600.
-        shard_range: str. `"0:64"` makes only the first 64 shards of the plan, all splits in a row;
-            the end may lie beyond the last. Defaults to None: all, and then the manifest.
-        runner: str. Apache Beam runner that makes the shards, such as `"DirectRunner"`. Defaults to
-            None: worker processes of this one.
-        beam_options: str. Options of the runner, as on a command line. Defaults to none.
-        overwrite: bool. Whether to start anew, whatever `output_dir` holds. Defaults to False:
-            an unfinished conversion is continued, and a finished one stands.
+    Args:
+        input_dir: Folder of the videos.
+        output_dir: Folder for the shards; made if it does not exist. May be remote. None for an
+            estimate, which writes nothing.
+        annotations: CSV file, or several with commas between: Kinetics, or path,label[,...]. None
+            for class folders. See :func:`video_zoo.data.read_annotations`.
+        num_shards: Shards of the largest split, which is "train" where there is one; the other
+            splits get shards of about the same size. None for one for every 50 clips.
+        workers: Worker processes. None for as many as there are CPUs.
+        label_map: File of class names, one a line, in the order of their indices.
+        train_ids: File of video ids to train on, one a line.
+        val_ids: File of video ids for validation, one a line.
+        num_classes: So many classes, drawn by the seed. None for all.
+        train_per_class: At most so many training videos of a class. None for all.
+        val_per_class: At most so many validation videos of a class. None for all.
+        val_fraction: Part of each class for validation where the input gives no splits.
+        seed: Draws classes, splits and the order of the clips over the shards.
+        allow_empty_splits: Go on where a split that is asked for would have no video.
+        encoding: Frame rate, size and quality of the stored frames, and whether they are pictures
+            or optical flow: an :class:`EncodingConfig`.
+        max_skipped: Part of the clips that may be unusable before the result is called a problem,
+            from 0 to 1.
+        clip_timeout: Seconds that one clip may take before its decoder counts as crashed.
+        shard_range: FIRST:END, as 0:64, makes only these shards of the plan, all splits in a row;
+            the end may lie beyond the last. None for all, and then the manifest.
+        runner: Apache Beam runner that makes the shards, as DirectRunner or FlinkRunner. None for
+            worker processes of this one.
+        beam_options: Options of the runner, in one string.
+        overwrite: Start anew, whatever the folder holds; otherwise an unfinished conversion is
+            continued, and a finished one stands.
 
     Raises:
         ValueError: if a value is out of range.
     """
 
+    FLAGS: ClassVar = {"input_dir": "input"}
+    GROUPS: ClassVar = {
+        "encoding": "stored frames",
+        "num_shards": "shards",
+        "label_map": "classes, splits and their videos",
+        "max_skipped": "clips that cannot be used",
+        "shard_range": "several machines",
+        "overwrite": "options",
+    }
+
     input_dir: str
-    output_dir: str | None
+    output_dir: str | None = None
     annotations: str | None = None
     encoding: EncodingConfig = dataclasses.field(default_factory=EncodingConfig)
     num_shards: int | None = None

@@ -11,21 +11,19 @@ from .modality import RGB
 class EncodingConfig:
     """How a video becomes JPEG frames.
 
-    Attributes:
-        fps: float. Frames per second of the result; a frame is repeated or dropped as needed.
-            None keeps every frame of the video. Defaults to 25.
-        short_side: int. Pixels of the shorter side of the result; the aspect ratio is kept.
-            Defaults to 256.
-        jpeg_quality: int. From 1 to 100. Defaults to 95.
-        min_frames: int. A video that gives fewer frames is unusable. Defaults to 1.
-        min_fraction: float. A video of which less than this part of the declared (or asked for)
-            duration decodes is unusable. From 0 to 1. Defaults to 0.5.
-        max_clip_seconds: float. A longer clip ends after so many seconds. Defaults to None: all
-            of it, up to the 2 GB that one example can hold.
-        modality: str. `"rgb"`, or the optical flow from each frame to the next, as
-            :mod:`video_zoo.data.videos.flow` tells: `"flow_dis"`, or `"flow_tvl1"`, which takes
-            some sixty times as long. Defaults to `"rgb"`.
-        flow_bound: float. Displacement in pixels that flow is clipped to. Defaults to 20.
+    Args:
+        fps: Frames per second of the result; a frame is repeated or dropped as needed. None, or 0,
+            keeps every frame of the video.
+        short_side: Pixels of the shorter side of the result; the aspect ratio is kept.
+        jpeg_quality: From 1 to 100.
+        min_frames: A clip that gives fewer frames is skipped.
+        min_fraction: A video of which less than this part of the declared (or asked for) duration
+            decodes is skipped. From 0 to 1.
+        max_clip_seconds: Store the first seconds of longer clips. None for all of them, up to the
+            2 GB that one example can hold.
+        modality: rgb, or the optical flow from each frame to the next: flow_dis (fast), or
+            flow_tvl1 (I3D's), which takes some sixty times as long.
+        flow_bound: Displacement in pixels that flow is clipped to.
 
     Raises:
         ValueError: if a value is out of range.
@@ -41,6 +39,8 @@ class EncodingConfig:
     flow_bound: float = 20.0
 
     def __post_init__(self):
+        if self.fps == 0:
+            object.__setattr__(self, "fps", None)
         errors.check_settings(self)
 
 

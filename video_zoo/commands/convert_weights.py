@@ -1,0 +1,33 @@
+"""Converts published weights into a file of the zoo, once.
+
+    video-zoo convert-weights --model i3d --weights NAME_OR_FILE --output OUT.keras
+
+OUT.weights.h5 holds the weights alone. Prints where each weight came from.
+
+Exit codes: 0 done; 2 something is wrong with the flags or the weights; 75 after SIGTERM, 130 after
+Ctrl-C.
+"""
+
+import dataclasses
+
+from video_zoo.commands import cli
+from video_zoo.convert_config import WeightsConversionConfig
+
+_FLAGS = cli.define_flags(WeightsConversionConfig)
+
+
+def main(argv: list[str]) -> int:
+    return cli.run(_convert, argv)
+
+
+def _convert() -> None:
+    config = cli.from_flags(WeightsConversionConfig, _FLAGS)
+    with cli.loading():
+        from video_zoo.models.convert_weights import convert
+
+    done = convert(**dataclasses.asdict(config))
+    for weight in done.weights:
+        print(f"{weight.origin} -> {weight.path} {weight.shape}")
+    print(f"{len(done.weights)} weights, {done.num_parameters:,} trainable parameters")
+    print(f"padding {done.info.padding!r}, {done.info.convention}")
+    print(f"written to {config.output}: {done.call}")

@@ -1,0 +1,25 @@
+"""The main job on an embedded default, from video files to a table of results.
+
+    video-zoo quickstart [--output_dir runs/quickstart]
+
+Exit codes: 0 the network has learnt motion; 1 it has not; 2 an error; 75 after SIGTERM, 130 after
+Ctrl-C.
+"""
+
+from video_zoo.commands import cli
+from video_zoo.quickstart_config import QuickstartConfig
+
+_FLAGS = cli.define_flags(QuickstartConfig)
+
+
+def main(argv: list[str]) -> int:
+    return cli.run(_quickstart, argv)
+
+
+def _quickstart() -> int:
+    config = cli.from_flags(QuickstartConfig, _FLAGS)
+    with cli.loading():
+        import tensorflow  # noqa: F401  (which the job loads bit by bit)
+
+        from video_zoo.quickstart import quickstart
+    return 0 if quickstart(config) else 1

@@ -1,0 +1,32 @@
+"""Prints what is known of the networks: size, cost, smallest input, paper, published weights.
+
+    video-zoo summary [NAME...]
+    video-zoo summary --markdown
+
+Exit codes: 0 done; 2 a network is unknown.
+"""
+
+from absl import flags
+
+from video_zoo import known_names
+from video_zoo.commands import cli
+
+_MARKDOWN = flags.DEFINE_bool("markdown", False, "As the tables of docs/models.md, all networks.")
+
+
+def main(argv: list[str]) -> int:
+    return cli.run(lambda: _print(argv[1:]))
+
+
+def _print(names: list[str]) -> None:
+    for name in names:
+        known_names.check_network(name, "NAME")
+    with cli.loading():
+        import video_zoo
+        from video_zoo.models.overview import models_table
+
+    if _MARKDOWN.value:
+        print(models_table())
+        return
+    for name in names or video_zoo.list_models():
+        print(video_zoo.summary(name))
