@@ -15,6 +15,7 @@ from video_zoo.data.input.records import record_offsets
 from video_zoo.data.input.source import Split
 from video_zoo.training import TrainingConfig, train
 from video_zoo.training.batches import Batches
+from video_zoo.training.checks import open_splits
 from video_zoo.training.initial import Task, compiled_model
 from video_zoo.training.trainer import Trainer, build_from_one_clip
 
@@ -28,7 +29,7 @@ def config(motion_shards, tiny_run, tmp_path):
 
 def batches(config, **changes):
     config = dataclasses.replace(config, **changes)
-    return Batches(config, Split.open(config.data_dir, "train"), num_replicas=1)
+    return Batches(config, open_splits(config), num_replicas=1)
 
 
 def first_batches(config, count=4, **changes):
@@ -92,10 +93,10 @@ def test_augmented_batches_continue_exactly(config):
 
 def test_the_order_of_examples_is_that_of_any_number_of_devices(config):
     """A run may continue on others: clip for clip, from any step."""
-    source = Split.open(config.data_dir, "train")
-    whole = [clips for clips, *_ in Batches(config, source, 1).training(0).take(6)]
+    splits = open_splits(config)
+    whole = [clips for clips, *_ in Batches(config, splits, 1).training(0).take(6)]
     for devices in (2, 3):
-        rest = Batches(config, source, devices).training(3).take(3)
+        rest = Batches(config, splits, devices).training(3).take(3)
         for (clips, *_), expected in zip(rest, whole[3:], strict=True):
             np.testing.assert_array_equal(clips, expected)
 

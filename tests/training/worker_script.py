@@ -15,6 +15,7 @@ import tensorflow as tf  # noqa: E402
 from video_zoo.data.input.source import Split  # noqa: E402
 from video_zoo.training import TrainingConfig, batch_norm, trainer  # noqa: E402
 from video_zoo.training.batches import Batches  # noqa: E402
+from video_zoo.training.checks import open_splits  # noqa: E402
 from video_zoo.training.distribution import cluster, multi_worker, strategy, workers, world  # noqa: E402
 
 
@@ -108,8 +109,10 @@ def train(run):
     """A few steps and a validation on real clips; weights and logs go into a file."""
     config = TrainingConfig(**settings["config"])
     source = Split.open(config.data_dir, "train")
-    batches = Batches(config, source, run.strategy.num_replicas_in_sync, None, run.share)
-    keras.utils.set_random_seed(run.share[0])  # the chief's weights are everybody's
+    batches = Batches(
+        config, open_splits(config), run.strategy.num_replicas_in_sync, None, run.share
+    )
+    keras.utils.set_random_seed(run.share.index)  # the chief's weights are everybody's
     with run.strategy.scope():
         model = network(config, source.num_classes)
         trains = run.trainer(model, config, source.num_classes)

@@ -10,8 +10,9 @@ import keras
 import tensorflow as tf
 import tqdm
 
-from video_zoo.data.input import pipeline, records, sampling, transforms
+from video_zoo.data.input import records, sampling, transforms
 from video_zoo.data.input.clips import ClipConfig, parallel_calls
+from video_zoo.data.input.pipeline import PREFETCHED, Clips
 from video_zoo.data.input.source import Split
 from video_zoo.training import TrainingConfig
 from video_zoo.training.batches import Batches
@@ -86,13 +87,8 @@ def measure_input(config: InputConfig) -> InputMeasurement:
 
 def _measure(config: InputConfig, source: Split) -> InputMeasurement:
     frames, boxes = _frames_in_memory(config, source)
-    batches = pipeline.training_dataset(
-        config.data_dir,
-        split=config.split,
-        batch_size=config.batch_size,
-        clip=ClipConfig(num_frames=config.num_frames, image_size=config.image_size),
-        dtype="uint8",
-    )
+    clip = ClipConfig(num_frames=config.num_frames, image_size=config.image_size)
+    batches = Clips(source, clip, config.batch_size, dtype="uint8").training()
     measures: dict[str, Callable[[], float]] = {
         "decode": lambda: _decode_rate(frames, boxes, config),
         "pipeline": lambda: _rate(batches, config),
@@ -135,7 +131,7 @@ def _decode_rate(frames: tf.Tensor, boxes: tf.Tensor, config: InputConfig) -> fl
 def _rate(dataset: tf.data.Dataset, config: InputConfig) -> float:
     # An iterator of its own: a waiting one would fill its buffers while something else is measured.
     batches = iter(dataset)
-    for _ in range(2 + pipeline.PREFETCHED):
+    for _ in range(2 + PREFETCHED):
         next(batches)  # a start is slow, and what was made ahead in it does not count
     steps = -(-config.clips // config.batch_size)
     started = time.perf_counter()
@@ -157,7 +153,7 @@ def _network_rates(config: InputConfig, source: Split) -> dict[str, Callable[[],
         steps=config.steps,
     )
     strategy = make_strategy()
-    dataset = Batches(training, source, strategy.num_replicas_in_sync).training(0)
+    dataset = Batches(training, {config.split: source}, strategy.num_replicas_in_sync).training(0)
     with strategy.scope():
         task = Task(source.num_classes, source.class_names, source.channels)
         network = compiled_model(training, task)

@@ -13,7 +13,7 @@ from absl import logging
 
 from video_zoo.data.format import manifests, tfrecord
 from video_zoo.data.format.modality import channels_of
-from video_zoo.data.input import pipeline
+from video_zoo.data.input.pipeline import Clips
 from video_zoo.data.input.records import SkippedRecords, check_shards
 from video_zoo.data.input.source import Split
 from video_zoo.errors import shown
@@ -60,20 +60,16 @@ def evaluate(config: EvaluationConfig) -> dict:
     source = Split.open(data_dir, config.split, check_sizes=skipped is None)
     if skipped is None:
         check_shards(source, unlabelled=True)
-    dataset = pipeline.evaluation_dataset(
-        data_dir,
-        split=config.split,
-        batch_size=config.batch_size,
-        clip=network.clip,
-        num_clips=config.num_clips,
-        num_crops=config.num_crops,
-        seed=config.seed,
-        details=True,
-        unlabelled=True,
-        skipped=skipped,
-        data_service=config.data_service,
+    clips = Clips(
+        source,
+        network.clip,
+        config.batch_size,
+        config.seed,
+        skipped,
+        config.data_service,
         dtype="uint8",
     )
+    dataset = clips.views(config.num_clips, config.num_crops, details=True, unlabelled=True)
     about = {
         "frame_order": config.frame_order,
         "split": config.split,

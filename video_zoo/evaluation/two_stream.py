@@ -5,7 +5,8 @@ import dataclasses
 import tensorflow as tf
 
 from video_zoo import models
-from video_zoo.data.input import bad_records, pipeline
+from video_zoo.data.input import bad_records
+from video_zoo.data.input.pipeline import Clips
 from video_zoo.data.input.source import Split
 from video_zoo.errors import shown
 from video_zoo.run.trained import TrainedNetwork, load_network
@@ -47,7 +48,7 @@ def evaluate_two_stream(config: TwoStreamConfig) -> dict:
         )
     model = models.two_stream(networks["rgb"].model, networks["flow"].model)
     sources = {stream: Split.open(path, config.split) for stream, path in data_dirs.items()}
-    dataset = _joint_views(config, networks, data_dirs, sources)
+    dataset = _joint_views(config, networks, sources)
     joint = dataclasses.replace(networks["rgb"], model=model)
     about = {
         "split": config.split,
@@ -61,7 +62,6 @@ def evaluate_two_stream(config: TwoStreamConfig) -> dict:
 def _joint_views(
     config: TwoStreamConfig,
     networks: dict[str, TrainedNetwork],
-    data_dirs: dict[str, str],
     sources: dict[str, Split],
 ) -> tf.data.Dataset:
     """The same views of the same videos from both folders of shards, side by side."""
@@ -73,16 +73,8 @@ def _joint_views(
             "same input with the same settings twice, but for `modality`."
         )
     views = [
-        pipeline.evaluation_dataset(
-            data_dirs[stream],
-            split=config.split,
-            batch_size=config.batch_size,
-            clip=network.clip,
-            num_clips=config.num_clips,
-            num_crops=config.num_crops,
-            details=True,
-            unlabelled=True,
-            dtype="uint8",
+        Clips(sources[stream], network.clip, config.batch_size, dtype="uint8").views(
+            config.num_clips, config.num_crops, details=True, unlabelled=True
         )
         for stream, network in networks.items()
     ]

@@ -3,14 +3,16 @@
 import csv
 import dataclasses
 import pathlib
+from collections.abc import Mapping
 
 import tensorflow as tf
 
-from video_zoo.data.input import pipeline
 from video_zoo.data.input.balance import class_weights
 from video_zoo.data.input.clips import ClipConfig
+from video_zoo.data.input.pipeline import Clips
 from video_zoo.data.input.records import SkippedRecords
 from video_zoo.data.input.source import Split
+from video_zoo.data.input.stream import ALL, Share
 from video_zoo.files import file_content, whole_files
 
 from .config import TrainingConfig
@@ -27,49 +29,54 @@ class Batches:
 
     Args:
         config: of the run.
-        source: the split that is trained on.
+        splits: those to train and to validate on, by name, open.
         num_replicas: of all workers together.
         skipped: where bad records are passed over, keeps which they were.
-        worker: (index, number of workers): the batches are this worker's shares.
+        share: what this worker gets of each batch.
     """
 
     config: TrainingConfig
-    source: Split
+    splits: Mapping[str, Split]
     num_replicas: int
     skipped: SkippedRecords | None = None
-    worker: tuple[int, int] = (0, 1)
+    share: Share = ALL
 
     def __post_init__(self) -> None:
-        if self.worker[1] > 1 and self.config.batch_size % self.num_replicas:
+        if self.share.count > 1 and self.config.batch_size % self.num_replicas:
             raise ValueError(
                 f"`batch_size` must be a multiple of the number of devices, {self.num_replicas} on "
-                f"{self.worker[1]} workers. Received: batch_size={self.config.batch_size}"
+                f"{self.share.count} workers. Received: batch_size={self.config.batch_size}"
             )
 
     @property
-    def _clip(self) -> ClipConfig:
+    def source(self) -> Split:
+        """The split to train on."""
+        return self.splits[self.config.train_split]
+
+    def _clips(self, split: str, batch_size: int) -> Clips:
         config = self.config
-        return ClipConfig(
+        clip = ClipConfig(
             config.num_frames, config.frame_stride, config.image_size, config.frame_order
+        )
+        return Clips(
+            self.splits[split],
+            clip,
+            batch_size,
+            config.seed,
+            self.skipped,
+            config.data_service,
+            "uint8",
+            self.share,
         )
 
     def training(self, first_step: int) -> tf.data.Dataset:
         """Endless batches from ``first_step`` on."""
         config = self.config
-        dataset = pipeline.training_dataset(
-            config.data_dir,
-            split=config.train_split,
-            batch_size=config.batch_size,
-            clip=self._clip,
+        dataset = self._clips(config.train_split, config.batch_size).training(
+            first_step,
             random_flip=config.random_flip,
             augmentation=config.augmentation,
             balanced=config.class_balance == "sampling",
-            skipped=self.skipped,
-            data_service=config.data_service,
-            dtype="uint8",
-            seed=config.seed,
-            first_step=first_step,
-            worker=self.worker,
         )
         shares = tf.constant(self._shares())
         by_class = None
@@ -85,26 +92,15 @@ class Batches:
 
     def validation(self) -> tf.data.Dataset:
         """The middle clip of every validation video, in batches that all replicas can share."""
-        config = self.config
-        dataset = pipeline.evaluation_dataset(
-            config.data_dir,
-            split=config.val_split,
-            batch_size=-(-config.batch_size // self.num_replicas) * self.num_replicas,
-            clip=self._clip,
-            seed=config.seed,
-            weights=True,
-            skipped=self.skipped,
-            data_service=config.data_service,
-            dtype="uint8",
-            worker=self.worker,
-        )
+        batch_size = -(-self.config.batch_size // self.num_replicas) * self.num_replicas
+        dataset = self._clips(self.config.val_split, batch_size).views(weights=True)
         return dataset.map(
             lambda clips, labels, weights: self._for_fit(clips, self._one_hot(labels), weights)
         )
 
     def _shares(self) -> list[float]:
         """The weight of each clip of a batch, which are 1 where several workers share it."""
-        index, count = self.worker
+        index, count = self.share
         size = self.config.batch_size // count
         weights = example_weights(self.config.batch_size, self.num_replicas)
         return weights[index * size : (index + 1) * size]

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from video_zoo.data.input.records import SkippedRecords, named_errors
 from video_zoo.data.input.source import Split
+from video_zoo.data.input.stream import ALL
 from video_zoo.files import whole_files
 from video_zoo.files.ownership import sole_owner
 from video_zoo.run.history import HISTORY, read_history
@@ -145,7 +146,7 @@ class _Run:
         self.clock = Clock(config, steps_per_epoch, step, seconds, world)
         skipped = SkippedRecords() if config.on_bad_record == "skip" else None
         devices = world.strategy.num_replicas_in_sync
-        self.batches = Batches(config, source, devices, skipped, world.share)
+        self.batches = Batches(config, sources, devices, skipped, world.share)
         # These fail here, if they do, before the network is built.
         self.validation = world.for_fit(self.batches.validation())
         self.batches.training(step)
@@ -312,7 +313,7 @@ class _Run:
         trained, frozen = sizes(network)
         self._say(
             f"training {self.config.model} on {count} device(s)"
-            + ("" if self.world.alone else f" of {self.world.share[1]} workers, here")
+            + ("" if self.world.alone else f" of {self.world.share.count} workers, here")
             + f": {', '.join(name.rpartition('device:')[2] for name in devices)}; "
             f"{trained:,} parameters are trained" + (f", {frozen:,} frozen" if frozen else "")
         )
@@ -367,7 +368,7 @@ class _Run:
         """Saves the batch of the last step; its clips follow from the number of the step."""
         if self.config.data_service is not None or not self.writes:
             return ""
-        batches = dataclasses.replace(self.batches, worker=(0, 1))  # all of it
+        batches = dataclasses.replace(self.batches, share=ALL)  # all of it
         clips, labels, *_ = next(iter(batches.training(self.clock.step - 1)))
         path = self.workdir / BAD_BATCH
         with whole_files.atomic_write(path) as temporary, open(temporary, "wb") as file:
@@ -380,6 +381,6 @@ class _Run:
         share = self.config.batch_size // self.strategy.num_replicas_in_sync
         share //= self.config.accumulate_steps
         # The same on all workers.
-        batches = dataclasses.replace(self.batches, worker=(0, 1)).training(0)
+        batches = dataclasses.replace(self.batches, share=ALL).training(0)
         batches = batches.map(lambda clips, *_rest: (clips[:share],))
         precise.write(trainer, batches, self.validation, checkpoints)

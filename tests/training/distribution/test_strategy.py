@@ -22,7 +22,7 @@ strategy = make_strategy(replicas)
 config = TrainingConfig(
     model="s3d_v1", data_dir=shards, workdir="-", num_frames=2, image_size=16, batch_size=batch
 )
-dataset = Batches(config, Split.open(shards, "train"), replicas).training(0)
+dataset = Batches(config, {"train": Split.open(shards, "train")}, replicas).training(0)
 _, _, weights = next(iter(strategy.experimental_distribute_dataset(dataset)))
 shares = strategy.experimental_local_results(weights)
 print("SHARES", [share.numpy().tolist() for share in shares])

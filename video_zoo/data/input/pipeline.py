@@ -5,6 +5,7 @@ prefetch, normalise. What is random is a function of the seed and of the place i
 so that a run that starts at step n sees what the whole run would have seen there.
 """
 
+import dataclasses
 import os
 from collections.abc import Callable
 
@@ -18,7 +19,7 @@ from . import records, sampling, service
 from .augmentation_config import AugmentationConfig
 from .clips import DTYPES, ClipConfig, decode_clips, gather_clips, in_dtype, parallel_calls, views
 from .source import Split
-from .stream import TrainingStream, check_worker, fold_seed, reader, worker_share
+from .stream import ALL, Share, TrainingStream, fold_seed, reader
 
 # Batches made ahead: a fixed few, since clips are large.
 PREFETCHED = 2
@@ -60,6 +61,180 @@ def _augmented(frames: tf.data.Dataset, clip: ClipConfig, augmentation: Augmenta
 
 def _to_bytes(pixels: tf.Tensor) -> tf.Tensor:
     return tf.saturate_cast(tf.round(pixels), tf.uint8)
+
+
+def _labels(source: Split, augmentation: AugmentationConfig) -> Callable:
+    """A function (clips, about) -> (clips, labels), mixed where the augmentation says so."""
+
+    def labels(clips: tf.Tensor, about: dict):
+        if not augmentation.mixes:
+            return clips, about["label"]
+        targets = tf.one_hot(about["label"], source.num_classes)
+        # Another seed than that of the first clip's own colours.
+        seed = tf.random.experimental.stateless_fold_in(about["seed"][0], 1)
+        mixed, targets = augment.mix_batch(augmentation, tf.cast(clips, tf.float32), targets, seed)
+        return _to_bytes(mixed), targets
+
+    return labels
+
+
+def _filled_up(dataset: tf.data.Dataset, length: int | None) -> tf.data.Dataset:
+    """(pixels, about), with zeros of video ``_BLANK`` after them, up to ``length`` elements."""
+    if length is None:
+        return dataset
+    pixels, about = tf.nest.map_structure(
+        lambda spec: tf.zeros(spec.shape, spec.dtype), dataset.element_spec
+    )
+    blank = pixels, about | {"video": tf.constant(_BLANK, tf.int64)}
+    return dataset.concatenate(tf.data.Dataset.from_tensors(blank).repeat()).take(length)
+
+
+@dataclasses.dataclass(frozen=True)
+class Clips:
+    """The videos of a split that is open, as batches of clips to train on, or of views to score.
+
+    Args:
+        split: the split.
+        clip: frames, stride, size and frame order of a clip.
+        batch_size: clips per batch, of all workers together.
+        seed: of all that is random.
+        skipped: passes over bad records, and keeps which they were; None where they are errors.
+        data_service: address of a tf.data service that makes the clips.
+        dtype: "float32", normalised, or "uint8".
+        share: what this worker gets of each batch.
+
+    Raises:
+        ValueError: an argument is out of range.
+        ConnectionError: nothing listens at ``data_service``.
+    """
+
+    split: Split
+    clip: ClipConfig = DEFAULT_CLIP
+    batch_size: int = 5
+    seed: int = 0
+    skipped: records.SkippedRecords | None = None
+    data_service: str | None = None
+    dtype: str = "float32"
+    share: Share = ALL
+
+    def __post_init__(self) -> None:
+        errors.check("batch_size", self.batch_size)
+        errors.check_choice("dtype", self.dtype, DTYPES)
+        service.check(self.data_service, self.skipped)
+        self.share.check(self.batch_size, self.data_service)
+
+    @property
+    def own_size(self) -> int:
+        """Clips of a batch that are this worker's."""
+        return self.batch_size // self.share.count
+
+    def training(
+        self,
+        first_step: int = 0,
+        *,
+        random_flip: bool = True,
+        augmentation: AugmentationConfig = _NO_AUGMENTATION,
+        balanced: bool = False,
+    ) -> tf.data.Dataset:
+        """Endless batches of random clips; the arguments are those of :func:`training_dataset`."""
+        split, clip = self.split, self.clip
+        augmentation.check(split.channels, clip.frame_stride)
+        if split.num_examples < self.batch_size:
+            raise ValueError(
+                f"`batch_size` must be at most the number of examples, {split.num_examples} in "
+                f"split {split.name!r}. Received: batch_size={self.batch_size}"
+            )
+        stream = TrainingStream(
+            split, self.batch_size, self.seed, balanced, self.skipped, self.share
+        )
+        numbered = stream.endless(first_step) if self.data_service else stream.epochs(first_step)
+        parse = records.parser(split.class_names)
+
+        def select(clip_seed: tf.Tensor, record):
+            seeds = tf.random.split(clip_seed, 6)
+            example = parse(*record)
+            selected = _training_selection(example, clip, augmentation, random_flip, seeds)
+            return *selected, record[:2], {"label": example["label"], "seed": seeds[5]}
+
+        selected = numbered.map(select, num_parallel_calls=parallel_calls(), deterministic=True)
+        frames = decode_clips(selected, clip, split.channels)
+        if augmentation.color_jitter > 0 or augmentation.rand_augment > 0:
+            clips = _augmented(frames, clip, augmentation)
+            dataset = clips.batch(self.own_size, drop_remainder=True)
+        else:
+            dataset = gather_clips(frames, clip.num_frames, self.own_size, drop_remainder=True)
+        dataset = dataset.map(_labels(split, augmentation))
+        if self.data_service:
+            dataset = service.distribute(dataset, self.data_service)
+        else:
+            endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+            dataset = dataset.apply(endless)
+        return in_dtype(dataset, self.dtype).prefetch(PREFETCHED)
+
+    def views(
+        self,
+        num_clips: int = 1,
+        num_crops: int = 1,
+        *,
+        details: bool = False,
+        weights: bool = False,
+        unlabelled: bool = False,
+    ) -> tf.data.Dataset:
+        """Batches of the views of every video; the arguments are those of
+        :func:`evaluation_dataset`."""
+        errors.check("num_clips", num_clips)
+        errors.check("num_crops", num_crops)
+        if self.share.count > 1 and not weights:
+            raise ValueError(
+                "`weights` must be True with several workers, which all need as many batches. "
+                f"Received: weights={weights} with worker={tuple(self.share)!r}"
+            )
+        views = self._numbered_views(num_clips, num_crops, unlabelled)
+        frames = decode_clips(views, self.clip, self.split.channels)
+        num_views = self.split.num_examples * num_clips * num_crops
+        num_batches = -(-num_views // self.batch_size)
+        total = num_batches * self.own_size if weights else None
+        length = self.clip.num_frames
+        if self.data_service:
+            clips = service.distribute(gather_clips(frames, length, 1), self.data_service)
+            filled = _filled_up(clips.unbatch(), total)
+            dataset = filled.batch(self.batch_size, drop_remainder=weights)
+        else:
+            frames = _filled_up(frames, total and total * length)
+            dataset = gather_clips(frames, length, self.own_size, drop_remainder=weights)
+
+        def arranged(clips: tf.Tensor, about: dict):
+            label = about.pop("label")
+            if weights:
+                weight = tf.constant(num_batches * self.batch_size / num_views, tf.float32)
+                return clips, label, tf.where(about["video"] == _BLANK, 0.0, weight)
+            return (clips, label, about) if details else (clips, label)
+
+        dataset = dataset.map(arranged)
+        if self.skipped is None:
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
+        return in_dtype(dataset, self.dtype).prefetch(PREFETCHED)
+
+    def _numbered_views(self, num_clips: int, num_crops: int, unlabelled: bool) -> tf.data.Dataset:
+        """The worker's share of all views, as :func:`decode_clips` takes them."""
+        split = self.split
+        parse = records.parser(split.class_names, unlabelled)
+        read = reader(split, self.skipped, unlabelled)
+        first = np.cumsum([0, *split.sizes[:-1]])  # number of the first video of each shard
+
+        def views_of_shard(shard: tf.Tensor, size: tf.Tensor, first_video: tf.Tensor):
+            def views_of_record(shard: tf.Tensor, index: tf.Tensor, record: tf.Tensor):
+                example = parse(shard, index, record)
+                video = first_video + index
+                about = {"video": video, "filename": example["filename"], "label": example["label"]}
+                seed, place = fold_seed(self.seed, video), (shard, index)
+                return views(example["frames"], self.clip, num_clips, num_crops, seed, place, about)
+
+            return read(shard, size).flat_map(views_of_record)
+
+        shards = tf.data.Dataset.from_tensor_slices((split.shards, split.sizes, first))
+        numbered = self.share.of(shards.flat_map(views_of_shard).enumerate(), self.batch_size)
+        return numbered.map(lambda _position, view: view)
 
 
 def training_dataset(
@@ -122,56 +297,11 @@ def training_dataset(
             :func:`video_zoo.data.records.named_errors` it is a ValueError with shard, record and
             reason.
     """
-    errors.check("batch_size", batch_size)
-    errors.check_choice("dtype", dtype, DTYPES)
-    service.check(data_service, skipped)
-    check_worker(worker, batch_size, data_service)
-    source = Split.open(data_dir, split, check_sizes=skipped is None)
-    augmentation.check(source.channels, clip.frame_stride)
-    if source.num_examples < batch_size:
-        raise ValueError(
-            f"`batch_size` must be at most the number of examples, {source.num_examples} in split "
-            f"{split!r}. Received: batch_size={batch_size}"
-        )
-    stream = TrainingStream(source, batch_size, seed, balanced, skipped, worker)
-    numbered = stream.endless(first_step) if data_service else stream.epochs(first_step)
-    parse = records.parser(source.class_names)
-
-    def select(clip_seed: tf.Tensor, record):
-        seeds = tf.random.split(clip_seed, 6)
-        example = parse(*record)
-        selected = _training_selection(example, clip, augmentation, random_flip, seeds)
-        return *selected, record[:2], {"label": example["label"], "seed": seeds[5]}
-
-    selected = numbered.map(select, num_parallel_calls=parallel_calls(), deterministic=True)
-    frames = decode_clips(selected, clip, source.channels)
-    share = batch_size // worker[1]
-    if augmentation.color_jitter > 0 or augmentation.rand_augment > 0:
-        dataset = _augmented(frames, clip, augmentation).batch(share, drop_remainder=True)
-    else:
-        dataset = gather_clips(frames, clip.num_frames, share, drop_remainder=True)
-    dataset = dataset.map(_labels(source, augmentation))
-    if data_service:
-        dataset = service.distribute(dataset, data_service)
-    else:
-        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-        dataset = dataset.apply(endless)
-    return in_dtype(dataset, dtype).prefetch(PREFETCHED)
-
-
-def _labels(source: Split, augmentation: AugmentationConfig) -> Callable:
-    """A function (clips, about) -> (clips, labels), mixed where the augmentation says so."""
-
-    def labels(clips: tf.Tensor, about: dict):
-        if not augmentation.mixes:
-            return clips, about["label"]
-        targets = tf.one_hot(about["label"], source.num_classes)
-        # Another seed than that of the first clip's own colours.
-        seed = tf.random.experimental.stateless_fold_in(about["seed"][0], 1)
-        mixed, targets = augment.mix_batch(augmentation, tf.cast(clips, tf.float32), targets, seed)
-        return _to_bytes(mixed), targets
-
-    return labels
+    opened = Split.open(data_dir, split, check_sizes=skipped is None)
+    clips = Clips(opened, clip, batch_size, seed, skipped, data_service, dtype, Share(*worker))
+    return clips.training(
+        first_step, random_flip=random_flip, augmentation=augmentation, balanced=balanced
+    )
 
 
 def evaluation_dataset(
@@ -224,66 +354,8 @@ def evaluation_dataset(
         ValueError, FileNotFoundError, tf.errors.InvalidArgumentError: as
             :func:`training_dataset`.
     """
-    errors.check("batch_size", batch_size)
-    errors.check_choice("dtype", dtype, DTYPES)
-    errors.check("num_clips", num_clips)
-    errors.check("num_crops", num_crops)
-    service.check(data_service, skipped)
-    check_worker(worker, batch_size, data_service)
-    if worker[1] > 1 and not weights:
-        raise ValueError(
-            "`weights` must be True with several workers, which all need as many batches. "
-            f"Received: weights={weights} with worker={worker!r}"
-        )
-    source = Split.open(data_dir, split, check_sizes=skipped is None)
-    parse = records.parser(source.class_names, unlabelled)
-    read = reader(source, skipped, unlabelled)
-    first = np.cumsum([0, *source.sizes[:-1]])  # number of the first video of each shard
-
-    def views_of_shard(shard: tf.Tensor, size: tf.Tensor, first_video: tf.Tensor):
-        def views_of_record(shard: tf.Tensor, index: tf.Tensor, record: tf.Tensor):
-            example = parse(shard, index, record)
-            video = first_video + index
-            about = {"video": video, "filename": example["filename"], "label": example["label"]}
-            video_seed = fold_seed(seed, video)
-            place = shard, index
-            return views(example["frames"], clip, num_clips, num_crops, video_seed, place, about)
-
-        return read(shard, size).flat_map(views_of_record)
-
-    shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes, first))
-    numbered = worker_share(shards.flat_map(views_of_shard).enumerate(), worker, batch_size)
-    frames = decode_clips(numbered.map(lambda _position, view: view), clip, source.channels)
-    num_views = source.num_examples * num_clips * num_crops
-    num_batches = -(-num_views // batch_size)
-    share = batch_size // worker[1]
-    total = num_batches * share if weights else None
-    if data_service:
-        clips = service.distribute(gather_clips(frames, clip.num_frames, 1), data_service).unbatch()
-        dataset = _filled_up(clips, total).batch(batch_size, drop_remainder=weights)
-    else:
-        frames = _filled_up(frames, total and total * clip.num_frames)
-        dataset = gather_clips(frames, clip.num_frames, share, drop_remainder=weights)
-
-    def arranged(clips: tf.Tensor, about: dict):
-        label = about.pop("label")
-        if weights:
-            weight = tf.constant(num_batches * batch_size / num_views, tf.float32)
-            return clips, label, tf.where(about["video"] == _BLANK, 0.0, weight)
-        return (clips, label, about) if details else (clips, label)
-
-    dataset = dataset.map(arranged)
-    if skipped is None:
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
-    return in_dtype(dataset, dtype).prefetch(PREFETCHED)
-
-
-def _filled_up(dataset: tf.data.Dataset, length: int | None) -> tf.data.Dataset:
-    """(pixels, about), with zeros of video ``_BLANK`` after them, up to ``length`` elements."""
-    if length is None:
-        return dataset
-    pixels, about = tf.nest.map_structure(
-        lambda spec: tf.zeros(spec.shape, spec.dtype), dataset.element_spec
+    opened = Split.open(data_dir, split, check_sizes=skipped is None)
+    clips = Clips(opened, clip, batch_size, seed, skipped, data_service, dtype, Share(*worker))
+    return clips.views(
+        num_clips, num_crops, details=details, weights=weights, unlabelled=unlabelled
     )
-    blank = pixels, about | {"video": tf.constant(_BLANK, tf.int64)}
-    return dataset.concatenate(tf.data.Dataset.from_tensors(blank).repeat()).take(length)

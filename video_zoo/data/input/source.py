@@ -28,6 +28,7 @@ class Split:
         channels: 3, or 2 where the manifest says that optical flow is stored.
         class_counts: examples of each class, where the manifest tells; None otherwise.
         num_bytes: size of all shards, likewise.
+        name: of the split.
     """
 
     shards: list[str]
@@ -36,6 +37,7 @@ class Split:
     channels: int = 3
     class_counts: tuple[int, ...] | None = None
     num_bytes: int | None = None
+    name: str = ""
 
     @property
     def num_classes(self) -> int:
@@ -90,7 +92,7 @@ class Split:
                 f"data_dir={os.fspath(data_dir)!r}, whose shards are all empty."
             )
         channels = channels_of(RGB if manifest is None else manifest.modality)
-        return cls(shards, sizes, class_names, channels, counts, num_bytes)
+        return cls(shards, sizes, class_names, channels, counts, num_bytes, split)
 
     def mean_bytes(self) -> float:
         """Mean size of an example in bytes."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -22,47 +23,50 @@ def fold_seed(seed: int, *keys: tf.Tensor | int) -> tf.Tensor:
     return mixed
 
 
-def check_worker(worker: tuple[int, int], batch_size: int, data_service: str | None) -> None:
-    """Checks that ``worker``, (index, number of workers), can have a share of each batch.
+class Share(NamedTuple):
+    """What one of several workers gets of each batch: all get equally many clips."""
 
-    Raises:
-        ValueError: there is no such worker, ``batch_size`` is no multiple of their number, or a
-            data service is to make the clips.
-    """
-    index, count = worker
-    if not 0 <= index < count:
-        raise ValueError(
-            "`worker` must be (index, number of workers) with an index from 0 to the number - 1. "
-            f"Received: worker={worker!r}"
-        )
-    if batch_size % count:
-        raise ValueError(
-            f"`batch_size` must be a multiple of the number of workers, {count}: it is the batch "
-            f"of all of them together. Received: batch_size={batch_size}"
-        )
-    if count > 1 and data_service is not None:
-        raise ValueError(
-            "`data_service` must be None with several workers: each would get all the videos. "
-            f"Received: data_service={data_service!r} with worker={worker!r}"
-        )
+    index: int = 0
+    count: int = 1
+
+    def check(self, batch_size: int, data_service: str | None) -> None:
+        """Checks that the worker can have its share.
+
+        Raises:
+            ValueError: there is no such worker, ``batch_size`` is no multiple of their number, or a
+                data service is to make the clips.
+        """
+        if not 0 <= self.index < self.count:
+            raise ValueError(
+                "`worker` must be (index, number of workers) with an index from 0 to the number "
+                f"- 1. Received: worker={tuple(self)!r}"
+            )
+        if batch_size % self.count:
+            raise ValueError(
+                f"`batch_size` must be a multiple of the number of workers, {self.count}: it is "
+                f"the batch of all of them together. Received: batch_size={batch_size}"
+            )
+        if self.count > 1 and data_service is not None:
+            raise ValueError(
+                "`data_service` must be None with several workers: each would get all the videos. "
+                f"Received: data_service={data_service!r} with worker={tuple(self)!r}"
+            )
+
+    def of(self, elements: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+        """Of each ``batch_size`` elements, those of the worker: a run of equal length each.
+
+        Args:
+            elements: dataset of (position, element), positions int64 from a multiple of
+                ``batch_size`` on.
+            batch_size: of all workers together, a multiple of their number.
+        """
+        if self.count == 1:
+            return elements
+        share = batch_size // self.count
+        return elements.filter(lambda place, _element: place % batch_size // share == self.index)
 
 
-def worker_share(
-    elements: tf.data.Dataset, worker: tuple[int, int], batch_size: int
-) -> tf.data.Dataset:
-    """Of each ``batch_size`` elements, those that a worker gets: a run of equal length each.
-
-    Args:
-        elements: dataset of (position, element), positions int64 from a multiple of ``batch_size``
-            on.
-        worker: (index, number of workers).
-        batch_size: of all workers together, a multiple of their number.
-    """
-    index, count = worker
-    if count == 1:
-        return elements
-    share = batch_size // count
-    return elements.filter(lambda position, _element: position % batch_size // share == index)
+ALL = Share()
 
 
 def reader(
@@ -99,8 +103,7 @@ def _shuffled_records(
 class TrainingStream:
     """The records of a split with the seed of each, in the order in which they are trained on.
 
-    With several workers, (index, number of them), each gets its share of every batch; order and
-    seeds are those of all batches whole.
+    Order and seeds of a share are those of all batches whole.
     """
 
     source: Split
@@ -108,7 +111,7 @@ class TrainingStream:
     seed: int
     balanced: bool
     skipped: records.SkippedRecords | None
-    worker: tuple[int, int] = (0, 1)
+    share: Share = ALL
 
     def _records(self, seed: tf.Tensor) -> tf.data.Dataset:
         source = self.source
@@ -133,7 +136,7 @@ class TrainingStream:
                 # so that the place of a step does not depend on what was skipped.
                 found = found.repeat(2).concatenate(_too_few(self.source))
             numbered = found.take(length).enumerate().skip(tf.cast(done, tf.int64))
-            numbered = worker_share(numbered, self.worker, self.batch_size)
+            numbered = self.share.of(numbered, self.batch_size)
             return numbered.map(lambda index, record: (fold_seed(self.seed, epoch, index), record))
 
         return tf.data.Dataset.counter(first_step // steps).flat_map(epoch_of_records)
