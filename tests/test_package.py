@@ -60,6 +60,7 @@ FLOORS = (
     ("training", "evaluation"),
     ("quickstart", "benchmarks"),
     ("commands",),
+    ("__main__",),
 )
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 FLOOR_OF |= dict.fromkeys(GROUND, -1)
@@ -77,7 +78,11 @@ ROOMS = {
     "training": {"distribution": set()},
 }
 # What stands beside rooms, and is open to them all the same.
-BESIDE = {"video_zoo.models.transfer", "video_zoo.training.config"}
+BESIDE = {
+    "video_zoo.models.transfer",
+    "video_zoo.training.config",
+    "video_zoo.training.trainer",
+}
 
 
 def arrows(module: str) -> set[str]:

@@ -4,4 +4,4 @@ Worker processes of a conversion import the file that was started, and so this: 
 """
 
 from .program import COMMANDS as COMMANDS
-from .program import main as main
+from .start import main as main

@@ -1,11 +1,8 @@
 """Which command runs, and how it was started: ``video-zoo NAME``, or by a file of a clone."""
 
-import ast
 import importlib
-import importlib.util
 import os
 import pathlib
-import shlex
 import sys
 import types
 
@@ -24,64 +21,30 @@ COMMANDS = {
     "benchmark": "benchmark",
     "quickstart": "quickstart",
 }
-_HELP = ("-h", "--h", "-help", "--help", "help")
 # What started this process, without the name of the command; None in that of a clone's file.
 _started_as: list[str] | None = None
 _running = ""
 
 
-def main(name: str | None = None) -> None:
-    """Runs a command with the arguments of this process, and ends it with the command's exit code.
+def begin(name: str, started_as: list[str] | None) -> None:
+    """Notes the command that runs from here on.
 
     Args:
-        name: one of ``COMMANDS``, of a file that is for it alone; None where the first argument
-            tells it.
+        name: of the command; "" as long as it is not known.
+        started_as: what started this process; None for a clone's file.
     """
     global _started_as, _running
-    argv = sys.argv
-    if name is None:
-        module = os.path.basename(argv[0]) == "__main__.py"
-        _started_as = ["python", "-m", "video_zoo"] if module else ["video-zoo"]
-        name = _first_argument(argv)
-        argv = [argv[0], *argv[2:]]
-    _running = name
-    from absl import app
-
-    from . import cli
-
-    command = command_module()
-    if hasattr(command, "prepare"):  # its flags depend on its first argument
-        argv = command.prepare(argv)
-    app.run(command.main, argv, flags_parser=cli.parse_flags)
+    _running, _started_as = name, started_as
 
 
 def command_module() -> types.ModuleType:
     """The module of the command that runs."""
-    return importlib.import_module(_module_name(_running))
+    return importlib.import_module(module_name(_running))
 
 
-def _module_name(name: str) -> str:
+def module_name(name: str) -> str:
+    """The module of a command."""
     return f"{__package__}.{name.replace('-', '_')}"
-
-
-def _first_argument(argv: list[str]) -> str:
-    given = argv[1] if len(argv) > 1 else ""
-    if given in _HELP:
-        sys.exit(print(_overview()))
-    if given not in COMMANDS:
-        from . import cli
-
-        sys.exit(cli.fail(f"the command must be one of {', '.join(COMMANDS)}. Received: {given!r}"))
-    return given
-
-
-def _overview() -> str:
-    lines = [f"{shlex.join(_started_as or [])} COMMAND ...", ""]
-    for name in COMMANDS:
-        source = pathlib.Path(importlib.util.find_spec(_module_name(name)).origin)
-        documentation = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8")))
-        lines.append(f"  {name:<20}  {documentation.splitlines()[0]}")
-    return "\n".join([*lines, "", "COMMAND --help lists the flags of a command."])
 
 
 def program() -> str:
