@@ -5,6 +5,8 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
+from video_zoo.data.input.stream import Share
+
 from ..trainer import Trainer
 
 
@@ -19,7 +21,7 @@ class World:
         count: number of processes.
 
     Attributes:
-        share: (index, count), as the datasets take it.
+        share: of each batch, as the datasets take it.
         trainer: the class whose ``fit`` runs in all processes.
     """
 
@@ -29,16 +31,16 @@ class World:
         self, strategy: tf.distribute.Strategy | None = None, index: int = 0, count: int = 1
     ) -> None:
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.share = (index, count)
+        self.share = Share(index, count)
 
     @property
     def is_chief(self) -> bool:
         """Whether this process writes files."""
-        return self.share[0] == 0
+        return self.share.index == 0
 
     @property
     def alone(self) -> bool:
-        return self.share[1] == 1
+        return self.share.count == 1
 
     def watched(self) -> contextlib.AbstractContextManager:
         """Within, the loss of another process is an error that tells of it."""
