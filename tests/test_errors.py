@@ -147,7 +147,7 @@ def test_a_message_shows_200_characters_of_a_value():
 
 def test_names_that_are_near_are_told():
     message = refused(TrainingConfig, "model", "s3d_v4")
-    assert message.endswith("Did you mean 's3d_v3' or 's3d_v1'?")
+    assert "Did you mean 's3d_v3' or 's3d_v1'" in message
     message = refused(TrainingConfig, "optimizer", "adan")
     assert message.endswith("Did you mean 'adam' or 'adamw'?")
     with pytest.raises(ValueError, match="`weights` must be.*Did you mean 'kinetics400'"):

@@ -3,6 +3,7 @@
 Run by `tools/dev.py test_peers`.
 """
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -13,8 +14,12 @@ import pytest
 import references
 import resnet_reference
 
-pytest.importorskip("torchvision", reason="torchvision is not installed")
-pytestmark = pytest.mark.peers
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.skipif(
+        importlib.util.find_spec("torchvision") is None, reason="torchvision is not installed"
+    ),
+]
 
 EXPECTED = Path(__file__).with_name("torchvision_resnets.json")
 DRAWN = {"num_classes": 7, "seed": 0}

@@ -41,6 +41,8 @@ def main(argv: list[str]) -> int:
 
 
 def _convert() -> int:
+    if _FLAGS["fps"].value == 0:
+        flags.FLAGS.fps = None
     config = cli.from_flags(ConversionConfig, _FLAGS)
     if config.output_dir is None and not _DRY_RUN.value:
         raise ValueError(_NO_FOLDER)

@@ -12,8 +12,8 @@ class EncodingConfig:
     """How a video becomes JPEG frames.
 
     Args:
-        fps: Frames per second of the result; a frame is repeated or dropped as needed. None, or 0,
-            keeps every frame of the video.
+        fps: Frames per second of the result; a frame is repeated or dropped as needed. None (as
+            a flag, 0) keeps every frame of the video.
         short_side: Pixels of the shorter side of the result; the aspect ratio is kept.
         jpeg_quality: From 1 to 100.
         min_frames: A clip that gives fewer frames is skipped.
@@ -39,8 +39,6 @@ class EncodingConfig:
     flow_bound: float = 20.0
 
     def __post_init__(self):
-        if self.fps == 0:
-            object.__setattr__(self, "fps", None)
         errors.check_settings(self)
 
 
