@@ -78,7 +78,11 @@ def _define_flags(config_class: type, required: bool) -> dict[str, flags.FlagHol
 
 
 def from_flags(
-    config_class: type[T], holders: dict[str, flags.FlagHolder], *, one_of: Sequence[str] = ()
+    config_class: type[T],
+    holders: dict[str, flags.FlagHolder],
+    *,
+    one_of: Sequence[str] = (),
+    changes: Mapping[str, object] | None = None,
 ) -> T:
     """The config that the parsed flags of :func:`define_flags` describe.
 
@@ -88,6 +92,7 @@ def from_flags(
         config_class: the dataclass.
         holders: its flags.
         one_of: fields that exclude one another: if a flag gives one of them, the file's are left.
+        changes: settings in place of all others, such as None, which no flag can say.
 
     Raises:
         OSError: the file of ``--config`` cannot be read.
@@ -99,7 +104,7 @@ def from_flags(
     settings = {} if path is None else read_settings(config_class, path)
     if any(name in given for name in one_of):
         settings = {name: value for name, value in settings.items() if name not in one_of}
-    settings |= given
+    settings |= given | dict(changes or {})
     needed = [f.name for f in setting_fields(config_class) if f.default is dataclasses.MISSING]
     missing = [name for name in needed if name not in settings]
     if missing:

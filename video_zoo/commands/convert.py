@@ -41,9 +41,8 @@ def main(argv: list[str]) -> int:
 
 
 def _convert() -> int:
-    if _FLAGS["fps"].value == 0:
-        flags.FLAGS.fps = None
-    config = cli.from_flags(ConversionConfig, _FLAGS)
+    keeps_all = {"fps": None} if _FLAGS["fps"].value == 0 else {}
+    config = cli.from_flags(ConversionConfig, _FLAGS, changes=keeps_all)
     if config.output_dir is None and not _DRY_RUN.value:
         raise ValueError(_NO_FOLDER)
     decoder_versions(config.encoding.modality)

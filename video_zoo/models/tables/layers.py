@@ -148,7 +148,9 @@ def self_gating(x, name: str, output_name: str | None = None):
     return keras.layers.Multiply(name=output_name or f"{name}_gated")([x, weight])
 
 
-def conv_chain(x, convs: tuple[Conv, ...], names: list[str], style: Style, output_name: str):
+def conv_chain(
+    x, convs: tuple[Conv, ...], names: list[str], style: Style, output_name: str | None = None
+):
     """Convolutions that share one temporal extent; gated, where they have one."""
     units = expand(convs, names, style.mode)
     gated = style.gating and any(unit.kernel[0] > 1 for unit in units)
@@ -222,10 +224,10 @@ def residual(x, row: Residual, style: Style, name: str):
     y = x
     for number, conv in enumerate(row.convs, 1):
         part = f"{name}_conv{number}"
-        y = conv_chain(y, (conv,), [part], style, f"{part}_relu")
+        y = conv_chain(y, (conv,), [part], style)
     if row.shortcut is not None:
         part = f"{name}_shortcut"
-        x = conv_chain(x, (row.shortcut,), [part], style, f"{part}_relu")
+        x = conv_chain(x, (row.shortcut,), [part], style)
     x = keras.layers.Add(name=f"{name}_add")([y, x])
     return keras.layers.Activation("relu", name=name)(x)
 
