@@ -10,6 +10,8 @@ import sys
 
 import lazy_loader
 
+from .known_names import NETWORKS
+
 # Without AVX-512 TensorFlow leaves its oneDNN kernels off, and training is up to 14 times slower.
 # It looks once, when it is imported; a choice of the user's stands.
 if "tensorflow" not in sys.modules:
@@ -22,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["data", "evaluation", "models", "quickstart", "training"],
     submod_attrs={
         "models": [
+            *NETWORKS,
             "TemporalPlan",
             "bottom_heavy",
             "class_names",
@@ -30,18 +33,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "feature_extractor",
             "freeze",
             "get_model",
-            "i3d",
             "inflate",
             "list_models",
             "list_weights",
-            "mc3_18",
-            "r2plus1d_18",
-            "r3d_18",
             "register_inflation",
             "replace_head",
-            "s3d_v1",
-            "s3d_v3",
-            "s3d_v3_top_heavy",
             "summary",
             "top_heavy",
             "two_stream",

@@ -9,15 +9,16 @@ import os
 from .errors import check_text, nearest, refusal, shown
 from .published import list_weights
 
-_NETWORKS = (
-    "i3d",
-    "mc3_18",
-    "r2plus1d_18",
-    "r3d_18",
-    "s3d_v1",
-    "s3d_v3",
-    "s3d_v3_top_heavy",
-)
+# Network -> the module of video_zoo.models that builds it.
+NETWORKS = {
+    "i3d": "i3d",
+    "mc3_18": "resnet",
+    "r2plus1d_18": "resnet",
+    "r3d_18": "resnet",
+    "s3d_v1": "s3d",
+    "s3d_v3": "s3d",
+    "s3d_v3_top_heavy": "s3d",
+}
 # Their table is that of keras.applications' InceptionV3, whose weights they take as "imagenet".
 OF_IMAGES = ("s3d_v3", "s3d_v3_top_heavy")
 _registered: set[str] = set()
@@ -33,7 +34,7 @@ def enter(name: str) -> None:
 
 def networks() -> list[str]:
     """Names of all networks, sorted."""
-    return sorted({*_NETWORKS, *_registered})
+    return sorted({*NETWORKS, *_registered})
 
 
 def check_network(name: str, argument: str = "model") -> None:
@@ -70,7 +71,7 @@ def check_weights_exist(model: str, weights: str) -> None:
 
 
 def _is_name(model: str, weights: str) -> bool:
-    return weights in weight_names(model) or model not in _NETWORKS
+    return weights in weight_names(model) or model not in NETWORKS
 
 
 def _looks_like_a_path(weights: str) -> bool:

@@ -10,17 +10,9 @@ import numpy as np
 import pytest
 
 import video_zoo
+from video_zoo.models.registry import architecture_of
 
-# Smallest sizes that still leave I3D and S3D-v1 two steps of time for the pairs of their head.
-SIZES = {
-    "i3d": (16, 32, 32, 3),
-    "mc3_18": (4, 32, 32, 3),
-    "r2plus1d_18": (8, 32, 32, 3),
-    "r3d_18": (8, 32, 32, 3),
-    "s3d_v1": (16, 32, 32, 3),
-    "s3d_v3": (49, 49, 49, 3),
-    "s3d_v3_top_heavy": (49, 49, 49, 3),
-}
+SIZES = {name: architecture_of(name).tried_with for name in video_zoo.list_models()}
 
 
 def _small(network: str, num_classes: int = 5, **kwargs) -> keras.Model:

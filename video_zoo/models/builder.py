@@ -2,47 +2,17 @@
 
 import dataclasses
 import os
-from typing import Literal
 
 import keras
 
 from video_zoo import errors
 from video_zoo.published import WeightsEntry
 
+from .registry import architecture_of
 from .tables import layers
-from .tables.spec import (
-    INCEPTION_NORM,
-    BatchNorm,
-    Conv,
-    Table,
-    TemporalPlan,
-    as_plan,
-    smallest_input,
-    symmetric,
-)
+from .tables.spec import Conv, Table, TemporalPlan, as_plan, smallest_input, symmetric
 from .weights.load import Source, WeightsInfo, find, load
 from .weights.saved import normalisation
-
-
-@dataclasses.dataclass(frozen=True)
-class Architecture:
-    """What the networks of one family share.
-
-    Args:
-        table: endpoint -> row.
-        head: ``"pairs"`` averages over space and over pairs of neighbouring steps in time before
-            the classifier, which makes the two end steps weigh half (I3D); ``"global"`` averages
-            over everything.
-        auxiliary: the endpoint that carries the auxiliary classifier, if the family has one.
-        published: the builder under whose name its published weights are listed.
-        batch_norm: of all of its units.
-    """
-
-    table: Table
-    head: Literal["pairs", "global"]
-    auxiliary: str | None = None
-    published: str | None = None
-    batch_norm: BatchNorm = INCEPTION_NORM
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,12 +71,12 @@ def _check_input_shape(table: Table, shape: tuple[int | None, ...], name: str) -
         )
 
 
-def _weights_of(architecture: Architecture, options: Options) -> Source | None:
+def _weights_of(model: str, options: Options) -> Source | None:
     """The weights that the network will take; they must be of a network with its arguments."""
     if options.weights is None:
         return None
     return find(
-        architecture.published,
+        model,
         options.weights,
         lambda info, name: _check_weights(options, info, f"and weights={name!r}"),
     )
@@ -203,10 +173,11 @@ def _activated(logits, name: str, options: Options):
     )
 
 
-def build(architecture: Architecture, options: Options) -> keras.Model:
-    """Builds the network that ``architecture`` and ``options`` describe."""
+def build(model: str, options: Options) -> keras.Model:
+    """Builds a registered network as ``options`` say."""
+    architecture = architecture_of(model)
     _check_input_shape(architecture.table, options.input_shape, options.name)
-    source = _weights_of(architecture, options)
+    source = _weights_of(model, options)
     table = architecture.table
     if (options.padding if source is None else source.info.padding) == "symmetric":
         table = symmetric(table)
@@ -232,7 +203,7 @@ def build(architecture: Architecture, options: Options) -> keras.Model:
             "max": keras.layers.GlobalMaxPooling3D,
         }
         x = pools[options.pooling](data_format="channels_last", name=f"{options.pooling}_pool")(x)
-    model = keras.Model(inputs, x if auxiliary is None else [x, auxiliary], name=options.name)
+    network = keras.Model(inputs, x if auxiliary is None else [x, auxiliary], name=options.name)
     if source is not None:
-        load(model, source)
-    return model
+        load(network, source)
+    return network

@@ -4,15 +4,23 @@ import os
 
 import keras
 
-from .builder import Architecture, Options, build
-from .registry import register
+from .architecture import Architecture, Paper
+from .builder import Options, build
+from .registry import describes
 from .tables.inception_v1 import INCEPTION_V1
 from .tables.spec import TemporalPlan
 
-ARCHITECTURE = Architecture(INCEPTION_V1, head="pairs", published="i3d")
+_I3D = Architecture(
+    INCEPTION_V1,
+    "pairs",
+    words="GoogLeNet, full 3D",
+    paper=Paper("Carreira & Zisserman 2017", "https://arxiv.org/abs/1705.07750"),
+    width_mark=("Conv3d_2c_3x3", 192),
+    tried_with=(16, 32, 32, 3),  # two steps of time for the pairs of its head
+)
 
 
-@register
+@describes(_I3D)
 def i3d(
     num_classes: int = 400,
     *,
@@ -72,4 +80,4 @@ def i3d(
         >>> model(np.zeros((1, 16, 112, 112, 3))).shape
         TensorShape([1, 5])
     """
-    return build(ARCHITECTURE, Options(**locals()))
+    return build("i3d", Options(**locals()))

@@ -5,41 +5,12 @@ import functools
 
 from video_zoo.published import WeightsEntry, list_weights
 
+from .architecture import Paper
 from .complexity import count_macs, count_parameters
-from .registry import get_builder, list_models
-from .tables.inception_v1 import INCEPTION_V1
-from .tables.inception_v3 import INCEPTION_V3
-from .tables.resnet18 import RESNET_18, RESNET_18_MIXED
-from .tables.spec import Table, smallest_input
+from .registry import architecture_of, get_builder, list_models
+from .tables.spec import smallest_input
 
 CLIP = (64, 224, 224, 3)
-
-
-@dataclasses.dataclass(frozen=True)
-class Paper:
-    """Where a network comes from."""
-
-    citation: str
-    url: str
-
-
-_I3D = Paper("Carreira & Zisserman 2017", "https://arxiv.org/abs/1705.07750")
-_S3D = Paper("Xie et al. 2017", "https://arxiv.org/abs/1712.04851")
-# Gupta, Dharmaraj & Hayes: published without an address of its own; section 3 and Table 1.
-_S3D_V3 = Paper("Gupta, Dharmaraj & Hayes, Table 1", "")
-_R2PLUS1D = Paper("Tran et al. 2018", "https://arxiv.org/abs/1711.11248")
-_TOP_HEAVY = Paper("Gupta, Dharmaraj & Hayes, section 5", "")
-
-# Builder -> (table, table and plan in words, paper).
-_NETWORKS: dict[str, tuple[Table, str, Paper]] = {
-    "i3d": (INCEPTION_V1, "GoogLeNet, full 3D", _I3D),
-    "mc3_18": (RESNET_18_MIXED, "ResNet-18, full 3D below layer2, 2D above", _R2PLUS1D),
-    "r2plus1d_18": (RESNET_18, "ResNet-18, separable", _R2PLUS1D),
-    "r3d_18": (RESNET_18, "ResNet-18, full 3D", _R2PLUS1D),
-    "s3d_v1": (INCEPTION_V1, "GoogLeNet, separable", _S3D),
-    "s3d_v3": (INCEPTION_V3, "Inception-v3, separable", _S3D_V3),
-    "s3d_v3_top_heavy": (INCEPTION_V3, "Inception-v3, 2D below Mixed_6b", _TOP_HEAVY),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,14 +78,14 @@ def summary(name: str) -> Summary:
         ...
     """
     model = get_builder(name)(400, input_shape=CLIP)
-    table, words, paper = _NETWORKS[name]
+    architecture = architecture_of(name)
     return Summary(
         name,
-        words,
-        paper,
+        architecture.words,
+        architecture.paper,
         count_parameters(model),
         count_macs(model) / 1e9,
-        tuple(smallest_input(table, axis) for axis in range(3)),
+        tuple(smallest_input(architecture.table, axis) for axis in range(3)),
         tuple(list_weights(name)),
     )
 

@@ -5,7 +5,10 @@ from typing import Any
 
 from video_zoo import known_names
 
+from .architecture import Architecture
+
 _BUILDERS: dict[str, Callable[..., Any]] = {}
+_ARCHITECTURES: dict[str, Architecture] = {}
 
 
 def register(builder: Callable[..., Any]) -> Callable[..., Any]:
@@ -15,6 +18,27 @@ def register(builder: Callable[..., Any]) -> Callable[..., Any]:
     _BUILDERS[builder.__name__] = builder
     known_names.enter(builder.__name__)
     return builder
+
+
+def describes(architecture: Architecture) -> Callable:
+    """Enters a builder, as :func:`register` does, with what is to be known of its network."""
+
+    def enter(builder: Callable[..., Any]) -> Callable[..., Any]:
+        _ARCHITECTURES[builder.__name__] = architecture
+        return register(builder)
+
+    return enter
+
+
+def architecture_of(name: str) -> Architecture:
+    """What a network of the zoo says of itself."""
+    known_names.check_network(name, "name")
+    return _ARCHITECTURES[name]
+
+
+def width_marks() -> dict[str, int]:
+    """Beginning of a layer's name -> its filters at width 1, over all networks of the zoo."""
+    return dict(architecture.width_mark for architecture in _ARCHITECTURES.values())
 
 
 def list_models() -> list[str]:

@@ -1,24 +1,35 @@
 """ResNets with three-dimensional kernels (Tran et al. 2018)."""
 
+import dataclasses
 import os
 
 import keras
 
-from .builder import Architecture, Options, build
-from .registry import register
+from .architecture import Architecture, Paper
+from .builder import Options, build
+from .registry import describes
 from .tables.resnet18 import RESNET_18, RESNET_18_MIXED
 from .tables.spec import BatchNorm, TemporalPlan, bottom_heavy
 
-_BATCH_NORM = BatchNorm(epsilon=1e-5, scale=True)
-R3D_18 = Architecture(RESNET_18, "global", published="r3d_18", batch_norm=_BATCH_NORM)
-MC3_18 = Architecture(RESNET_18_MIXED, "global", published="mc3_18", batch_norm=_BATCH_NORM)
-R2PLUS1D_18 = Architecture(RESNET_18, "global", published="r2plus1d_18", batch_norm=_BATCH_NORM)
+_R3D_18 = Architecture(
+    RESNET_18,
+    "global",
+    words="ResNet-18, full 3D",
+    paper=Paper("Tran et al. 2018", "https://arxiv.org/abs/1711.11248"),
+    width_mark=("layer4_0_shortcut", 512),
+    tried_with=(8, 32, 32, 3),
+    batch_norm=BatchNorm(epsilon=1e-5, scale=True),
+)
+_MC3_18 = dataclasses.replace(
+    _R3D_18, table=RESNET_18_MIXED, words="ResNet-18, full 3D below layer2, 2D above"
+)
+_R2PLUS1D_18 = dataclasses.replace(_R3D_18, words="ResNet-18, separable")
 
 # Section 3.3: three-dimensional in the stem and the first of the four stages.
 MIXED = bottom_heavy("layer2_0", "full")
 
 
-@register
+@describes(_R3D_18)
 def r3d_18(
     num_classes: int = 400,
     *,
@@ -69,10 +80,10 @@ def r3d_18(
         FileNotFoundError: there is no file ``weights``.
         OSError: published weights cannot be fetched.
     """
-    return build(R3D_18, Options(**locals()))
+    return build("r3d_18", Options(**locals()))
 
 
-@register
+@describes(_MC3_18)
 def mc3_18(
     num_classes: int = 400,
     *,
@@ -124,10 +135,10 @@ def mc3_18(
         FileNotFoundError: there is no file ``weights``.
         OSError: published weights cannot be fetched.
     """
-    return build(MC3_18, Options(**locals()))
+    return build("mc3_18", Options(**locals()))
 
 
-@register
+@describes(_R2PLUS1D_18)
 def r2plus1d_18(
     num_classes: int = 400,
     *,
@@ -179,4 +190,4 @@ def r2plus1d_18(
         FileNotFoundError: there is no file ``weights``.
         OSError: published weights cannot be fetched.
     """
-    return build(R2PLUS1D_18, Options(**locals()))
+    return build("r2plus1d_18", Options(**locals()))

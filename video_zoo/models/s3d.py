@@ -1,24 +1,47 @@
 """S3D-v1 (Xie et al. 2017), S3D-v3 and the top-heavy S3D-v3 (Gupta et al.)."""
 
+import dataclasses
 import os
 
 import keras
 
-from .builder import Architecture, Options, build
-from .registry import register
+from .architecture import Architecture, Paper
+from .builder import Options, build
+from .registry import describes
 from .tables.inception_v1 import INCEPTION_V1
 from .tables.inception_v3 import AUXILIARY_ENDPOINT, INCEPTION_V3
 from .tables.spec import TemporalPlan, top_heavy
 
-S3D_V1 = Architecture(INCEPTION_V1, head="pairs", published="s3d_v1")
-S3D_V3 = Architecture(INCEPTION_V3, head="global", auxiliary=AUXILIARY_ENDPOINT, published="s3d_v3")
+_S3D_V1 = Architecture(
+    INCEPTION_V1,
+    "pairs",
+    words="GoogLeNet, separable",
+    paper=Paper("Xie et al. 2017", "https://arxiv.org/abs/1712.04851"),
+    width_mark=("Conv3d_2c_3x3", 192),
+    tried_with=(16, 32, 32, 3),
+)
+# Gupta, Dharmaraj & Hayes: published without an address of its own.
+_S3D_V3 = Architecture(
+    INCEPTION_V3,
+    "global",
+    words="Inception-v3, separable",
+    paper=Paper("Gupta, Dharmaraj & Hayes, Table 1"),
+    width_mark=("Conv3d_4a_3x3", 192),
+    tried_with=(49, 49, 49, 3),
+    auxiliary=AUXILIARY_ENDPOINT,
+)
+_TOP_HEAVY = dataclasses.replace(
+    _S3D_V3,
+    words="Inception-v3, 2D below Mixed_6b",
+    paper=Paper("Gupta, Dharmaraj & Hayes, section 5"),
+)
 
 # "All temporal convolutions were carried out after layer 9" (section 5): the five convolutions of
 # the stem, Mixed_5b to 5d and Mixed_6a are nine layers.
 TOP_HEAVY = top_heavy("Mixed_6b")
 
 
-@register
+@describes(_S3D_V1)
 def s3d_v1(
     num_classes: int = 400,
     *,
@@ -73,10 +96,10 @@ def s3d_v1(
         FileNotFoundError: there is no file ``weights``.
         OSError: published weights cannot be fetched.
     """
-    return build(S3D_V1, Options(**locals()))
+    return build("s3d_v1", Options(**locals()))
 
 
-@register
+@describes(_S3D_V3)
 def s3d_v3(
     num_classes: int = 400,
     *,
@@ -131,10 +154,10 @@ def s3d_v3(
         ValueError: an argument is out of range, the input is too small, or the weights do not fit.
         FileNotFoundError: there is no file ``weights``.
     """
-    return build(S3D_V3, Options(**locals()))
+    return build("s3d_v3", Options(**locals()))
 
 
-@register
+@describes(_TOP_HEAVY)
 def s3d_v3_top_heavy(
     num_classes: int = 400,
     *,
@@ -188,4 +211,4 @@ def s3d_v3_top_heavy(
         ValueError: an argument is out of range, the input is too small, or the weights do not fit.
         FileNotFoundError: there is no file ``weights``.
     """
-    return build(S3D_V3, Options(**locals()))
+    return build("s3d_v3_top_heavy", Options(**locals()))

@@ -11,12 +11,11 @@ import numpy as np
 from video_zoo import known_names
 from video_zoo.published import InputConvention
 
+from ..registry import width_marks
 from . import network_files
 
 ENDINGS = known_names.WEIGHT_ENDINGS
 NORMALISATION = "input_normalization"
-# A layer of each table, by the beginning of its name, and its filters at width 1.
-_WIDTHS = {"Conv3d_2c_3x3": 192, "Conv3d_4a_3x3": 192, "layer4_0_shortcut": 512}
 HEAD_CONV, LOGITS = "Logits_Conv3d_0c_1x1", "Logits"
 # Keras reads its own members of an archive, and its own attributes, only.
 _MEMBER = "video_zoo_weights.json"
@@ -218,8 +217,9 @@ def _width(layers: Mapping[str, Mapping]) -> float | None:
 
     Of the factors that round to what is found, it is the plainest.
     """
+    marks = width_marks()
     for name, layer in layers.items():
-        whole = next((w for start, w in _WIDTHS.items() if str(name).startswith(start)), None)
+        whole = next((w for start, w in marks.items() if str(name).startswith(start)), None)
         found = layer["config"].get("filters")
         if whole is None or not isinstance(found, int):
             continue
