@@ -15,6 +15,7 @@ from video_zoo.training.callbacks import Checkpoints
 from video_zoo.training.checkpoint import Position, load_checkpoint, load_position, save_checkpoint
 from video_zoo.training.clock import Clock
 from video_zoo.training.initial import Task, compiled_model
+from video_zoo.training.trainer import Trainer
 
 CLASSES = list("abcde")
 
@@ -79,7 +80,7 @@ def test_the_newest_removes_the_one_before_when_it_is_known_to_be_good(model, ti
     config = TrainingConfig(**tiny_run, data_dir="-", workdir="-", **settings)
     clock = Clock(config, steps_per_epoch=4, step=0, seconds=0.0)
     writer = Checkpoints(tmp_path, clock, Position(), CLASSES)
-    writer.set_model(model(num_frames=2, image_size=16))
+    writer.set_model(Trainer(model(num_frames=2, image_size=16), config, len(CLASSES)))
 
     def steps():
         return [load_position(path).step for path in checkpoint.checkpoints(tmp_path)]

@@ -325,7 +325,7 @@ def test_a_step_that_spoils_validation_ends_the_run(motion_shards, tiny_run, tmp
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "c3d"}, "`model` must be one of i3d, s3d_v1"),
+        ({"model": "c3d"}, "`model` must be one of i3d, mc3_18"),
         ({"data_dir": "nowhere"}, "`data_dir` must be a folder of TFRecord shards"),
         ({"train_split": "test"}, r"`train_split` must be one of \['train', 'val'\]"),
         ({"model": "s3d_v3"}, "`input_shape` must have at least 49 frames"),
