@@ -60,7 +60,9 @@ def test_a_prediction_of_a_file(repository, checkpoint, motion_shards):
     assert len(done.stdout.splitlines()) == 6
 
 
-@pytest.mark.parametrize("package", ["data.conversion", "evaluation.evaluate", "training.loop"])
+@pytest.mark.parametrize(
+    "package", ["data.conversion.convert", "evaluation.evaluate", "training.loop"]
+)
 def test_keras_is_imported_before_tensorflow(package):
     code = f"import sys, video_zoo.{package}; names = list(sys.modules);"
     code += "print(names.index('keras') < names.index('tensorflow'))"
