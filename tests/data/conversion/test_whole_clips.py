@@ -217,6 +217,25 @@ def test_a_pause_that_is_left_out_is_told(tmp_path, write_timed_video, noise):
     assert (len(first.frames), first.note) == (5, "")
 
 
+@pytest.mark.parametrize(
+    ("still", "note"),
+    [
+        (30, "one and the same picture for 1.2 s, as where a decoder or a camera hangs"),
+        (20, ""),  # 0.8 s
+        (0, ""),
+    ],
+)
+def test_a_picture_that_stands_still_for_half_of_a_clip_is_told(
+    tmp_path, write_timed_video, noise, still, note
+):
+    frames = np.concatenate([np.repeat(noise[:1], still + 1, axis=0), noise[1 : 50 - still]])
+    path = write_timed_video(tmp_path / "x.mkv", frames, TIMES, "ffv1", {})
+    clip = encode_clip(path, SMALL)
+    assert (len(clip.frames), clip.note) == (50, note)
+    # A higher rate repeats frames, and makes none of them stand still.
+    assert encode_clip(path, EncodingConfig(fps=100, short_side=32)).note == note
+
+
 @pytest.mark.parametrize("jump", [1000, -1000])
 def test_times_after_a_jump_of_the_clock_are_those_of_the_file(jump):
     times = [0, 1, 2, 3 + jump, 4 + jump, 9 + jump]

@@ -22,6 +22,8 @@ from .readers import UnusableVideo
 from .resampling import LONGEST_PAUSE, TIME_SLACK, TimedFrames, on_display
 
 _JPEG_MAX_SIDE = 65500
+# Seconds of one picture that are worth a word, where they are half of the clip too.
+_LEAST_STILL = 1.0
 # An example is one message of protobuf, which ends at 2 GiB. The rest is for all but the frames.
 _MAX_BYTES = 2**31 - 2**20
 _BYTES_AROUND_FRAME = 64
@@ -90,8 +92,8 @@ def encode_clip(
     try:
         with contextlib.closing(readers.open_video(path)) as reader:
             video = TimedFrames(reader, reader.rate)
-            jpegs, times, size = _encode_frames(cv2, video, config, span)
-            note = _what_is_missing(reader, video, config, span)
+            jpegs, times, size, still = _encode_frames(cv2, video, config, span)
+            notes = _what_is_missing(reader, video, config, span)
     except cv2.error as error:
         raise UnusableVideo(f"OpenCV failed: {' '.join(str(error).split())}") from error
     if config.modality != RGB and not jpegs:
@@ -99,6 +101,10 @@ def encode_clip(
     if len(jpegs) < config.min_frames:
         raise UnusableVideo(
             f"too few frames: {len(jpegs)}, and `min_frames` asks for {config.min_frames}"
+        )
+    if still >= max(_LEAST_STILL, (times[-1] - times[0]) / 2):
+        notes.append(
+            f"one and the same picture for {still:.1f} s, as where a decoder or a camera hangs"
         )
     rate = config.fps or 1 / video.interval
     return EncodedClip(
@@ -109,7 +115,7 @@ def encode_clip(
         frame_rate=rate,
         start_us=round(1e6 * times[0]),
         end_us=round(1e6 * (times[-1] + 1 / rate)),
-        note=note,
+        note="; ".join(notes),
     )
 
 
@@ -137,8 +143,11 @@ class _Span(NamedTuple):
 
 def _encode_frames(
     cv2: ModuleType, video: TimedFrames, config: EncodingConfig, span: _Span
-) -> tuple[list[bytes], list[float], tuple[int, int]]:
-    """Gives the JPEGs, their times in seconds and their (width, height)."""
+) -> tuple[list[bytes], list[float], tuple[int, int], float]:
+    """Gives the JPEGs, their times in seconds, their (width, height), and the longest standstill.
+
+    That is in seconds, of frames of the video that are one and the same picture.
+    """
     shown = on_display(video, config.fps, span.start, span.end)
     frames = _at_one_size(cv2, shown, config.short_side)
     options = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
@@ -147,10 +156,13 @@ def _encode_frames(
         # The two displacements must not be blurred, as colours may be.
         options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     jpegs, times, size, previous, room = [], [], (0, 0), None, _MAX_BYTES
+    jpeg, since, still = b"", 0.0, 0.0
     for seconds, frame in frames:
         if frame is not previous:
-            jpeg = _to_jpeg(cv2, frame, options)
+            before, jpeg = jpeg, _to_jpeg(cv2, frame, options)
             size, previous = frame.shape[1::-1], frame
+            since = since if jpeg == before else seconds
+            still = max(still, seconds - since)
         room -= len(jpeg) + _BYTES_AROUND_FRAME
         if room < 0:
             raise UnusableVideo(
@@ -160,7 +172,7 @@ def _encode_frames(
             )
         jpegs.append(jpeg)
         times.append(seconds)
-    return jpegs, times, size
+    return jpegs, times, size, still
 
 
 def _at_one_size(
@@ -207,8 +219,8 @@ def _to_jpeg(cv2: ModuleType, frame: np.ndarray, options: list[int]) -> bytes:
 
 def _what_is_missing(
     reader: readers.Reader, video: TimedFrames, config: EncodingConfig, span: _Span
-) -> str:
-    """Tells what is missing of the clip; "" if it is whole.
+) -> list[str]:
+    """Tells what is missing of the clip; nothing if it is whole.
 
     Raises:
         UnusableVideo: if too little of the video, or of the part asked for, decoded.
@@ -227,9 +239,8 @@ def _what_is_missing(
         )
     if span.end != span.asked and video.end > span.end:
         notes.append(f"only the first {config.max_clip_seconds:g} s, as `max_clip_seconds` asks")
-        return "; ".join(notes)
-    notes += _shortness(reader, video, config, span)
-    return "; ".join(notes)
+        return notes
+    return [*notes, *_shortness(reader, video, config, span)]
 
 
 def _shortness(
