@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import references
-from test_checkpoints import normalised, write_safetensors, write_tf
+from test_checkpoints import write_safetensors, write_tf
 
 import video_zoo
 from video_zoo.files import full_disk
@@ -227,7 +227,7 @@ def test_a_converted_file_gives_the_same_network(ending, s3d_file, small, tmp_pa
     clips = references.clips()
     kwargs = {"input_shape": clips.shape[1:]}
     state = references.random_s3d(CLASSES)
-    expected = references.s3d(state, normalised(clips))
+    expected = references.s3d(state, references.for_torchvision(clips))
     tolerance = {"rtol": 0, "atol": 1e-4 * np.abs(expected).max()}
     model = video_zoo.s3d_v1(CLASSES, weights=output, **kwargs)
     np.testing.assert_allclose(model.predict(clips, verbose=0), expected, **tolerance)
