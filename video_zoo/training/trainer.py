@@ -3,7 +3,7 @@
 Beyond those, a training step takes clips in bytes, can go through its clips in parts, and knows its
 gradient as a whole: its norm is a property of the step and not of a device's share of it.
 
-All that training needs of Keras and is not public stands here and in ``multi_worker.py``.
+What training needs of Keras's models and is not public stands here, but for ``multi_worker.py``.
 """
 
 import math

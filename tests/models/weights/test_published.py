@@ -30,8 +30,9 @@ def row(*files: RemoteFile, model: str = "i3d", **kwargs) -> WeightsEntry:
 
 def test_published_rows():
     entries = video_zoo.list_weights()
-    assert len({(entry.model, entry.name) for entry in entries}) == len(entries) == 11
-    assert {entry.model for entry in entries} == {"i3d", "s3d_v1"}
+    assert len({(entry.model, entry.name) for entry in entries}) == len(entries) == 14
+    resnets = {"r3d_18", "mc3_18", "r2plus1d_18"}
+    assert {entry.model for entry in entries} == {"i3d", "s3d_v1", *resnets}
     for entry in entries:
         info = video_zoo.weights_info(entry.model, entry.name)
         assert len(info.class_names) == entry.num_classes == info.num_classes
