@@ -27,7 +27,7 @@ from .config import ExtractionConfig
 from .feature_files import VideoFeatures, read_features, write_features
 from .inputs import list_inputs
 from .memory import enough_memory
-from .views import clips_of_video, encoding_of
+from .views import ViewsOfVideo, encoding_of
 
 SETTINGS = "features.json"
 
@@ -104,15 +104,17 @@ def extract_features(
     count = len(files) if source is None else source.num_examples
     result = ExtractionResult(folder, [], [], {})
     sources = [] if source is None else [source]
+    views = ViewsOfVideo(network, config.num_clips, config.num_crops, config.batch_size)
     with records.named_errors(*sources), enough_memory("Lower `batch_size`."):
         for each in tqdm.tqdm(videos, total=count, desc="extracting", unit="video"):
-            _extract(each, network, extractor, config, result)
+            _extract(each, network, views, extractor, config, result)
     return result
 
 
 def _extract(
     each: _Video,
     network: TrainedNetwork,
+    views: ViewsOfVideo,
     extractor: keras.Model,
     config: ExtractionConfig,
     result: ExtractionResult,
@@ -128,21 +130,15 @@ def _extract(
     except video.UnusableVideo as error:
         result.problems[each.filename] = str(error)
         return
-    clips = clips_of_video(frames, network, config.num_clips, config.num_crops, each.place)
-    features = _features(clips, extractor, config)
+    features = _features(views(frames, each.place), extractor)
     _check_finite(features, each.filename)
     start = _starts(len(frames), network, config)
     write_features(path, VideoFeatures(features, start, each.filename, rate, each.label))
     result.written.append(path)
 
 
-def _features(
-    clips: tf.data.Dataset, extractor: keras.Model, config: ExtractionConfig
-) -> dict[str, np.ndarray]:
-    batches = [
-        extractor.predict_on_batch(batch)
-        for batch in clips.batch(config.batch_size).prefetch(1).as_numpy_iterator()
-    ]
+def _features(views: Iterator[np.ndarray], extractor: keras.Model) -> dict[str, np.ndarray]:
+    batches = [extractor.predict_on_batch(batch) for batch in views]
     return {
         name: np.concatenate([np.asarray(batch[name], np.float32) for batch in batches])
         for name in batches[0]

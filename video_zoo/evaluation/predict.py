@@ -14,7 +14,7 @@ from video_zoo.run.trained import TrainedNetwork, check_scores, load_network
 from .config import PredictionConfig
 from .inputs import list_inputs
 from .memory import enough_memory
-from .views import clips_of_video, encoding_of
+from .views import ViewsOfVideo, encoding_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,9 +82,8 @@ def predict(
     network.check_channels(channels_of(encoding.modality), "`filenames` must be videos")
     video.decoder_versions(encoding.modality)
     names = network.class_names or [str(index) for index in range(network.num_classes)]
-    return (
-        _predict_one(file, network, encoding, names, num_clips, num_crops, top) for file in files
-    )
+    views = ViewsOfVideo(network, num_clips, num_crops)
+    return (_predict_one(file, network, encoding, names, views, top) for file in files)
 
 
 def _predict_one(
@@ -92,17 +91,15 @@ def _predict_one(
     network: TrainedNetwork,
     encoding: EncodingConfig,
     names: list[str],
-    num_clips: int,
-    num_crops: int,
+    views: ViewsOfVideo,
     top: int,
 ) -> Prediction:
     try:
         encoded = video.encode_clip(filename, encoding)
     except video.UnusableVideo as error:
         return Prediction(filename, problem=str(error))
-    clips = clips_of_video(encoded.frames, network, num_clips, num_crops)
     with enough_memory("The network takes one clip at a time: use a device with more of it."):
-        scores = np.mean([network.probabilities(clip[np.newaxis])[0] for clip in clips], axis=0)
+        scores = np.mean([network.probabilities(view)[0] for view in views(encoded.frames)], axis=0)
     check_scores(scores, filename)
     best = np.argsort(-scores, kind="stable")[:top]
     return Prediction(

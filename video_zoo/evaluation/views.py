@@ -1,7 +1,7 @@
 """The views of a video as clips, and video-level scores: the mean over the views of each video."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -23,31 +23,50 @@ def encoding_of(network: TrainedNetwork) -> EncodingConfig:
     return EncodingConfig(**{k: v for k, v in network.data.items() if k in known})
 
 
-def clips_of_video(
-    frames: Sequence[bytes],
-    network: TrainedNetwork,
-    num_clips: int,
-    num_crops: int,
-    place: tuple[str, int] = NO_PLACE,
-) -> tf.data.Dataset:
-    """The views of one video as ``network`` takes them, decoded side by side.
+class ViewsOfVideo:
+    """The views of one video after another, as a network takes them.
+
+    Their graph is made once: to make it takes longer than to decode a short video.
 
     Args:
-        frames: all frames of the video as JPEGs.
         network: says which clips.
         num_clips: clips, evenly spaced in time.
         num_crops: 1 (centre) or 3 (along the long side) of each.
-        place: shard and record of the video. Defaults to none.
-
-    Returns:
-        A dataset of float32 [time, height, width, channels] in [-1, 1].
+        batch_size: views that are decoded at once, side by side.
     """
-    clip = network.clip
-    seed = tf.constant([0, 0], tf.int64)
-    chosen = views(tf.constant(frames), clip, num_clips, num_crops, seed, place)
-    decoded = decode_clips(chosen, clip, network.num_channels)
-    clips = gather_clips(decoded, clip.num_frames, 1, drop_remainder=True)
-    return clips.map(lambda pixels, _about: transforms.normalise(pixels[0]))
+
+    def __init__(
+        self, network: TrainedNetwork, num_clips: int, num_crops: int, batch_size: int = 1
+    ) -> None:
+        self._network, self._num_clips, self._num_crops = network, num_clips, num_crops
+        self._starts = range(0, num_clips * num_crops, batch_size)
+        self._batch_size = batch_size
+        text, number = tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int64)
+        frames = tf.TensorSpec([None], tf.string)
+        self._batch = tf.function(self._views, input_signature=[frames, text, number, number])
+
+    def _views(
+        self, frames: tf.Tensor, shard: tf.Tensor, record: tf.Tensor, first: tf.Tensor
+    ) -> tf.Tensor:
+        clip, seed = self._network.clip, tf.constant([0, 0], tf.int64)
+        chosen = views(frames, clip, self._num_clips, self._num_crops, seed, (shard, record))
+        chosen = chosen.skip(first).take(self._batch_size)
+        decoded = decode_clips(chosen, clip, self._network.num_channels)
+        clips = gather_clips(decoded, clip.num_frames, self._batch_size)
+        return transforms.normalise(clips.get_single_element()[0])
+
+    def __call__(
+        self, frames: Sequence[bytes], place: tuple[str, int] = NO_PLACE
+    ) -> Iterator[np.ndarray]:
+        """Batches of views, float32 [views, time, height, width, channels] in [-1, 1].
+
+        Args:
+            frames: all frames of the video as JPEGs.
+            place: shard and record of the video. Defaults to none.
+        """
+        frames, (shard, record) = tf.constant(frames), place
+        for first in self._starts:
+            yield self._batch(frames, shard, tf.constant(record, tf.int64), first).numpy()
 
 
 @dataclasses.dataclass(frozen=True)
