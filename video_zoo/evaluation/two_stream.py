@@ -7,6 +7,7 @@ import tensorflow as tf
 from video_zoo import models
 from video_zoo.data.input import bad_records
 from video_zoo.data.input.pipeline import Clips
+from video_zoo.data.input.records import check_shards
 from video_zoo.data.input.source import Split
 from video_zoo.errors import shown
 from video_zoo.run.trained import TrainedNetwork, load_network
@@ -48,6 +49,8 @@ def evaluate_two_stream(config: TwoStreamConfig) -> dict:
         )
     model = models.two_stream(networks["rgb"].model, networks["flow"].model)
     sources = {stream: Split.open(path, config.split) for stream, path in data_dirs.items()}
+    for source in sources.values():
+        check_shards(source, unlabelled=True)
     dataset = _joint_views(config, networks, sources)
     joint = dataclasses.replace(networks["rgb"], model=model)
     about = {
