@@ -32,6 +32,7 @@ def on_two_devices(motion_shards, tmp_path_factory):
     return whole_run(motion_shards, folder, "--virtual_devices=2")
 
 
+@pytest.mark.slow
 def test_killed_on_two_devices(on_two_devices, motion_shards, tmp_path):
     """With the same command each time; the kills fall within epochs of four steps."""
     arguments = (*STEPS, "--virtual_devices=2")
