@@ -22,8 +22,9 @@ import importlib
 import sys
 
 from video_zoo.benchmarks import config
-from video_zoo.commands import cli
-from video_zoo.commands.cli_help import HELP_FLAGS, help_text
+
+from . import cli
+from .cli_help import HELP_FLAGS, help_text
 
 # Name of the module -> config and function.
 _BENCHMARKS = {

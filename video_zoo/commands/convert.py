@@ -16,9 +16,10 @@ import sys
 from absl import flags
 
 from video_zoo import errors
-from video_zoo.commands import cli, program
 from video_zoo.data.conversion.config import ConversionConfig
 from video_zoo.data.videos.video import decoder_versions
+
+from . import cli, program
 
 _NO_FOLDER = "`output_dir` must be given, as --output_dir: the folder for the shards."
 
@@ -75,7 +76,7 @@ def _report(result) -> int:
         print(f"{program.program()}: {result.problem}", file=sys.stderr)
         return 1
     if result.manifest:
-        from video_zoo.commands.next_steps import training_flags
+        from .next_steps import training_flags
 
         try:
             arguments = training_flags(result.manifest, result.output_dir, program.clone())

@@ -10,8 +10,9 @@ Ctrl-C.
 
 import dataclasses
 
-from video_zoo.commands import cli
 from video_zoo.convert_config import WeightsConversionConfig
+
+from . import cli
 
 _FLAGS = cli.define_flags(WeightsConversionConfig)
 

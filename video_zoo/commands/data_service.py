@@ -13,8 +13,9 @@ Exit codes: 2 something is wrong with the flags; 75 after SIGTERM, 130 after Ctr
 end it.
 """
 
-from video_zoo.commands import cli
 from video_zoo.data.input.service_config import ServiceConfig
+
+from . import cli
 
 _FLAGS = cli.define_flags(ServiceConfig)
 

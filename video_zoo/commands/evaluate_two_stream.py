@@ -9,8 +9,9 @@ Exit codes: 0 done; 2 something is wrong with the flags or the data; 75 after SI
 Ctrl-C.
 """
 
-from video_zoo.commands import cli
 from video_zoo.evaluation import TwoStreamConfig
+
+from . import cli
 
 _FLAGS = cli.define_flags(TwoStreamConfig)
 

@@ -9,8 +9,9 @@ Exit codes: 0 done; 1 some videos could not be used; 2 something is wrong with t
 data; 75 after SIGTERM, 130 after Ctrl-C.
 """
 
-from video_zoo.commands import cli
 from video_zoo.evaluation import ExtractionConfig
+
+from . import cli
 
 _FLAGS = cli.define_flags(ExtractionConfig)
 

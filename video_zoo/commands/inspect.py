@@ -10,9 +10,10 @@ Exit codes: 0 no problems; 1 problems were found; 2 something is wrong with the 
 75 after SIGTERM, 130 after Ctrl-C.
 """
 
-from video_zoo.commands import cli
 from video_zoo.data.input.augmentation_config import AugmentationConfig
 from video_zoo.data.inspect.config import InspectionConfig
+
+from . import cli
 
 _FLAGS = cli.define_flags(InspectionConfig)
 _AUGMENTATION = cli.define_flags(AugmentationConfig)

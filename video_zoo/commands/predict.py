@@ -11,8 +11,9 @@ flags; 75 after SIGTERM, 130 after Ctrl-C.
 
 import dataclasses
 
-from video_zoo.commands import cli
 from video_zoo.evaluation import PredictionConfig
+
+from . import cli
 
 _FLAGS = cli.define_flags(PredictionConfig)
 

@@ -6,8 +6,9 @@ Exit codes: 0 the network has learnt motion; 1 it has not; 2 an error; 75 after 
 Ctrl-C.
 """
 
-from video_zoo.commands import cli
 from video_zoo.quickstart_config import QuickstartConfig
+
+from . import cli
 
 _FLAGS = cli.define_flags(QuickstartConfig)
 

@@ -9,7 +9,8 @@ Exit codes: 0 done; 2 a network is unknown.
 from absl import flags
 
 from video_zoo import known_names
-from video_zoo.commands import cli
+
+from . import cli
 
 _MARKDOWN = flags.DEFINE_bool("markdown", False, "As the tables of docs/models.md, all networks.")
 

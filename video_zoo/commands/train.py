@@ -11,8 +11,9 @@ Exit codes: 0 finished; 2 something is wrong with the flags or the data; 75 afte
 Ctrl-C: what was done is saved, and the same command continues.
 """
 
-from video_zoo.commands import cli
 from video_zoo.training.config import DURATIONS, TrainingConfig
+
+from . import cli
 
 _FLAGS = cli.define_flags(TrainingConfig, config_file=True)
 
