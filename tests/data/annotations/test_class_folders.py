@@ -39,7 +39,7 @@ def test_class_folders(make_files):
 
 def test_split_folders(make_files):
     folder = make_files("train/a/1.mp4", "validate/a/2.mp4", "test/b/3.mp4", "val/b/x/4.mp4")
-    found = read_annotations(folder, val_fraction=0.5)
+    found = read_annotations(folder, val_fraction=0.5, allow_empty_splits=True)
     assert counts(found) == {
         ("a", "train"): 1,
         ("a", "val"): 1,
@@ -186,21 +186,24 @@ def test_a_split_that_a_limit_leaves_out_is_no_empty_one(make_files, make_csv):
     assert found.remarks == ("all videos are of one class, 'a'",)
 
 
-def test_classes_that_lack_a_split_are_told(make_files):
+def test_classes_that_lack_a_split_are_refused_unless_allowed(make_files):
     folder = make_files(
         *("train/a/1.mp4", "train/b/1.mp4", "val/a/2.mp4", "val/c/2.mp4"),
         *(f"train/t{n}/1.mp4" for n in range(5)),
     )
-    assert read_annotations(folder).remarks == (
+    lacks = (
         "1 of 8 classes have no training video: c",
         "6 of 8 classes have no validation video: b, t0, t1, t2, t3 and 1 more",
     )
+    with pytest.raises(ValueError, match="; ".join(lacks) + r"\. .* or pass allow_empty_splits"):
+        read_annotations(folder)
+    assert read_annotations(folder, allow_empty_splits=True).remarks == lacks
 
 
 @pytest.mark.parametrize(
     ("arguments", "notes"),
     [
-        ({}, ("2 of 3 classes have no validation video: b, c",)),
+        ({"allow_empty_splits": True}, ("2 of 3 classes have no validation video: b, c",)),
         ({"val_fraction": 0}, ()),
         ({"val_per_class": 0}, ()),
         ({"num_classes": 1, "seed": 1}, ("all videos are of one class, 'a'",)),

@@ -126,6 +126,7 @@ def test_kinetics(tmp_path, write_video, counter_frames, read_counter):
         str(tmp_path / "list.csv"),
         encoding=SMALL,
         workers=1,
+        allow_empty_splits=True,
     )
     result = convert(config, progress=False)
     (train,) = read_split(config.output_dir, "train")

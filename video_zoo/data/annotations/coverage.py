@@ -44,6 +44,22 @@ def check_splits(
         )
 
 
+def check_classes(clips: Collection[Clip], without: Collection[str]) -> None:
+    """ValueError if a class lacks a training or validation video where others have one.
+
+    Args:
+        clips: `Clip`s, each in its split.
+        without: splits that are not wanted.
+    """
+    lacks = [line for share, line in _lacks(clips, without) if share < 1]
+    if lacks:
+        raise ValueError(
+            "`input_dir` and `annotations` must give each class a training and a validation "
+            f"video. Received: {'; '.join(lacks)}. See that the names are alike in both splits, "
+            "add videos, or pass allow_empty_splits."
+        )
+
+
 def class_remarks(clips: Collection[Clip], without: Collection[str]) -> Iterator[str]:
     """In one line each: one class only, and classes without a training or validation video.
 
@@ -54,6 +70,13 @@ def class_remarks(clips: Collection[Clip], without: Collection[str]) -> Iterator
     classes = {clip.label for clip in clips} - {""}
     if len(classes) == 1:
         yield f"all videos are of one class, {min(classes)!r}"
+    for _, line in _lacks(clips, without):
+        yield line
+
+
+def _lacks(clips: Collection[Clip], without: Collection[str]) -> Iterator[tuple[float, str]]:
+    """The share of classes that have no video in a split, and the line that says so."""
+    classes = {clip.label for clip in clips} - {""}
     if not any(clip.split in _USES for clip in clips):
         return  # for a test
     for split, use in _USES.items():
@@ -61,7 +84,7 @@ def class_remarks(clips: Collection[Clip], without: Collection[str]) -> Iterator
         if split in without or not lacking:
             continue
         if len(lacking) == len(classes):
-            yield f"no class has a {use} video"
+            yield 1.0, f"no class has a {use} video"
         else:
             share = f"{len(lacking)} of {len(classes)} classes"
-            yield f"{share} have no {use} video: {some(lacking)}"
+            yield len(lacking) / len(classes), f"{share} have no {use} video: {some(lacking)}"

@@ -15,7 +15,7 @@ from video_zoo.files import file_content
 
 from . import kinetics, layouts
 from .class_folders import read_class_folders
-from .coverage import check_splits, class_remarks, some
+from .coverage import check_classes, check_splits, class_remarks, some
 from .duplicates import Videos, find_copies, find_duplicates
 from .layouts import Clip, FolderContents, Listing
 from .lists import read_list
@@ -94,14 +94,16 @@ def read_annotations(
             one clip of a class that has two. Defaults to 0.1; 0 gives none.
         seed: int. Defaults to 0.
         allow_empty_splits: bool. Whether a split may be left without a video although
-            `annotations`, an id list or a split folder asks for it. Defaults to False.
+            `annotations`, an id list or a split folder asks for it, and a class without a training
+            or validation video although other classes have one. Defaults to False.
 
     Returns:
         `Annotations`.
 
     Raises:
         FileNotFoundError: if `input_dir` or a file does not exist.
-        ValueError: if nothing is found, or nothing for a split that is asked for, a row or column
+        ValueError: if nothing is found, or nothing for a split that is asked for, a class has no
+            training or validation video where others have one, a row or column
             is wrong, a number is out of range, a class is not in `label_map`, or no clip has a
             label and there is no `label_map`.
     """
@@ -140,6 +142,8 @@ def read_annotations(
             "`train_per_class` and `val_per_class` must leave some clips. "
             f"Received: train_per_class={train_per_class}, val_per_class={val_per_class}."
         )
+    if not allow_empty_splits:
+        check_classes(clips, unwanted)
     duplicates += listing.duplicates + find_copies(clips, videos, input_dir)
     return Annotations(
         clips=tuple(sorted(clips, key=_sort_key)),

@@ -32,7 +32,8 @@ class ConversionConfig:
         val_per_class: At most so many validation videos of a class. None for all.
         val_fraction: Part of each class for validation where the input gives no splits.
         seed: Draws classes, splits and the order of the clips over the shards.
-        allow_empty_splits: Go on where a split that is asked for would have no video.
+        allow_empty_splits: Go on where a split that is asked for would have no video, or a class no
+            training or validation video.
         encoding: Frame rate, size and quality of the stored frames, and whether they are pictures
             or optical flow: an :class:`EncodingConfig`.
         max_skipped: Part of the clips that may be unusable before the result is called a problem,
