@@ -68,7 +68,7 @@ FLOOR_OF |= dict.fromkeys(GROUND, -1)
 ROOMS = {
     "data": {
         "format": set(),
-        "annotations": set(),
+        "annotations": {"format"},
         "videos": {"format"},
         "conversion": {"format", "annotations", "videos"},
         "input": {"format"},

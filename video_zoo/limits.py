@@ -75,6 +75,7 @@ LIMITS: dict[str, Range | tuple] = {
     "on_bad_record": ON_BAD_RECORD,
     # Stored videos.
     "fps": Range(0.001, 1000),
+    "frames_fps": Range(0.001, 1000),
     "short_side": _count(8192),
     "jpeg_quality": _count(100),
     "min_frames": _count(10_000_000),
@@ -86,6 +87,7 @@ LIMITS: dict[str, Range | tuple] = {
     "num_shards": _count(1_000_000),
     "workers": _count(1024),
     "num_classes": _count(1_000_000),
+    "fold": _count(100),
     "train_per_class": _count(10_000_000, low=0),
     "val_per_class": _count(10_000_000, low=0),
     "val_fraction": _BELOW_1,

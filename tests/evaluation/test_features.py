@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from video_zoo import data, models
-from video_zoo.data.annotations import layouts
+from video_zoo.data.annotations.contents import list_videos
 from video_zoo.data.input import pipeline
 from video_zoo.data.input.clips import ClipConfig
 from video_zoo.evaluation import ExtractionConfig, extract_features, read_features
@@ -263,7 +263,7 @@ def test_a_damaged_shard_is_named(options, motion_shards, tmp_path):
 
 
 def test_videos_are_found_as_the_conversion_finds_them(motion_shards):
-    found = layouts.list_videos(str(motion_shards.parent / "videos" / "val"))
+    found = list_videos(str(motion_shards.parent / "videos" / "val"))
     assert sorted({name.split("/")[0] for name in found}) == CLASSES
 
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 
-from video_zoo.data.annotations.layouts import Clip
+from video_zoo.data.annotations.clip import Clip
 from video_zoo.data.annotations.listing import read_annotations
 from video_zoo.data.conversion import workers
 from video_zoo.data.format.encoding import EncodingConfig

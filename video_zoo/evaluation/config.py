@@ -142,6 +142,7 @@ class PredictionConfig:
         num_clips: clips per video, evenly spaced in time.
         num_crops: 1 (centre) or 3 (along the long side) of each.
         top: number of classes to name.
+        frames_fps: frames per second of folders of frames, which tell none.
     """
 
     workdir: str | None = None
@@ -151,6 +152,7 @@ class PredictionConfig:
     num_clips: int = 1
     num_crops: int = 1
     top: int = 5
+    frames_fps: float | None = None
 
     def __post_init__(self) -> None:
         errors.check_settings(self)
@@ -179,6 +181,7 @@ class ExtractionConfig:
         num_crops: 1 (centre) or 3 (along the long side) of each.
         batch_size: views per step.
         format: "npz" or "tfrecord".
+        frames_fps: frames per second of folders of frames, which tell none.
     """
 
     endpoints: str | Sequence[str]
@@ -194,6 +197,7 @@ class ExtractionConfig:
     num_crops: int = 1
     batch_size: int = 5
     format: str = "npz"
+    frames_fps: float | None = None
 
     def __post_init__(self) -> None:
         errors.check_settings(self)

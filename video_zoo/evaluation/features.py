@@ -92,7 +92,7 @@ def extract_features(
     extractor = feature_extractor(
         network.model, config.names, pooling=None if config.pooling == "none" else config.pooling
     )
-    encoding = None if source is not None else encoding_of(network)
+    encoding = None if source is not None else encoding_of(network, config.frames_fps)
     if encoding is None:
         network.check_channels(source.channels, "`data_dir` must hold clips")
     else:
@@ -229,11 +229,17 @@ def _settings(
         "num_clips": config.num_clips,
         "num_crops": config.num_crops,
         "clip": dataclasses.asdict(network.clip),
-        "videos": None if encoding is None else dataclasses.asdict(encoding),
+        "videos": None if encoding is None else _told(encoding),
         "data_dir": None if config.data_dir is None else os.path.abspath(config.data_dir),
         "split": None if config.data_dir is None else config.split,
         "format": config.format,
     }
+
+
+def _told(encoding: EncodingConfig) -> dict:
+    """Its settings. That of folders of frames came later: earlier features are of none."""
+    settings = dataclasses.asdict(encoding)
+    return {k: v for k, v in settings.items() if k != "frames_fps" or v is not None}
 
 
 def _check_settings(folder: pathlib.Path, settings: dict) -> None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from video_zoo.data.annotations import layouts
+from video_zoo.data.annotations.contents import list_videos
 from video_zoo.errors import at_home
 
 
@@ -11,7 +11,7 @@ def list_inputs(inputs: Sequence[str | os.PathLike], argument: str) -> list[tupl
     """(name, file) of every video, in order; the name is its path in the folder that was given.
 
     Args:
-        inputs: files, which need not exist, and folders.
+        inputs: files, which need not exist, and folders, of videos or of frames.
         argument: what they were given as, for the message.
 
     Raises:
@@ -20,7 +20,11 @@ def list_inputs(inputs: Sequence[str | os.PathLike], argument: str) -> list[tupl
     found = []
     for each in map(at_home, inputs):
         if os.path.isdir(each):
-            found += [(name, os.path.join(each, name)) for name in layouts.list_videos(each)]
+            names = list_videos(each)
+            if names == [os.curdir]:  # a folder of frames
+                found.append((os.path.basename(os.path.abspath(each)), each))
+            else:
+                found += [(name, os.path.join(each, name)) for name in names]
         else:
             found.append((os.path.basename(each), each))
     if inputs and not found:

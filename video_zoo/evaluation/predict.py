@@ -44,6 +44,7 @@ def predict(
     num_clips: int = 1,
     num_crops: int = 1,
     top: int = 5,
+    frames_fps: float | None = None,
 ) -> Iterator[Prediction]:
     """Classifies video files, one after another.
 
@@ -52,7 +53,8 @@ def predict(
     would give it.
 
     Args:
-        filenames: video files, and folders that are searched for them; or a single one.
+        filenames: video files, folders of frames, and folders that are searched for them; or a
+            single one.
         workdir: folder of a run; its ``best.keras`` is taken.
         checkpoint: a ``.keras`` file instead of that.
         model: name of a builder instead, with ``weights``.
@@ -60,6 +62,7 @@ def predict(
         num_clips: clips per video, evenly spaced in time.
         num_crops: 1 (centre) or 3 (along the long side) of each.
         top: number of classes to name.
+        frames_fps: frames per second of folders of frames, which tell none.
 
     Yields:
         A prediction per file, in order; for an unusable one its ``problem``.
@@ -70,7 +73,9 @@ def predict(
     """
     if isinstance(filenames, str | os.PathLike):
         filenames = [filenames]
-    config = PredictionConfig(workdir, checkpoint, model, weights, num_clips, num_crops, top)
+    config = PredictionConfig(
+        workdir, checkpoint, model, weights, num_clips, num_crops, top, frames_fps
+    )
     config.check_files()
     files = [file for _, file in list_inputs(filenames, "filenames")]
     video.decoder_versions()  # fails before the network is loaded, if it does
@@ -78,7 +83,7 @@ def predict(
         config.workdir, config.checkpoint, model=config.model, weights=config.weights
     )
     network.check_classifier()
-    encoding = encoding_of(network)
+    encoding = encoding_of(network, frames_fps)
     network.check_channels(channels_of(encoding.modality), "`filenames` must be videos")
     video.decoder_versions(encoding.modality)
     names = network.class_names or [str(index) for index in range(network.num_classes)]

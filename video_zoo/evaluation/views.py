@@ -17,10 +17,16 @@ from video_zoo.run.trained import TrainedNetwork, check_scores
 from .memory import enough_memory
 
 
-def encoding_of(network: TrainedNetwork) -> EncodingConfig:
-    """How the videos were stored that ``network`` was trained on; defaults where nothing tells."""
+def encoding_of(network: TrainedNetwork, frames_fps: float | None = None) -> EncodingConfig:
+    """How the videos were stored that ``network`` was trained on; defaults where nothing tells.
+
+    Args:
+        network: the network.
+        frames_fps: of folders of frames.
+    """
     known = {field.name for field in dataclasses.fields(EncodingConfig)}
-    return EncodingConfig(**{k: v for k, v in network.data.items() if k in known})
+    stored = {k: v for k, v in network.data.items() if k in known}
+    return EncodingConfig(**stored | {"frames_fps": frames_fps})
 
 
 class ViewsOfVideo:

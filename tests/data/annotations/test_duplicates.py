@@ -5,7 +5,7 @@ import os
 import pytest
 from conversion_runs import SMALL, contents
 
-from video_zoo.data.annotations import layouts
+from video_zoo.data.annotations.contents import list_videos
 from video_zoo.data.annotations.listing import read_annotations
 from video_zoo.data.conversion.config import ConversionConfig
 from video_zoo.data.conversion.convert import convert
@@ -19,15 +19,15 @@ def relative(found, folder):
 def test_a_folder_that_links_to_where_it_lies_gives_each_video_once(make_files, target):
     folder = make_files("a/1.mp4", "a/2.mp4", "b/3.mp4")
     (folder / "a" / "loop").symlink_to(target, target_is_directory=True)
-    assert layouts.list_videos(folder) == ["a/1.mp4", "a/2.mp4", "b/3.mp4"]
-    assert relative(read_annotations(folder, val_fraction=0), folder) == layouts.list_videos(folder)
+    assert list_videos(folder) == ["a/1.mp4", "a/2.mp4", "b/3.mp4"]
+    assert relative(read_annotations(folder, val_fraction=0), folder) == list_videos(folder)
 
 
 def test_folders_that_link_to_one_another_end(make_files):
     folder = make_files("a/1.mp4", "b/2.mp4")
     (folder / "a" / "to_b").symlink_to(folder / "b")
     (folder / "b" / "to_a").symlink_to(folder / "a")
-    assert layouts.list_videos(folder) == [
+    assert list_videos(folder) == [
         *("a/1.mp4", "a/to_b/2.mp4", "b/2.mp4", "b/to_a/1.mp4"),
     ]
 

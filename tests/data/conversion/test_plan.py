@@ -3,7 +3,7 @@ import dataclasses
 
 import pytest
 
-from video_zoo.data.annotations.layouts import Clip
+from video_zoo.data.annotations.clip import Clip
 from video_zoo.data.annotations.listing import Annotations
 from video_zoo.data.conversion.config import ConversionConfig
 from video_zoo.data.conversion.plan import Plan, check_unchanged, make_plan, plan_shards

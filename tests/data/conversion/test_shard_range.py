@@ -8,7 +8,7 @@ import shutil
 import pytest
 from conversion_runs import SMALL, contents, last_lines, run_tool
 
-from video_zoo.data.annotations.layouts import Clip
+from video_zoo.data.annotations.clip import Clip
 from video_zoo.data.conversion.config import ConversionConfig
 from video_zoo.data.conversion.convert import convert, merge
 from video_zoo.data.conversion.plan import Shard

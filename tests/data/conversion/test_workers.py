@@ -17,7 +17,7 @@ from conversion_runs import (
     wait_until,
 )
 
-from video_zoo.data.annotations.layouts import Clip
+from video_zoo.data.annotations.clip import Clip
 from video_zoo.data.conversion import workers
 from video_zoo.data.format.encoding import EncodedClip, EncodingConfig
 from video_zoo.files.whole_files import temporary_name

@@ -2,28 +2,22 @@
 
 import collections
 import os
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from . import layouts
+from .clip import SPLIT_NAMES, Clip, Listing, class_name, split_of
+from .contents import FolderContents
 from .coverage import some
-from .layouts import SPLIT_NAMES, Clip, FolderContents, Listing
-
-# In the name of a folder, as in Kinetics' `train_256` and `val_256`.
-_SPLIT_WORD = re.compile(rf"(?:^|[\W_])({'|'.join(SPLIT_NAMES)})(?=[\W_]|$)", re.IGNORECASE)
+from .layout import Layout, Source
+from .replacements import kinetics_id, lies_in_replacements
 
 Parts = Sequence[str]  # of a relative path: folders, and the name of the file
 
 
-def read_class_folders(input_dir: str, contents: FolderContents) -> Listing:
+def _read(source: Source) -> Listing:
     """Reads `CLASS/.../VIDEO` or `SPLIT/CLASS/.../VIDEO`.
 
     In Kinetics-400's folder `replacement` beside the others lie files that stand in for those of
     the same name.
-
-    Args:
-        input_dir: str.
-        contents: `FolderContents` of it.
 
     Returns:
         `Listing`. The id of a file `ID_000010_000020.*` is the video's, of another one its path.
@@ -31,9 +25,10 @@ def read_class_folders(input_dir: str, contents: FolderContents) -> Listing:
     Raises:
         ValueError: if there are no class folders, or split folders beside others.
     """
+    input_dir, contents = source.input_dir, source.contents
     files = [path.split(os.sep) for path in contents.videos if os.sep in path]
-    aside = [parts for parts in files if layouts.lies_in_replacements(parts[:1])]
-    others = [parts for parts in files if not layouts.lies_in_replacements(parts[:1])]
+    aside = [parts for parts in files if lies_in_replacements(parts[:1])]
+    others = [parts for parts in files if not lies_in_replacements(parts[:1])]
     # `train/CLASS/FILE`, but only where every folder is a split: a class may be called "test".
     given = bool(others) and all(parts[0].lower() in SPLIT_NAMES for parts in others)
     if given:
@@ -41,7 +36,7 @@ def read_class_folders(input_dir: str, contents: FolderContents) -> Listing:
     else:
         _check_no_split_is_a_class(input_dir, others)
     names = {parts[-1] for parts in others}
-    stand_ins = {parts[-1]: parts for parts in aside if layouts.kinetics_id(parts[-1])}
+    stand_ins = {parts[-1]: parts for parts in aside if kinetics_id(parts[-1])}
     if given or stand_ins.keys() & names:
         files = others
     else:
@@ -50,7 +45,7 @@ def read_class_folders(input_dir: str, contents: FolderContents) -> Listing:
     labels = {folder: _label(folder, input_dir) for folder in {parts[given] for parts in files}}
     for parts in files:
         split = SPLIT_NAMES[parts[0].lower()] if given else ""
-        clip_id = layouts.kinetics_id(parts[-1]) or "/".join(parts)
+        clip_id = kinetics_id(parts[-1]) or "/".join(parts)
         path = os.path.join(input_dir, *stand_ins.get(parts[-1], parts))
         listing.clips.append(Clip(path, labels[parts[given]], split, clip_id=clip_id))
     if not listing.clips:
@@ -72,7 +67,7 @@ def read_class_folders(input_dir: str, contents: FolderContents) -> Listing:
 
 def _label(folder: str, input_dir: str) -> str:
     """The class of a folder; ValueError if its name cannot stand in a label map."""
-    name = layouts.class_name(folder)
+    name = class_name(folder)
     try:
         name.encode()
     except UnicodeEncodeError:  # files may have any name, but classes stand in texts
@@ -125,10 +120,9 @@ def _check_no_split_in_a_name(input_dir: str, inside: Mapping[str, set[str | Non
     """Refuses folders such as `train_256` and `val_256` that hold folders of equal names."""
     found: dict[str, str] = {}  # split -> folder
     for top in sorted(inside):
-        words = _SPLIT_WORD.findall(top)
-        if not words:
+        split = split_of(top)
+        if split is None:
             continue
-        split = SPLIT_NAMES[words[0].lower()]
         for other, its_folder in found.items():
             if other != split and inside[its_folder] & inside[top]:
                 raise ValueError(
@@ -165,3 +159,11 @@ def _without_videos(contents: FolderContents, depth: int) -> set[str]:
         if path.count(os.sep) >= depth
     }
     return {path for path in contents.folders if path.count(os.sep) == depth - 1} - holding
+
+
+CLASS_FOLDERS = Layout(
+    "class_folders",
+    "CLASS/VIDEO or SPLIT/CLASS/VIDEO, without annotations",
+    lambda path: False,
+    _read,
+)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from .layouts import Absent, Clip
+from .clip import Absent, Clip
 
 _USES = {"train": "training", "val": "validation"}
 

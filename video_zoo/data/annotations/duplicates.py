@@ -8,7 +8,8 @@ import os
 import re
 from collections.abc import Hashable, Iterable, Sequence
 
-from .layouts import Clip, file_identity, stem
+from .clip import Clip
+from .contents import file_identity, stem
 
 _TIMES = re.compile(r"(\d{6})_(\d{6})", re.ASCII)
 # Bytes at both ends of a file that are compared: few first, as nearly all files differ in those.

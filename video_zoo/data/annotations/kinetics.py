@@ -1,52 +1,40 @@
 """Kinetics as it comes: its CSV files, and lists of video ids."""
 
-import collections
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
 
-from .layouts import Absent, Clip, Listing, Row, class_name, is_replacement, stem
+from .clip import Absent, Clip, Listing, class_name
+from .layout import Layout, Source
+from .rows import Row, header_of, read_rows
 
 _COLUMNS = {"label", "youtube_id", "time_start", "time_end", "split", "is_cc"}
 _NECESSARY_COLUMNS = {"youtube_id", "time_start", "time_end"}
 
 
-def files_by_name(videos: Iterable[str]) -> dict[str, list[str]]:
-    """Name without suffix -> relative paths of the files of that name, replacements first."""
-    # The common copy of K400 has a folder of replacements for corrupted files.
-    files = collections.defaultdict(list)
-    for relative in sorted(videos, key=lambda path: not is_replacement(path)):
-        files[stem(relative)].append(relative)
-    return dict(files)
+def _claims(path: str) -> bool:
+    return "youtube_id" in header_of(path)
 
 
-def read_csv(
-    input_dir: str, files: Mapping[str, list[str]], path: str, rows: list[tuple[int, list[str]]]
-) -> Listing:
-    """Reads a Kinetics CSV `[label,]youtube_id,time_start,time_end[,split][,is_cc]`.
+def _read(source: Source) -> Listing:
+    """Reads Kinetics CSVs `[label,]youtube_id,time_start,time_end[,split][,is_cc]`.
 
     A file `ID_000010_000020.*` is taken whole, as it is trimmed already; a file `ID.*` is trimmed
     by the times of the row. A row without a label is of the test split and gives a clip without.
-
-    Args:
-        input_dir: str.
-        files: as of :func:`files_by_name`.
-        path: str. The CSV, for messages.
-        rows: as of :func:`video_zoo.data.annotations.layouts.read_rows`, the header first.
-
-    Returns:
-        `Listing`.
-
-    Raises:
-        ValueError: if a column or a row is wrong.
     """
-    header = [name.strip().lower() for name in rows[0][1]]
+    listing = Listing()
+    for path in source.files:
+        _read_csv(source, path, listing)
+    return listing
+
+
+def _read_csv(source: Source, path: str, listing: Listing) -> None:
+    rows, files = read_rows(path), source.videos_by_name
+    header = [name.strip().lower() for name in rows[0][1]] if rows else []
     if set(header) - _COLUMNS or _NECESSARY_COLUMNS - set(header):
         raise ValueError(
             "`annotations` must have the Kinetics columns youtube_id, time_start and time_end, and "
             f"optionally label, split and is_cc. Received: {','.join(header)} in {path!r}."
         )
-    listing = Listing()
     for number, values in rows[1:]:
         row = Row.of(path, header, number, values)
         video_id, split = row.fields["youtube_id"], row.split()
@@ -67,8 +55,8 @@ def read_csv(
             continue
         # What is trimmed already is never cut again.
         video, span = (whole[0], (None, None)) if whole else (uncut[0], (start, end))
-        listing.clips.append(Clip(os.path.join(input_dir, video), label, split, *span, video_id))
-    return listing
+        path = os.path.join(source.input_dir, video)
+        listing.clips.append(Clip(path, label, split, *span, video_id))
 
 
 def choose_ids(
@@ -132,3 +120,6 @@ def _read_ids(argument: str, path: str | os.PathLike) -> set[str]:
             f"Received: {argument}={path!r}, which has none."
         )
     return ids
+
+
+KINETICS = Layout("kinetics", "Kinetics: CSV with youtube_id, time_start, time_end", _claims, _read)

@@ -1,269 +1,130 @@
-"""What all layouts of a folder of videos share.
+"""The layouts in which datasets are published, and which one a user's files are of."""
 
-That is: which files are videos, what a clip is, what a row of a list is.
-"""
-
-import csv
-import dataclasses
 import os
-import re
-import unicodedata
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Iterator
 
-SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validate", "validation"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
+from video_zoo import errors
+
+from .activitynet import ACTIVITYNET
+from .class_folders import CLASS_FOLDERS
+from .clip import Listing
+from .contents import FolderContents
+from .hmdb51 import HMDB51
+from .kinetics import KINETICS
+from .layout import Layout, Source
+from .lists import LIST
+from .something import SOMETHING_V1, SOMETHING_V2
+from .ucf101 import UCF101
+
+# The first that claims a file reads it.
+LAYOUTS = {
+    layout.name: layout
+    for layout in (
+        CLASS_FOLDERS,
+        UCF101,
+        HMDB51,
+        SOMETHING_V1,
+        SOMETHING_V2,
+        ACTIVITYNET,
+        KINETICS,
+        LIST,
+    )
 }
-# Of Kinetics-400's archives, which repair some corrupted files: REPLACEMENT lies beside the split
-# folders and holds the other. A class may be called "replacement".
-REPLACEMENT = "replacement"
-_OF_CORRUPTED = "replacement_for_corrupted_k400"
-# Files that lie beside videos. Anything else in a class folder counts as a video, so that a broken
-# download is reported with its reason and not passed over in silence.
-_SIDECAR_SUFFIXES = (
-    *(".csv", ".json", ".jsonl", ".txt", ".md", ".srt", ".vtt", ".xml", ".yaml", ".yml", ".log"),
-    *(".npy", ".npz", ".pkl", ".mat", ".h5", ".part", ".ytdl", ".md5", ".sha256", ".ini", ".db"),
-    *(".jpg", ".jpeg", ".png", ".webp", ".wav", ".mp3", ".m4a", ".zip", ".tar", ".gz", ".py"),
-    ".tfrecord",
-)
-_OTHER_DELIMITERS = (";", "\t", "|")
-# From the right: an id has 11 characters, which may be "-" and "_" as well.
-_KINETICS_NAME = re.compile(r"([\w-]{11})_\d{6}_\d{6}", re.ASCII)
 
 
-@dataclasses.dataclass(frozen=True)
-class Clip:
-    """One clip to convert.
-
-    Attributes:
-        path: str. The video file.
-        label: str. Class name; `""` for a clip without a label.
-        split: str. `"train"`, `"val"`, `"test"`, or `""` before one is given.
-        start: float. Seconds into the video at which the clip begins; None is the first frame.
-        end: float. Seconds at which it ends (exclusive); None is the video's end.
-        clip_id: str. Identifier of the source video: the YouTube id, or the path relative to the
-            input folder.
-    """
-
-    path: str
-    label: str
-    split: str
-    start: float | None = None
-    end: float | None = None
-    clip_id: str = ""
+def check_layout(layout: str | None, annotations: str | None) -> None:
+    """Raises ValueError unless `layout` is None, or one that goes with `annotations`."""
+    if layout is None:
+        return
+    errors.check_choice("layout", layout, tuple(LAYOUTS))
+    if (layout == CLASS_FOLDERS.name) != (annotations is None):
+        allowed = f"{CLASS_FOLDERS.name!r} or None without `annotations`, and another one with them"
+        raise errors.refusal("layout", allowed, layout)
 
 
-@dataclasses.dataclass(frozen=True)
-class Absent:
-    """A listed video that is not in the folder: `name` as it is reported; the rest as of `Clip`."""
+def read_layout(
+    input_dir: str,
+    contents: FolderContents,
+    annotations: str | None,
+    layout: str | None = None,
+    fold: int | None = None,
+) -> Listing:
+    """All that the annotations say about a folder of videos.
 
-    name: str
-    label: str
-    clip_id: str
-    split: str = ""
+    Args:
+        input_dir: str.
+        contents: `FolderContents` of it.
+        annotations: str. Files and folders, several with commas between; None for class folders.
+        layout: str. One of `LAYOUTS`. Defaults to None: each file tells by name and beginning.
+        fold: int. Which of several published divisions. Defaults to None: the first.
 
-
-@dataclasses.dataclass
-class Listing:
-    """What a layout holds, in no particular order.
-
-    Attributes:
-        clips: list of `Clip`.
-        absent: list of `Absent`.
-        named: set of str. Relative paths of the files that are listed, chosen or not.
-        duplicates: list of `(file, problem)`. What the layout itself has to report.
-        remarks: list of str. What is odd about the folder, in one line each.
-        empty_splits: list of str. Splits that have a folder and no video in it.
-    """
-
-    clips: list[Clip] = dataclasses.field(default_factory=list)
-    absent: list[Absent] = dataclasses.field(default_factory=list)
-    named: set[str] = dataclasses.field(default_factory=set)
-    duplicates: list[tuple[str, str]] = dataclasses.field(default_factory=list)
-    remarks: list[str] = dataclasses.field(default_factory=list)
-    empty_splits: list[str] = dataclasses.field(default_factory=list)
-
-    def extend(self, other: "Listing") -> None:
-        self.clips += other.clips
-        self.absent += other.absent
-        self.named |= other.named
-        self.duplicates += other.duplicates
-
-
-@dataclasses.dataclass
-class FolderContents:
-    """What a folder holds, by relative paths.
-
-    Attributes:
-        videos: list of str. All files that may be videos, sorted; all paths of one file are there.
-        folders: list of str. All folders, sorted.
-        unreadable: list of str. Folders of which the system does not tell what they hold.
-    """
-
-    videos: list[str] = dataclasses.field(default_factory=list)
-    folders: list[str] = dataclasses.field(default_factory=list)
-    unreadable: list[str] = dataclasses.field(default_factory=list)
-
-
-def scan(input_dir: str) -> FolderContents:
-    """Looks through a folder at any depth.
-
-    Hidden files and folders (`._x`) are left out. Links are followed, but not to a folder that they
-    lie in.
-    """
-    found = FolderContents()
-
-    def relative(*names: str) -> str:
-        return os.path.relpath(os.path.join(*names), input_dir)
-
-    def on_error(error: OSError) -> None:
-        found.unreadable.append(relative(error.filename))
-
-    trails = {input_dir: {file_identity(input_dir)}}  # a folder -> all that it lies in, and itself
-    for folder, folders, files in os.walk(input_dir, followlinks=True, onerror=on_error):
-        trail, shown, folders[:] = trails.pop(folder), sorted(folders), []
-        for name in (name for name in shown if not name.startswith(".")):
-            path = os.path.join(folder, name)
-            identity = file_identity(path)
-            if identity not in trail:
-                folders.append(name)
-                trails[path] = trail | {identity}
-        found.folders += (relative(folder, name) for name in folders)
-        found.videos += (relative(folder, name) for name in files if _may_be_a_video(name))
-    found.videos.sort()
-    found.folders.sort()
-    return found
-
-
-def list_videos(input_dir: str | os.PathLike) -> list[str]:
-    """Relative paths of all files that may be videos, as of :func:`scan`."""
-    return scan(os.fspath(input_dir)).videos
-
-
-def _may_be_a_video(name: str) -> bool:
-    return not name.startswith(".") and not name.lower().endswith(_SIDECAR_SUFFIXES)
-
-
-def file_identity(path: str) -> Hashable:
-    """Equal for all paths of one file or folder; the path where the file system tells none."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return path
-    return (status.st_dev, status.st_ino) if status.st_ino else path
-
-
-def class_name(text: str) -> str:
-    """A class's name as it is kept: one line without spaces around it, in Unicode's form NFC.
-
-    Names that look equal may differ in form: macOS decomposes the names of folders.
-    """
-    return unicodedata.normalize("NFC", " ".join(text.strip().splitlines()))
-
-
-def stem(path: str) -> str:
-    """The name of a file without folder and suffix."""
-    return os.path.splitext(os.path.basename(path))[0]
-
-
-def kinetics_id(path: str) -> str | None:
-    """The video's id in the name `ID_000010_000020.*` of a trimmed file; None for other names."""
-    match = _KINETICS_NAME.fullmatch(stem(path))
-    return match[1] if match else None
-
-
-def is_replacement(relative: str) -> bool:
-    """Whether the file is one of Kinetics-400's for corrupted ones: by its folder and its name."""
-    folders = os.path.dirname(relative).split(os.sep)
-    return lies_in_replacements(folders) and kinetics_id(relative) is not None
-
-
-def lies_in_replacements(folders: Sequence[str]) -> bool:
-    """Whether a path leads through the place of Kinetics-400's replacements."""
-    return folders[0] == REPLACEMENT or _OF_CORRUPTED in folders
-
-
-def read_rows(path: str) -> list[tuple[int, list[str]]]:
-    """The rows of a CSV file that are not empty, each with its number from 1.
+    Returns:
+        `Listing`.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not CSV in UTF-8.
+        ValueError: if a file is of no layout, an entry is wrong, or nothing listed is there.
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"`annotations` must be a CSV file. Received: annotations={path!r}, "
-            "which is not a file. Check the spelling."
-        )
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            return [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
+    check_layout(layout, annotations)
+    by_layout: dict[str, list[str]] = {} if annotations else {CLASS_FOLDERS.name: []}
+    for path, name in _layout_of_files(annotations, layout) if annotations else ():
+        by_layout.setdefault(name, []).append(path)
+    if fold is not None and not any(LAYOUTS[name].has_folds for name in by_layout):
+        raise errors.refusal("fold", f"None for the layout {' and '.join(by_layout)}", fold)
+    listing = Listing()
+    for name, files in by_layout.items():
+        listing.extend(LAYOUTS[name].read(Source(input_dir, contents, tuple(files), fold)))
+    if not listing.clips:
+        absent = listing.absent
         raise ValueError(
-            f"`annotations` must be a CSV file in UTF-8 ({error}). Received: annotations={path!r}. "
-            "Save it as UTF-8."
-        ) from error
+            "`annotations` must name videos that lie in `input_dir`. Received: "
+            f"annotations={annotations!r}, input_dir={input_dir!r}: {len(absent)} videos are named "
+            f"and none of them is there{', such as ' + absent[0].name if absent else ''}. "
+            "Check that the folder and the list belong together."
+        )
+    return listing
 
 
-def check_delimiter(input_dir: str, path: str, rows: list[tuple[int, list[str]]]) -> None:
-    """ValueError if other signs than commas stand between the columns of a list.
+def _layout_of_files(annotations: str, layout: str | None) -> Iterator[tuple[str, str]]:
+    """The files that are named, and those in the folders that are named, each with its layout."""
+    several = [annotations] if os.path.exists(annotations) else annotations.split(",")
+    for path in (errors.at_home(path.strip()) for path in several):
+        if os.path.isdir(path):
+            yield from _layout_of_folder(path, layout)
+        elif not os.path.isfile(path):
+            raise FileNotFoundError(
+                "`annotations` must be existing files or folders of lists, with commas between. "
+                f"Received: annotations={path!r}, which is none. Check the spelling."
+            )
+        else:
+            yield path, layout or _claiming(path) or _otherwise(path)
 
-    Commas may be in it all the same, in numbers; so its first column is looked at, which holds a
-    path or an id. The arguments are those of :func:`read_list`.
-    """
-    first = rows[0][1][0] if rows else ""
-    found = next((sign for sign in _OTHER_DELIMITERS if sign in first), None)
-    if found and not os.path.exists(os.path.join(input_dir, first)):
+
+def _layout_of_folder(folder: str, layout: str | None) -> Iterator[tuple[str, str]]:
+    """What else lies there is passed over, as a README is."""
+    paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    claimed = {path: _claiming(path, layout) for path in paths if os.path.isfile(path)}
+    found = [(path, name) for path, name in claimed.items() if name]
+    if not found:
+        wanted = "; ".join(LAYOUTS[name].words for name in ([layout] if layout else LAYOUTS))
         raise ValueError(
-            "`annotations` must have commas between its columns. Received: "
-            f"annotations={path!r}, with {found!r} between them. Save it with commas."
+            f"`annotations` must be a folder with lists of a layout that is known: {wanted}. "
+            f"Received: annotations={folder!r}, which has none."
         )
+    yield from found
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One row of a list, by its columns' names.
+def _claiming(path: str, layout: str | None = None) -> str | None:
+    candidates: list[Layout] = [LAYOUTS[layout]] if layout else list(LAYOUTS.values())
+    return next((each.name for each in candidates if each.claims(path)), None)
 
-    Attributes:
-        path: str. The list, for messages.
-        number: int. Counted from 1, the header included.
-        fields: mapping of column to value.
-    """
 
-    path: str
-    number: int
-    fields: Mapping[str, str]
-
-    @classmethod
-    def of(cls, path: str, header: Sequence[str], number: int, values: Sequence[str]) -> "Row":
-        if len(values) != len(header):
-            row = cls(path, number, dict(enumerate(values)))
-            raise row.bad(f"has {len(values)} columns, not {len(header)}")
-        return cls(path, number, {n: v.strip() for n, v in zip(header, values, strict=True)})
-
-    def bad(self, problem: str) -> ValueError:
-        return ValueError(
-            f"`annotations` must have valid rows; row {self.number} {problem}. "
-            f"Received: {','.join(self.fields.values())!r} in {self.path!r}. Correct the row."
+def _otherwise(path: str) -> str:
+    """A file that no layout claims is a plain list, unless it cannot be one."""
+    if path.lower().endswith(".json"):
+        known = "; ".join(each.words for each in LAYOUTS.values())
+        raise ValueError(
+            f"`annotations` must be of a layout that is known: {known}. Received: "
+            f"annotations={path!r}, which is of none. Write a list path,label."
         )
-
-    def span(self, start: str, end: str) -> tuple[float | None, float | None]:
-        """The seconds in two columns; None where the row says nothing."""
-        texts = self.fields.get(start, ""), self.fields.get(end, "")
-        try:
-            seconds = [float(text) if text else None for text in texts]
-            valid = all(value is None or 0 <= value < float("inf") for value in seconds)
-        except ValueError:
-            valid = False
-        if not valid:
-            raise self.bad(f"has {texts[0]!r} to {texts[1]!r} where seconds are expected")
-        if seconds[1] is not None and seconds[1] <= (seconds[0] or 0.0):
-            raise self.bad("ends before it starts")
-        return seconds[0], seconds[1]
-
-    def split(self) -> str:
-        text = self.fields.get("split", "")
-        if text and text.lower() not in SPLIT_NAMES:
-            raise self.bad(f"has the split {text!r}, not one of train, val, test")
-        return SPLIT_NAMES[text.lower()] if text else ""
+    return LIST.name

@@ -1,4 +1,4 @@
-"""Finds the clips to convert: class folders, Kinetics CSV files, or a plain list.
+"""Finds the clips to convert, in any layout.
 
 Everything here is a pure function of the input and a seed: the same input gives the same clips in
 the same order on every machine.
@@ -13,12 +13,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from video_zoo import errors
 from video_zoo.files import file_content
 
-from . import kinetics, layouts
-from .class_folders import read_class_folders
+from . import kinetics
+from .clip import Clip, Listing, class_name
+from .contents import FolderContents, scan
 from .coverage import check_classes, check_splits, class_remarks, some
 from .duplicates import Videos, find_copies, find_duplicates
-from .layouts import Clip, FolderContents, Listing
-from .lists import read_list
+from .layouts import read_layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Annotations:
             path of the same file or as a file of equal content. Only those that are equal in all,
             label and split included, are converted once; the others stay.
         remarks: tuple of str. What may be wrong with the input and is no error, in one line each:
-            classes without a training or validation video, folders without videos, and the like.
+            no class with a training or validation video, folders without videos, and the like.
+        frame_folders: tuple of str. Paths of those of the videos that are folders of frames.
     """
 
     clips: tuple[Clip, ...]
@@ -47,12 +48,15 @@ class Annotations:
     unnamed: tuple[str, ...] = ()
     duplicates: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
+    frame_folders: tuple[str, ...] = ()
 
 
 def read_annotations(
     input_dir: str | os.PathLike,
     annotations: str | os.PathLike | None = None,
     *,
+    layout: str | None = None,
+    fold: int | None = None,
     label_map: str | os.PathLike | None = None,
     train_ids: str | os.PathLike | None = None,
     val_ids: str | os.PathLike | None = None,
@@ -65,23 +69,24 @@ def read_annotations(
 ) -> Annotations:
     """Lists the clips of a folder of videos, with their classes and splits.
 
-    Three layouts are read:
-
-    - Class folders: `input_dir/CLASS/.../VIDEO` or `input_dir/{train,val,test}/CLASS/.../VIDEO`.
-    - A folder and Kinetics CSV files. A file `ID_000010_000020.*` is taken whole, as it is trimmed
-      already; a file `ID.*` is trimmed by the times of the row. Rows without a label give test
-      clips with the label `""`.
-    - A folder and a plain list `path,label[,start,end][,split]`, with or without a header; paths
-      are relative to `input_dir`, times in seconds.
+    `docs/data_format.md` lists the layouts: class folders, a plain list
+    `path,label[,start,end][,split]`, and those in which the datasets of the field are published. A
+    video is a file, or a folder of frames.
 
     Splits that the input gives are kept, and the limits only cut them. Otherwise each class is
     shuffled by `seed` and divided; clips of one video stay in one split.
 
     Args:
         input_dir: str. Folder of the videos.
-        annotations: str. CSV file, or several with commas between. Defaults to None: class folders.
+        annotations: str. List, or folder of lists, or several with commas between. Defaults to
+            None: class folders.
+        layout: str. What the annotations are, one of `LAYOUTS`. Defaults to None: each file tells
+            by its name and its beginning.
+        fold: int. Which of the three published divisions of UCF101 and HMDB51. Defaults to None:
+            the first, or the only one that is there.
         label_map: str. File of class names, one a line, whose order the label index keeps. Every
-            class must be in it. Defaults to None: the classes found, sorted.
+            class must be in it. Defaults to None: as the dataset was published, or the classes
+            found, sorted.
         train_ids: str. File of video ids, one a line, such as that of Mini-Kinetics-200. Only
             listed videos are taken, into the training split whatever theirs was. Defaults to None.
         val_ids: str. The same for the validation split; both may be given. Defaults to None.
@@ -116,11 +121,9 @@ def read_annotations(
     )
     label_map = errors.at_home(label_map)
     check_input(input_dir, label_map, num_classes)
-    contents = layouts.scan(input_dir)
-    if annotations is None:
-        listing = read_class_folders(input_dir, contents)
-    else:
-        listing = _read_lists(input_dir, contents.videos, os.fspath(annotations))
+    contents = scan(input_dir)
+    annotations = None if annotations is None else os.fspath(annotations)
+    listing = read_layout(input_dir, contents, annotations, layout, fold)
     id_lists = {"train": train_ids, "val": val_ids}
     id_lists = {s: errors.at_home(path) for s, path in id_lists.items() if path is not None}
     if id_lists:
@@ -144,6 +147,7 @@ def read_annotations(
         )
     if not allow_empty_splits:
         check_classes(clips, unwanted)
+    of_frames = {_path(input_dir, name) for name in contents.of_frames}
     duplicates += listing.duplicates + find_copies(clips, videos, input_dir)
     return Annotations(
         clips=tuple(sorted(clips, key=_sort_key)),
@@ -152,6 +156,7 @@ def read_annotations(
         unnamed=() if annotations is None else _unnamed(input_dir, contents, listing, videos),
         duplicates=tuple(sorted(duplicates)),
         remarks=(*_folder_remarks(contents), *listing.remarks, *class_remarks(clips, unwanted)),
+        frame_folders=tuple(sorted({clip.path for clip in clips} & of_frames)),
     )
 
 
@@ -209,28 +214,6 @@ def check_input(
         )
 
 
-def _read_lists(input_dir: str, videos: Sequence[str], annotations: str) -> Listing:
-    """All that the lists, one or several with commas between, say about the folder."""
-    several = [errors.at_home(path.strip()) for path in annotations.split(",")]
-    listing, files = Listing(), kinetics.files_by_name(videos)
-    for path in [annotations] if os.path.isfile(annotations) else several:
-        rows = layouts.read_rows(path)
-        layouts.check_delimiter(input_dir, path, rows)
-        if rows and "youtube_id" in [name.strip().lower() for name in rows[0][1]]:
-            listing.extend(kinetics.read_csv(input_dir, files, path, rows))
-        else:
-            listing.extend(read_list(input_dir, videos, path, rows))
-    if not listing.clips:
-        absent = listing.absent
-        raise ValueError(
-            "`annotations` must name videos that lie in `input_dir`. Received: "
-            f"annotations={annotations!r}, input_dir={input_dir!r}: {len(absent)} videos are named "
-            f"and none of them is there{', such as ' + absent[0].name if absent else ''}. "
-            "Check that the folder and the list belong together."
-        )
-    return listing
-
-
 def _labels(
     listing: Listing, label_map: str | os.PathLike | None, num_classes: int | None, seed: int
 ) -> list[str]:
@@ -246,7 +229,12 @@ def _labels(
                 "Add the class, or take the label map that belongs to these videos."
             )
         return names
-    if found == {""}:
+    if unknown := sorted(found - {"", *listing.labels}) if listing.labels else ():
+        raise ValueError(
+            "`annotations` must have every class in their list of classes; it lacks "
+            f"{len(unknown)}, such as {unknown[0]!r}. Take the files of one version of the dataset."
+        )
+    if found == {""} and not listing.labels:
         raise ValueError(
             "`label_map` must be given where no clip has a label. Received: label_map=None. "
             "Pass the file of class names (one a line) of the network that is to see these videos, "
@@ -257,6 +245,8 @@ def _labels(
             "`num_classes` must be left out where clips have no label, since nobody can tell "
             f"theirs. Received: num_classes={num_classes}. Leave out the CSV without labels."
         )
+    if num_classes is None and listing.labels:
+        return listing.labels
     return _draw_classes(found - {""}, num_classes, seed)
 
 
@@ -267,7 +257,7 @@ def _read_label_map(path: str) -> list[str]:
             f"Received: label_map={path!r}, which is not a file. Check the spelling."
         )
     try:
-        names = [layouts.class_name(line) for line in file_content.read_lines(path)]
+        names = [class_name(line) for line in file_content.read_lines(path)]
     except ValueError:  # it is not UTF-8
         names = []
     while names and not names[-1]:  # what an editor left at the end

@@ -2,31 +2,30 @@
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from .layouts import Absent, Clip, Listing, Row, class_name
+from .clip import Absent, Clip, Listing, class_name
+from .layout import Layout, Source
+from .rows import Row, check_delimiter, read_rows
 
 _LIST_COLUMNS = ("path", "label", "start", "end", "split")
 
 
-def read_list(
-    input_dir: str, videos: Iterable[str], path: str, rows: list[tuple[int, list[str]]]
-) -> Listing:
-    """Reads a plain list `path,label[,start,end][,split]`, with or without a header.
+def _read(source: Source) -> Listing:
+    """Reads plain lists `path,label[,start,end][,split]`, with or without a header.
 
-    Args:
-        input_dir: str. Folder that the paths are relative to.
-        videos: iterable of str. What is there, as of :func:`list_videos`. A path of the list may
-            have another Unicode form.
-        path: str. The list, for messages.
-        rows: as of :func:`read_rows`.
-
-    Returns:
-        `Listing`.
-
-    Raises:
-        ValueError: if a column or a row is wrong.
+    A path of the list may have another Unicode form than the file.
     """
+    listing = Listing()
+    on_disk = {unicodedata.normalize("NFC", name): name for name in source.contents.videos}
+    for path in source.files:
+        _read_list(source, on_disk, path, listing)
+    return listing
+
+
+def _read_list(source: Source, on_disk: Mapping[str, str], path: str, listing: Listing) -> None:
+    rows, input_dir = read_rows(path), source.input_dir
+    check_delimiter(input_dir, path, rows)
     header = [name.strip().lower() for name in rows[0][1]] if rows else []
     if "path" in header or "label" in header:
         rows = rows[1:]
@@ -38,7 +37,6 @@ def read_list(
             )
     else:
         header = _columns_of_list(path, rows)
-    listing, on_disk = Listing(), {unicodedata.normalize("NFC", name): name for name in videos}
     for number, values in rows:
         row = Row.of(path, header, number, values)
         listed, label = row.fields["path"], class_name(row.fields["label"])
@@ -49,15 +47,14 @@ def read_list(
             raise row.bad("lacks a label, which only videos of the split test may")
         video = os.path.normpath(os.path.join(input_dir, listed))
         clip_id = os.path.normpath(listed).replace(os.sep, "/")
-        if not os.path.isfile(video):
+        if not source.is_video(video):
             same = unicodedata.normalize("NFC", os.path.normpath(listed))
             video = os.path.join(input_dir, on_disk.get(same, listed))
-        if os.path.isfile(video):
+        if source.is_video(video):
             listing.clips.append(Clip(video, label, split, *span, clip_id))
             listing.named.add(os.path.relpath(video, input_dir))
         else:
             listing.absent.append(Absent(listed, label, clip_id, split))
-    return listing
 
 
 def _columns_of_list(path: str, rows: list[tuple[int, list[str]]]) -> tuple[str, ...]:
@@ -75,3 +72,10 @@ def _columns_of_list(path: str, rows: list[tuple[int, list[str]]]) -> tuple[str,
             f"Received: {count} columns in {path!r}."
         )
     return by_count[count]
+
+
+def _claims(path: str) -> bool:
+    return path.lower().endswith(".csv")
+
+
+LIST = Layout("list", "a list path,label[,start,end][,split]", _claims, _read)

@@ -9,7 +9,7 @@ from types import ModuleType
 from video_zoo.files import filesystems, whole_files
 from video_zoo.files.whole_files import read_text
 
-from ..annotations.layouts import Clip
+from ..annotations.clip import Clip
 from . import shards
 from .plan import Shard
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from video_zoo import errors
 
-from ..annotations import listing
+from ..annotations import layouts, listing
 from ..format.encoding import EncodingConfig
 
 
@@ -19,8 +19,11 @@ class ConversionConfig:
         input_dir: Folder of the videos.
         output_dir: Folder for the shards; made if it does not exist. May be remote. None for an
             estimate, which writes nothing.
-        annotations: CSV file, or several with commas between: Kinetics, or path,label[,...]. None
-            for class folders. See :func:`video_zoo.data.read_annotations`.
+        annotations: List, or folder of lists, or several with commas between: path,label[,...], or
+            as the datasets of the field are published. None for class folders.
+        layout: What the annotations are, by a name of docs/data_format.md. None where the files
+            tell.
+        fold: Which of the three published divisions of UCF101 and HMDB51. None for the first.
         num_shards: Shards of the largest split, which is "train" where there is one; the other
             splits get shards of about the same size. None for one for every 50 clips.
         workers: Worker processes. None for as many as there are CPUs.
@@ -64,6 +67,8 @@ class ConversionConfig:
     input_dir: str
     output_dir: str | None = None
     annotations: str | None = None
+    layout: str | None = None
+    fold: int | None = None
     encoding: EncodingConfig = dataclasses.field(default_factory=EncodingConfig)
     num_shards: int | None = None
     workers: int | None = None
@@ -85,6 +90,7 @@ class ConversionConfig:
 
     def __post_init__(self):
         errors.check_settings(self)
+        layouts.check_layout(self.layout, self.annotations)
         if self.shard_range is not None:
             parse_range(self.shard_range)
             if self.overwrite:

@@ -11,7 +11,7 @@ import tqdm
 
 from video_zoo import errors
 
-from ..annotations.layouts import Clip
+from ..annotations.clip import Clip
 from . import workers
 from .config import ConversionConfig
 from .plan import make_plan, relative_name

@@ -18,8 +18,9 @@ import numpy as np
 import tensorflow as tf
 
 import video_zoo
+from video_zoo import errors
 
-from ..annotations.layouts import Clip
+from ..annotations.clip import Clip
 from ..annotations.listing import Annotations, read_annotations
 from ..format.folder import shard_name
 from ..videos import video
@@ -102,6 +103,8 @@ def make_plan(config: ConversionConfig) -> tuple[Plan, list[Shard], Annotations]
     annotations = read_annotations(
         config.input_dir,
         config.annotations,
+        layout=config.layout,
+        fold=config.fold,
         label_map=config.label_map,
         train_ids=config.train_ids,
         val_ids=config.val_ids,
@@ -112,6 +115,14 @@ def make_plan(config: ConversionConfig) -> tuple[Plan, list[Shard], Annotations]
         seed=config.seed,
         allow_empty_splits=config.allow_empty_splits,
     )
+    if annotations.frame_folders and config.encoding.frames_fps is None:
+        raise errors.refusal(
+            "frames_fps",
+            f"given for folders of frames, such as {annotations.frame_folders[0]!r}",
+            None,
+            "Something-Something v1 and Jester have 12 frames per second; frames that you made of "
+            "videos have the rate at which you made them.",
+        )
     shards = plan_shards(annotations, config.num_shards, config.seed)
     plan = Plan(
         settings=_settings(config),

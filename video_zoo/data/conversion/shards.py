@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from video_zoo.files import file_content, filesystems, whole_files
 
-from ..annotations.layouts import Clip
+from ..annotations.clip import Clip
 from ..format import tfrecord
 from ..format.encoding import EncodedClip, EncodingConfig
 from . import workers

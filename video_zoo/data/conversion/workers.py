@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
 
-from ..annotations.layouts import Clip
+from ..annotations.clip import Clip
 from ..format.encoding import EncodedClip, EncodingConfig
 from ..videos import video
 

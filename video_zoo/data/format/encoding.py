@@ -16,6 +16,8 @@ class EncodingConfig:
             a flag, 0) keeps every frame of the video.
         short_side: Pixels of the shorter side of the result; the aspect ratio is kept.
         jpeg_quality: From 1 to 100.
+        frames_fps: Frames per second of folders of frames (VIDEO/img_00001.jpg), which tell none:
+            12 for Something-Something v1 and Jester.
         min_frames: A clip that gives fewer frames is skipped.
         min_fraction: A video of which less than this part of the declared (or asked for) duration
             decodes is skipped. From 0 to 1.
@@ -32,6 +34,7 @@ class EncodingConfig:
     fps: float | None = 25.0
     short_side: int = 256
     jpeg_quality: int = 95
+    frames_fps: float | None = None
     min_frames: int = 1
     min_fraction: float = 0.5
     max_clip_seconds: float | None = None

@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 
 from . import display, file_check
+from .frame_reader import FrameReader
 
 # Many files declare a frame or two more than they have.
 FRAMES_OF_SLACK = 2
@@ -21,19 +22,22 @@ class UnusableVideo(Exception):  # noqa: N818 - it is an answer, not a fault
     """A video that cannot be converted; ``str`` of it is the reason, in one line."""
 
 
-def open_video(path: str) -> "Reader":
+def open_video(path: str, frames_fps: float | None = None) -> "Reader | FrameReader":
     """Opens a video. Close the reader after use.
 
     Args:
-        path: str. An absolute path.
+        path: str. An absolute path of a file, or of a folder of frames.
+        frames_fps: float. Frames per second of such a folder.
 
     Returns:
-        `Reader`, with one frame at least.
+        `Reader`, with one frame at least; `FrameReader` of a folder.
 
     Raises:
         UnusableVideo: if no frame decodes.
         ImportError: if PyAV cannot be loaded.
     """
+    if os.path.isdir(path):
+        return _open_frames(path, frames_fps)
     av = load_av()
     reason = file_check.why_not_video(path)
     if reason:
@@ -51,6 +55,15 @@ def open_video(path: str) -> "Reader":
     except BaseException:
         container.close()
         raise
+    return reader
+
+
+def _open_frames(folder: str, rate: float | None) -> FrameReader:
+    if rate is None:
+        raise UnusableVideo("a folder, which tells no rate: if it holds frames, give `frames_fps`")
+    reader = FrameReader(load_opencv(), folder, rate)
+    if not reader.num_frames:
+        raise UnusableVideo("a folder without frames, such as img_00001.jpg and img_00002.jpg")
     return reader
 
 

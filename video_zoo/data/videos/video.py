@@ -67,7 +67,7 @@ def encode_clip(
     pixels, and tone mapped where they are HDR.
 
     Args:
-        path: str. The video file.
+        path: str. The video file, or a folder of frames, whose rate is ``config.frames_fps``.
         config: `EncodingConfig`. Defaults to ``EncodingConfig()``.
         start: float. Seconds at which the clip begins. Defaults to the first frame.
         end: float. Seconds at which the clip ends (exclusive). Defaults to the video's end.
@@ -90,9 +90,11 @@ def encode_clip(
     cv2 = readers.load_opencv()
     span = _Span.of(config, start, end)
     try:
-        with contextlib.closing(readers.open_video(path)) as reader:
+        with contextlib.closing(readers.open_video(path, config.frames_fps)) as reader:
             video = TimedFrames(reader, reader.rate)
             jpegs, times, size, still = _encode_frames(cv2, video, config, span)
+            if not video.count:
+                raise UnusableVideo("none of its pictures can be read")
             notes = _what_is_missing(reader, video, config, span)
     except cv2.error as error:
         raise UnusableVideo(f"OpenCV failed: {' '.join(str(error).split())}") from error

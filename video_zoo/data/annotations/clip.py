@@ -1,0 +1,93 @@
+"""What a layout gives: clips, and what else it has to say of a folder of videos."""
+
+import dataclasses
+import os
+import re
+import unicodedata
+
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validate", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+# In the name of a folder or file, as in Kinetics' `train_256` and `val_256`.
+_SPLIT_WORD = re.compile(rf"(?:^|[\W_])({'|'.join(SPLIT_NAMES)})(?=[\W_]|$)", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """One clip to convert.
+
+    Attributes:
+        path: str. The video file.
+        label: str. Class name; `""` for a clip without a label.
+        split: str. `"train"`, `"val"`, `"test"`, or `""` before one is given.
+        start: float. Seconds into the video at which the clip begins; None is the first frame.
+        end: float. Seconds at which it ends (exclusive); None is the video's end.
+        clip_id: str. Identifier of the source video: the YouTube id, or the path relative to the
+            input folder.
+    """
+
+    path: str
+    label: str
+    split: str
+    start: float | None = None
+    end: float | None = None
+    clip_id: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Absent:
+    """A listed video that is not in the folder: `name` as it is reported; the rest as of `Clip`."""
+
+    name: str
+    label: str
+    clip_id: str
+    split: str = ""
+
+
+@dataclasses.dataclass
+class Listing:
+    """What a layout holds, in no particular order.
+
+    Attributes:
+        clips: list of `Clip`.
+        absent: list of `Absent`.
+        named: set of str. Relative paths of the files that are listed, chosen or not.
+        duplicates: list of `(file, problem)`. What the layout itself has to report.
+        remarks: list of str. What is odd about the folder, in one line each.
+        empty_splits: list of str. Splits that have a folder and no video in it.
+        labels: list of str. All classes, in the order in which they are published; empty where
+            nothing tells it.
+    """
+
+    clips: list[Clip] = dataclasses.field(default_factory=list)
+    absent: list[Absent] = dataclasses.field(default_factory=list)
+    named: set[str] = dataclasses.field(default_factory=set)
+    duplicates: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    remarks: list[str] = dataclasses.field(default_factory=list)
+    empty_splits: list[str] = dataclasses.field(default_factory=list)
+    labels: list[str] = dataclasses.field(default_factory=list)
+
+    def extend(self, other: "Listing") -> None:
+        self.clips += other.clips
+        self.absent += other.absent
+        self.named |= other.named
+        self.duplicates += other.duplicates
+        self.remarks += other.remarks
+        self.empty_splits += other.empty_splits
+        self.labels = self.labels or other.labels
+
+
+def class_name(text: str) -> str:
+    """A class's name as it is kept: one line without spaces around it, in Unicode's form NFC.
+
+    Names that look equal may differ in form: macOS decomposes the names of folders.
+    """
+    return unicodedata.normalize("NFC", " ".join(text.strip().splitlines()))
+
+
+def split_of(path: str) -> str | None:
+    """The split that the name of a file or folder tells, as in `train_256`; None for none."""
+    words = _SPLIT_WORD.findall(os.path.basename(path))
+    return SPLIT_NAMES[words[0].lower()] if words else None
