@@ -11,7 +11,7 @@ import os
 import re
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .limits import LIMITS, Range
 
@@ -61,6 +61,15 @@ def refusal(
     """
     text = f"`{argument}` must be {allowed}. Received: {argument}={shown(value)}{place}"
     return ValueError(f"{text}. {remedy}" if remedy else text)
+
+
+def changes(earlier: Mapping, now: Mapping) -> list[str]:
+    """What is not as it was, as in "seed was 1 and is 2"; what ``earlier`` lacks was None."""
+    return [
+        f"{name} was {earlier.get(name)!r} and is {value!r}"
+        for name, value in now.items()
+        if earlier.get(name) != value
+    ]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -144,7 +153,8 @@ def check_settings(config: object, **own: Range | tuple | str) -> None:
             continue
         limit = own.get(field.name, LIMITS.get(field.name))
         if isinstance(limit, Range | tuple):
-            _check_limit(field.name, value, limit, given, _may_be_none(field.type))
+            optional = types.NoneType in typing.get_args(field.type)
+            _check_limit(field.name, value, limit, given, optional)
         elif isinstance(value, str) and limit != "" and field.default != "":
             check_text(field.name, value)
 
@@ -156,10 +166,6 @@ def at_home(value: object) -> object:
     """
     is_text = isinstance(value, str | os.PathLike)
     return os.path.expanduser(os.fspath(value)) if is_text else value
-
-
-def _may_be_none(annotation: object) -> bool:
-    return types.NoneType in typing.get_args(annotation)
 
 
 def check(argument: str, value: object) -> None:

@@ -5,8 +5,6 @@ import itertools
 
 from matplotlib import font_manager
 
-_LONGEST = 40
-
 
 @functools.cache
 def _known_characters() -> frozenset[int]:
@@ -15,7 +13,7 @@ def _known_characters() -> frozenset[int]:
     return frozenset(font.get_charmap())
 
 
-def lettered(name: str, longest: int = _LONGEST) -> str:
+def lettered(name: str, longest: int = 40) -> str:
     """``name`` with an escape in place of each character that the font lacks, in one line.
 
     So Chinese, Japanese and Korean names and emoji are told apart, where they would all be empty

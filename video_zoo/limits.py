@@ -53,11 +53,6 @@ def _above_0(high: float) -> Range:
 _SHARE = Range(0, 1)
 _BELOW_1 = Range(0, 1, below=True)
 
-ON_BAD_RECORD = ("error", "skip")
-FRAME_ORDERS = ("sequential", "shuffled")
-POOLINGS = ("avg", "max", "none")
-FEATURE_FORMATS = ("npz", "tfrecord")
-NUM_CROPS = (1, 3)
 MODALITIES = ("rgb", "flow_dis", "flow_tvl1")
 
 LIMITS: dict[str, Range | tuple] = {
@@ -66,13 +61,13 @@ LIMITS: dict[str, Range | tuple] = {
     "frame_stride": _count(10_000),
     "max_frame_stride": _count(10_000),
     "image_size": _count(8192),
-    "frame_order": FRAME_ORDERS,
+    "frame_order": ("sequential", "shuffled"),
     "num_clips": _count(10_000),
-    "num_crops": NUM_CROPS,
+    "num_crops": (1, 3),
     "batch_size": _count(100_000),
     # What the random generators of TensorFlow, Keras and NumPy take alike.
     "seed": _count(2**32 - 1, low=0),
-    "on_bad_record": ON_BAD_RECORD,
+    "on_bad_record": ("error", "skip"),
     # Stored videos.
     "fps": Range(0.001, 1000),
     "frames_fps": Range(0.001, 1000),
@@ -136,8 +131,8 @@ LIMITS: dict[str, Range | tuple] = {
     "keep_checkpoints": _count(1_000_000),
     # Evaluation, prediction and features.
     "top": _count(1_000_000),
-    "pooling": POOLINGS,
-    "format": FEATURE_FORMATS,
+    "pooling": ("avg", "max", "none"),
+    "format": ("npz", "tfrecord"),
     # Inspection.
     "max_records": _count(1_000_000_000),
     "columns": _count(1000),

@@ -8,7 +8,6 @@ import dataclasses
 from .limits import LIMITS
 
 _DEEPMIND_URL = "https://github.com/google-deepmind/kinetics-i3d/raw/master/data/checkpoints"
-_DEEPMIND_TEST = "its authors, whole videos of the test set"
 _DLPBC_URL = "https://github.com/dlpbc/keras-kinetics-i3d/releases/download/v0.2"
 
 
@@ -143,41 +142,55 @@ class WeightsEntry:
         return 3 if self.convention.modality == "rgb" else 2
 
 
-def _deepmind(name: str, folder: str, top: tuple, classes: int = 400) -> WeightsEntry:
-    convention = DEEPMIND_FLOW if folder.startswith("flow") else DEEPMIND
-    parts = ("model.ckpt.index", "model.ckpt.data-00000-of-00001")
-    files = tuple(
-        RemoteFile(f"{folder}/{part}", f"{_DEEPMIND_URL}/{folder}/{part}") for part in parts
-    )
+def _i3d(name: str, files: dict[str, str], top: tuple, classes: int = 400) -> WeightsEntry:
+    """Weights of DeepMind's networks, with their files: name -> address."""
+    of_flow = any("flow_" in file for file in files)
     return WeightsEntry(
-        "i3d", name, files, classes, f"kinetics{classes}", convention, "same", *top, _DEEPMIND_TEST
+        "i3d",
+        name,
+        tuple(RemoteFile(file, url) for file, url in files.items()),
+        classes,
+        f"kinetics{classes}",
+        DEEPMIND_FLOW if of_flow else DEEPMIND,
+        "same",
+        *top,
+        "its authors, whole videos of the test set",
     )
+
+
+def _deepmind(name: str, folder: str, top: tuple, classes: int = 400) -> WeightsEntry:
+    parts = ("model.ckpt.index", "model.ckpt.data-00000-of-00001")
+    files = [f"{folder}/{part}" for part in parts]
+    return _i3d(name, {file: f"{_DEEPMIND_URL}/{file}" for file in files}, top, classes)
 
 
 def _dlpbc(name: str, kind: str, top: tuple) -> WeightsEntry:
-    convention = DEEPMIND_FLOW if kind.startswith("flow") else DEEPMIND
     stream, data = kind.split("_", 1)
     file = f"{stream}_inception_i3d_{data}_tf_dim_ordering_tf_kernels.h5"
-    files = (RemoteFile(file, f"{_DLPBC_URL}/{file}"),)
-    return WeightsEntry(
-        "i3d", name, files, 400, "kinetics400", convention, "same", *top, _DEEPMIND_TEST
-    )
+    return _i3d(name, {file: f"{_DLPBC_URL}/{file}"}, top)
 
 
-def _torchvision_resnet(model: str, digits: str, top1: float, top5: float) -> WeightsEntry:
-    file = f"{model}-{digits}.pth"
+def _torchvision(
+    model: str, file: str, convention: InputConvention, top: tuple, clips: str
+) -> WeightsEntry:
+    # By torchvision's custom the file name ends in the first digits.
+    digits = file.removesuffix(".pth").rpartition("-")[2]
     return WeightsEntry(
         model,
         "kinetics400",
         (RemoteFile(file, f"https://download.pytorch.org/models/{file}", sha256=digits),),
         400,
         "kinetics400",
-        TORCHVISION_RESNETS,
+        convention,
         "symmetric",
-        top1,
-        top5,
-        "torchvision, five clips of 16 frames at 15 per second, Kinetics-400 validation set",
+        *top,
+        f"torchvision, {clips} frames at 15 per second, Kinetics-400 validation set",
     )
+
+
+def _torchvision_resnet(model: str, digits: str, top1: float, top5: float) -> WeightsEntry:
+    file, top = f"{model}-{digits}.pth", (top1, top5)
+    return _torchvision(model, file, TORCHVISION_RESNETS, top, "five clips of 16")
 
 
 ENTRIES = (
@@ -190,25 +203,7 @@ ENTRIES = (
     _dlpbc("kinetics400_scratch_dlpbc", "rgb_kinetics_only", (68.4, 88.0)),
     _dlpbc("kinetics400_flow_dlpbc", "flow_imagenet_and_kinetics", (63.4, 84.9)),
     _dlpbc("kinetics400_flow_scratch_dlpbc", "flow_kinetics_only", (61.5, 83.4)),
-    WeightsEntry(
-        "s3d_v1",
-        "kinetics400",
-        (
-            RemoteFile(
-                "s3d-d76dad2f.pth",
-                "https://download.pytorch.org/models/s3d-d76dad2f.pth",
-                # By torchvision's custom the file name ends in the first digits.
-                sha256="d76dad2f",
-            ),
-        ),
-        400,
-        "kinetics400",
-        TORCHVISION,
-        "symmetric",
-        68.368,
-        88.050,
-        "torchvision, one clip of 128 frames at 15 per second, Kinetics-400 validation set",
-    ),
+    _torchvision("s3d_v1", "s3d-d76dad2f.pth", TORCHVISION, (68.368, 88.050), "one clip of 128"),
     WeightsEntry(
         "s3d_v1",
         "kinetics400_kylemin",

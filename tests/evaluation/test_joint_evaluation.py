@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from video_zoo.data import ConversionConfig, EncodingConfig, convert, load_label_map
+from video_zoo.data import ConversionConfig, EncodingConfig, convert
 from video_zoo.data.format.manifests import LABEL_MAP_NAME
 from video_zoo.data.input import pipeline
 from video_zoo.data.input.clips import ClipConfig
+from video_zoo.data.input.source import Split
 from video_zoo.evaluation import TwoStreamConfig, evaluate_two_stream, predict
 from video_zoo.training import TrainingConfig, train, workdir
 from video_zoo.training.checkpoint import Position, save_checkpoint
@@ -43,10 +44,11 @@ def write_run(config, channels):
     clips = keras.Input((8, 32, 32, channels))
     x = keras.layers.Conv3D(6, 4, strides=4, activation="relu")(clips)
     x = keras.layers.Dense(5, name="Logits")(keras.layers.Flatten()(x))
-    model, classes = keras.Model(clips, x), load_label_map(config.data_dir)
+    model, source = keras.Model(clips, x), Split.open(config.data_dir, "train")
     best = workdir.make_workdir(config) / "best.keras"
-    workdir.write_config(config, model)
-    save_checkpoint(model, best, Position(2), classes, workdir.convention_of(config, model))
+    workdir.write_config(config, model, source)
+    told = workdir.convention_of(config, model, source)
+    save_checkpoint(model, best, Position(2), source.class_names, told)
 
 
 @pytest.fixture(scope="module")

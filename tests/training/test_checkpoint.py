@@ -79,16 +79,16 @@ def test_the_newest_removes_the_one_before_when_it_is_known_to_be_good(model, ti
     settings = {"checkpoint_steps": 1, "keep_checkpoints": 1, "epochs": 1}
     config = TrainingConfig(**tiny_run, data_dir="-", workdir="-", **settings)
     clock = Clock(config, steps_per_epoch=4, step=0, seconds=0.0)
-    writer = Checkpoints(tmp_path, clock, Position(), CLASSES)
-    writer.set_model(Trainer(model(num_frames=2, image_size=16), config, len(CLASSES)))
+    trainer = Trainer(model(num_frames=2, image_size=16), config, len(CLASSES))
+    writer = Checkpoints(trainer, tmp_path, clock, Position(), CLASSES)
 
     def steps():
         return [load_position(path).step for path in checkpoint.checkpoints(tmp_path)]
 
     for clock.step, kept in ((1, [1]), (2, [1, 2]), (3, [2, 3]), (4, [3, 4])):
-        writer.on_train_batch_end(0)
+        writer.after_step()
         assert steps() == kept
-    writer.on_epoch_end(0)
+    writer.after_epoch()
     assert steps() == [4]
 
 

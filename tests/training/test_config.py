@@ -6,7 +6,9 @@ import keras
 import pytest
 
 from video_zoo.training import TrainingConfig
-from video_zoo.training.clock import Budget, Clock
+from video_zoo.training.callbacks import BetweenSteps, Checkpoints
+from video_zoo.training.checkpoint import Position
+from video_zoo.training.clock import Clock
 from video_zoo.training.schedule import learning_rate
 
 REQUIRED = {"model": "s3d_v1", "data_dir": "shards", "workdir": "run"}
@@ -89,16 +91,18 @@ def test_milestones_are_shares_of_the_duration():
 
 
 @pytest.mark.parametrize(("batch_size", "peak"), [(5, 0.02), (40, 0.16)])
-def test_the_learning_rate_follows_the_batch_where_asked(batch_size, peak):
+def test_the_learning_rate_follows_the_batch_where_asked(batch_size, peak, tmp_path):
     config = TrainingConfig(**REQUIRED, batch_size=batch_size, learning_rate=0.02, steps=4)
     assert config.peak_learning_rate == 0.02
     scaled = dataclasses.replace(config, scale_lr=True)
     assert scaled.peak_learning_rate == pytest.approx(peak)
     model = keras.Sequential([keras.layers.Input([1]), keras.layers.Dense(1)])
     model.compile("sgd")
-    budget = Budget(Clock(scaled, steps_per_epoch=4, step=0, seconds=0))
-    budget.set_model(model)
-    budget.on_train_batch_begin(0)
+    clock = Clock(scaled, steps_per_epoch=4, step=0, seconds=0)
+    checkpoints = Checkpoints(model, tmp_path, clock, Position(), ["a"], writes=False)
+    between = BetweenSteps(checkpoints, [], [])
+    between.set_model(model)
+    between.on_train_batch_begin(0)
     assert float(model.optimizer.learning_rate) == pytest.approx(peak)
 
 

@@ -28,14 +28,15 @@ _SECONDS_TO_START = 120
 class ConversionMeasurement:
     """Rates of both ways; ``str`` of it is the report.
 
-    Attributes:
-        num_clips, workers: int.
-        bare: tuple of float. Clips per second of bare decode, resize and encode, each time.
-        converted: tuple of float. Clips per second of the conversion, start of its workers and
-            writing of its files included.
-        cpu_share: float. Bare CPU time as a share of the conversion's, of all processes, start
-            included: what `ratio` would be were nothing else at work on the machine.
-        start_seconds: float. What the start of its workers takes.
+    Args:
+        num_clips: that were converted, each time.
+        workers: processes.
+        bare: clips per second of bare decode, resize and encode, each time.
+        converted: clips per second of the conversion, start of its workers and writing of its files
+            included.
+        cpu_share: bare CPU time as a share of the conversion's, of all processes, start included:
+            what `ratio` would be were nothing else at work on the machine.
+        start_seconds: what the start of its workers takes.
     """
 
     num_clips: int
@@ -69,13 +70,10 @@ def measure_conversion(config: ConversionBenchmarkConfig) -> ConversionMeasureme
     before the clock starts; the conversion's are started on the clock.
 
     Args:
-        config: `ConversionBenchmarkConfig`.
-
-    Returns:
-        `ConversionMeasurement`.
+        config: what to convert, and how often.
 
     Raises:
-        ValueError: if a video cannot be used: both would do something else with it.
+        ValueError: a video cannot be used: both would do something else with it.
     """
     num_workers = config.workers or os.cpu_count() or 1
     clips = read_annotations(config.input, val_fraction=0).clips

@@ -101,13 +101,15 @@ def still_video_difference(
     return float(np.abs(received - expected).max() / np.abs(expected).max())
 
 
-def measure_inflation(config: InflationConfig) -> list[dict]:
+def measure_inflation(config: InflationConfig) -> str:
     """Measures every network in every mode and writes the results as it goes.
 
+    The file has one dict per network: "network"; "differences" on a still video of ``small_size``,
+    by mode; "parameters" of the image network; and "modes": by mode "parameters", "gmacs" and the
+    "seconds" of one forward pass of one clip.
+
     Returns:
-        One dict per network: "network"; "differences" on a still video of ``small_size``, by mode;
-        "parameters" of the image network; and "modes": by mode "parameters", "gmacs" and the
-        "seconds" of one forward pass of one clip.
+        The results as a table in Markdown.
     """
     path = pathlib.Path(config.output)
     rows = {row["network"]: row for row in json.loads(path.read_text())} if path.exists() else {}
@@ -116,11 +118,9 @@ def measure_inflation(config: InflationConfig) -> list[dict]:
         todo = [name for name in wanted if key not in rows.get(name, {})]
         for name in tqdm.tqdm(todo, desc=key, unit="network"):
             rows[name] = {"network": name, **rows.get(name, {}), **measure(name, config)}
-            whole_files.write_text(
-                path, json.dumps(sorted(rows.values(), key=str), indent=1) + "\n"
-            )
+            whole_files.write_json(path, sorted(rows.values(), key=str))
             keras.backend.clear_session()
-    return sorted(rows.values(), key=str)
+    return _table(sorted(rows.values(), key=str))
 
 
 def _differences(name: str, config: InflationConfig) -> dict:
@@ -158,13 +158,7 @@ def _seconds(video_model: keras.Model) -> float:
     return time.perf_counter() - started
 
 
-def inflation_report(config: InflationConfig) -> str:
-    """Measures as :func:`measure_inflation`, and gives the table."""
-    return inflation_table(measure_inflation(config))
-
-
-def inflation_table(rows: list[dict]) -> str:
-    """The results of :func:`measure_inflation` as a table in Markdown."""
+def _table(rows: list[dict]) -> str:
     lines = [
         "| network | 2D parameters | separable | full | GMACs 2D | separable | full "
         "| largest difference | seconds 2D | separable | full |",

@@ -40,16 +40,9 @@ class InputMeasurement:
     fit: tuple[float, ...] = ()
 
     def __str__(self) -> str:
-        lines = [
-            f"{name:<24}{_told(rates)}"
-            for name, rates in (
-                ("bare decode and crop", self.decode),
-                ("pipeline", self.pipeline),
-                ("training step alone", self.step),
-                ("fit", self.fit),
-            )
-            if rates
-        ]
+        names = "bare decode and crop", "pipeline", "training step alone", "fit"
+        measured = zip(names, dataclasses.astuple(self), strict=True)
+        lines = [f"{name:<24}{_told(rates)}" for name, rates in measured if rates]
         lines.append(f"pipeline / bare decode: {_ratio(self.pipeline, self.decode):.1%}")
         if self.step:
             lines.append(f"fit / step alone: {_ratio(self.fit, self.step):.1%}")
@@ -73,32 +66,25 @@ def measure_input(config: InputConfig) -> InputMeasurement:
     Args:
         config: what to read, and for which network.
 
-    Returns:
-        `InputMeasurement`.
-
     Raises:
         ValueError: a setting is wrong, or a record cannot be used; the message says which.
         FileNotFoundError: as :func:`video_zoo.data.training_dataset`.
     """
     source = Split.open(config.data_dir, config.split)
-    with records.named_errors(source):
-        return _measure(config, source)
-
-
-def _measure(config: InputConfig, source: Split) -> InputMeasurement:
-    frames, boxes = _frames_in_memory(config, source)
     clip = ClipConfig(num_frames=config.num_frames, image_size=config.image_size)
-    batches = Clips(source, clip, config.batch_size, dtype="uint8").training()
-    measures: dict[str, Callable[[], float]] = {
-        "decode": lambda: _decode_rate(frames, boxes, config),
-        "pipeline": lambda: _rate(batches, config),
-    }
-    if config.steps:
-        measures |= _network_rates(config, source)
-    rates: dict[str, list[float]] = {name: [] for name in measures}
-    for _ in tqdm.trange(config.repeats, desc="measuring", unit="repeat"):
-        for name, measure in measures.items():
-            rates[name].append(measure())
+    with records.named_errors(source):
+        frames, boxes = _frames_in_memory(config, source)
+        batches = Clips(source, clip, config.batch_size, dtype="uint8").training()
+        measures: dict[str, Callable[[], float]] = {
+            "decode": lambda: _decode_rate(frames, boxes, config),
+            "pipeline": lambda: _rate(batches, config),
+        }
+        if config.steps:
+            measures |= _network_rates(config, source)
+        rates: dict[str, list[float]] = {name: [] for name in measures}
+        for _ in tqdm.trange(config.repeats, desc="measuring", unit="repeat"):
+            for name, measure in measures.items():
+                rates[name].append(measure())
     return InputMeasurement(**{name: tuple(values) for name, values in rates.items()})
 
 
@@ -167,19 +153,11 @@ def _network_rates(config: InputConfig, source: Split) -> dict[str, Callable[[],
 
 
 def _fit_rate(trainer: Trainer, batches: tf.data.Dataset, config: InputConfig) -> float:
-    clock = _Clock()
+    ends: list[float] = []
+    clock = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: ends.append(time.perf_counter())
+    )
     # The first step builds the graph, and fills what is made ahead.
     steps = config.steps + 1
     trainer.fit(batches, steps_per_epoch=steps, verbose=0, callbacks=[clock], shuffle=False)
-    return config.steps * config.batch_size / (clock.times[-1] - clock.times[0])
-
-
-class _Clock(keras.callbacks.Callback):
-    """When each step ended."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.times: list[float] = []
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self.times.append(time.perf_counter())
+    return config.steps * config.batch_size / (ends[-1] - ends[0])

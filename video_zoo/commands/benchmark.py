@@ -30,7 +30,7 @@ from .cli_help import HELP_FLAGS, help_text
 _BENCHMARKS = {
     "input": (config.InputConfig, "measure_input"),
     "conversion": (config.ConversionBenchmarkConfig, "measure_conversion"),
-    "inflation": (config.InflationConfig, "inflation_report"),
+    "inflation": (config.InflationConfig, "measure_inflation"),
 }
 
 

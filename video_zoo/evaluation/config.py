@@ -10,20 +10,34 @@ from video_zoo.data.input.service_config import check_address
 from video_zoo.run.files import check_run, network_path
 
 
-def check_network_files(
-    config: "EvaluationConfig | PredictionConfig | ExtractionConfig",
-) -> None:
-    """Raises FileNotFoundError if the network that ``config`` names is not there."""
-    if config.model is not None:
-        known_names.check_weights_exist(config.model, config.weights)
-        return
-    if config.workdir is not None:
-        check_run("workdir", config.workdir)
-    network_path(config.workdir, config.checkpoint)
+class _OfNetwork:
+    """What the settings have in common that name a trained network, and may name shards.
+
+    Their fields stand in each dataclass, as those without a default come first.
+    """
+
+    def __post_init__(self) -> None:
+        errors.check_settings(self)
+        known_names.check_source(**self.network)
+
+    @property
+    def network(self) -> dict[str, str | None]:
+        """What names the network, as :func:`video_zoo.run.trained.load_network` takes it."""
+        return {name: getattr(self, name) for name in ("workdir", "checkpoint", "model", "weights")}
+
+    def check_files(self) -> None:
+        """Raises FileNotFoundError if the network, or the shards, are not there."""
+        if self.model is not None:
+            known_names.check_weights_exist(self.model, self.weights)
+        else:
+            if self.workdir is not None:
+                check_run("workdir", self.workdir)
+            network_path(self.workdir, self.checkpoint)
+        errors.check_shards(getattr(self, "data_dir", None))
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluationConfig:
+class EvaluationConfig(_OfNetwork):
     """What to evaluate on what.
 
     Args:
@@ -61,18 +75,12 @@ class EvaluationConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        errors.check_settings(self)
-        known_names.check_source(self.workdir, self.checkpoint, self.model, self.weights)
+        super().__post_init__()
         self.folder()
         if self.data_service is not None:
             check_address("data_service", self.data_service)
         if self.workdir is None and self.data_dir is None:
             raise ValueError("`data_dir` must be given where there is no `workdir`. Received: none")
-
-    def check_files(self) -> None:
-        """Raises FileNotFoundError if the network, or the shards, are not there."""
-        check_network_files(self)
-        errors.check_shards(self.data_dir)
 
     def folder(self) -> pathlib.Path:
         """Where the results go."""
@@ -131,7 +139,7 @@ class TwoStreamConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictionConfig:
+class PredictionConfig(_OfNetwork):
     """With which network to classify videos, and how.
 
     Args:
@@ -154,17 +162,9 @@ class PredictionConfig:
     top: int = 5
     frames_fps: float | None = None
 
-    def __post_init__(self) -> None:
-        errors.check_settings(self)
-        known_names.check_source(self.workdir, self.checkpoint, self.model, self.weights)
-
-    def check_files(self) -> None:
-        """Raises FileNotFoundError if the network is not there."""
-        check_network_files(self)
-
 
 @dataclasses.dataclass(frozen=True)
-class ExtractionConfig:
+class ExtractionConfig(_OfNetwork):
     """Which features of which videos.
 
     Args:
@@ -200,19 +200,13 @@ class ExtractionConfig:
     frames_fps: float | None = None
 
     def __post_init__(self) -> None:
-        errors.check_settings(self)
-        known_names.check_source(self.workdir, self.checkpoint, self.model, self.weights)
+        super().__post_init__()
         if not all(self.names):
             raise errors.refusal(
                 "endpoints",
                 "names with commas between, such as 'Mixed_4f,Mixed_5c'",
                 self.endpoints,
             )
-
-    def check_files(self) -> None:
-        """Raises FileNotFoundError if the network, or the shards, are not there."""
-        check_network_files(self)
-        errors.check_shards(self.data_dir)
 
     def check_inputs(self, inputs: Sequence[str | os.PathLike]) -> None:
         """Raises ValueError unless either video files or shards are given."""

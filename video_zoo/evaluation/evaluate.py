@@ -1,18 +1,13 @@
 """evaluate(config): every video of a split once, from many views; numbers, scores and pictures."""
 
-import contextlib
-import csv
-import dataclasses
-import json
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from video_zoo.data.format import manifests, tfrecord
-from video_zoo.data.format.modality import channels_of
+from video_zoo.data.format import tfrecord
 from video_zoo.data.input.pipeline import Clips
 from video_zoo.data.input.records import SkippedRecords, check_shards
 from video_zoo.data.input.source import Split
@@ -22,7 +17,7 @@ from video_zoo.run import plots
 from video_zoo.run.trained import TrainedNetwork, load_network
 
 from . import metrics
-from .config import EvaluationConfig
+from .config import EvaluationConfig, TwoStreamConfig
 from .views import VideoScores, score_videos
 
 # Classes of a video in the table of predictions, as benchmarks ask for.
@@ -47,17 +42,11 @@ def evaluate(config: EvaluationConfig) -> dict:
         FileNotFoundError: the run, the file or the shards are missing.
     """
     config.check_files()
-    network = load_network(
-        config.workdir,
-        config.checkpoint,
-        model=config.model,
-        weights=config.weights,
-        frame_order=config.frame_order,
-    )
+    network = load_network(**config.network, frame_order=config.frame_order)
     data_dir = network.data_dir(config.data_dir)
-    class_names = check_data(network, data_dir)
     skipped = SkippedRecords() if config.on_bad_record == "skip" else None
     source = Split.open(data_dir, config.split, check_sizes=skipped is None)
+    check_data(network, source, data_dir)
     if skipped is None:
         check_shards(source, unlabelled=True)
     clips = Clips(
@@ -72,61 +61,49 @@ def evaluate(config: EvaluationConfig) -> dict:
     dataset = clips.views(config.num_clips, config.num_crops, details=True, unlabelled=True)
     about = {
         "frame_order": config.frame_order,
-        "split": config.split,
         "checkpoint": network.checkpoint,
         "data_dir": str(data_dir),
     }
-    views = Views(dataset, config.num_clips, config.num_crops, [source], skipped)
-    return score_and_write(network, views, class_names, config.folder(), about)
-
-
-@dataclasses.dataclass(frozen=True)
-class Views:
-    """All views of a split, as :func:`video_zoo.data.evaluation_dataset` gives them.
-
-    Args:
-        dataset: of the views.
-        num_clips, num_crops: of each video.
-        sources: the splits that are read.
-        skipped: bad records that were passed over.
-    """
-
-    dataset: tf.data.Dataset
-    num_clips: int
-    num_crops: int
-    sources: Sequence[Split]
-    skipped: SkippedRecords | None = None
+    return score_and_write(config, network, dataset, [source], about, skipped)
 
 
 def score_and_write(
-    network: TrainedNetwork, views: Views, class_names: list[str], folder: pathlib.Path, about: dict
+    config: EvaluationConfig | TwoStreamConfig,
+    network: TrainedNetwork,
+    dataset: tf.data.Dataset,
+    sources: Sequence[Split],
+    about: dict,
+    skipped: SkippedRecords | None = None,
 ) -> dict:
     """Scores all views, and writes what :func:`evaluate` says.
 
     Args:
+        config: which views, and where to write.
         network: scores the clips.
-        views: of every video.
-        class_names: of the data.
-        folder: where to write.
+        dataset: of the views, as :func:`score_videos` takes it.
+        sources: the splits that are read, of the same classes.
         about: what ``metrics.json`` says of the evaluation beside its numbers.
+        skipped: bad records that were passed over; None where they are errors.
 
     Returns:
         What ``metrics.json`` holds.
     """
-    folder.mkdir(parents=True, exist_ok=True)  # fails before the work, if it does
-    result = score_videos(network, views.dataset, views.num_clips * views.num_crops, views.sources)
+    config.folder().mkdir(parents=True, exist_ok=True)  # fails before the work, if it does
+    result = score_videos(network, dataset, config.num_clips * config.num_crops, sources)
+    class_names = sources[0].class_names
     numbers = {}
     if _is_labelled(result):
         numbers = metrics.video_metrics(result.scores, result.labels)
         numbers["per_class"] = dict(zip(class_names, numbers["per_class"], strict=True))
     numbers |= {
         "num_videos": len(result.labels),
-        "num_clips": views.num_clips,
-        "num_crops": views.num_crops,
-        "skipped_records": [] if views.skipped is None else views.skipped.rows(),
+        "num_clips": config.num_clips,
+        "num_crops": config.num_crops,
+        "skipped_records": [] if skipped is None else skipped.rows(),
+        "split": config.split,
         **about,
     }
-    _write(folder, numbers, result, class_names)
+    _write(config.folder(), numbers, result, class_names)
     return numbers
 
 
@@ -162,22 +139,21 @@ def describe(numbers: dict) -> str:
     return "\n".join(lines)
 
 
-def check_data(network: TrainedNetwork, data_dir: str) -> list[str]:
-    """The class names of shards that ``network`` can be evaluated on.
+def check_data(network: TrainedNetwork, source: Split, data_dir: str) -> None:
+    """Refuses shards that ``network`` cannot be evaluated on.
 
     Tells of videos that are stored otherwise than the network knows them.
 
+    Args:
+        network: of videos.
+        source: the shards.
+        data_dir: their folder.
+
     Raises:
-        ValueError: they have other classes or channels.
+        ValueError: the network is no classifier, or the shards have other classes or channels.
     """
     network.check_classifier()
-    class_names = _class_names(network, data_dir)
-    _check_storage(network, data_dir)
-    return class_names
-
-
-def _class_names(network: TrainedNetwork, data_dir: str) -> list[str]:
-    names = manifests.load_label_map(data_dir)
+    names = source.class_names
     if network.class_names is not None and names != network.class_names:
         raise ValueError(
             "`data_dir` must have the label map that the network was trained with: "
@@ -189,20 +165,12 @@ def _class_names(network: TrainedNetwork, data_dir: str) -> list[str]:
             f"`data_dir` must have as many classes as the network, {network.num_classes}. "
             f"Received: data_dir={str(data_dir)!r} with {len(names)}"
         )
-    return names
-
-
-def _check_storage(network: TrainedNetwork, data_dir: str) -> None:
-    """Says where videos are stored otherwise than the network knows them."""
-    manifest = manifests.load_manifest(data_dir)
-    if manifest is None:
-        return
-    network.check_channels(channels_of(manifest.modality), "`data_dir` must hold clips")
+    network.check_channels(source.channels, "`data_dir` must hold clips")
+    stored = {} if source.manifest is None else source.manifest.settings
     other = [
-        f"{key} {manifest.settings[key]} in place of {network.data[key]}"
+        f"{key} {stored[key]} in place of {network.data[key]}"
         for key in ("fps", "short_side")
-        if {key} <= manifest.settings.keys() & network.data.keys()
-        and manifest.settings[key] != network.data[key]
+        if {key} <= stored.keys() & network.data.keys() and stored[key] != network.data[key]
     ]
     if other:
         logging.warning(
@@ -214,31 +182,32 @@ def _write(
     folder: pathlib.Path, numbers: dict, result: VideoScores, class_names: list[str]
 ) -> None:
     labelled = "top1" in numbers
-    with _new_table(folder / "scores.csv") as writer:
-        writer.writerow(["file", "label", "predicted", *class_names])
-        rows = zip(result.filenames, result.labels, result.scores, strict=True)
-        for filename, label, scores in rows:
-            predicted = class_names[scores.argmax()]
-            shown = [f"{score:.6f}" for score in scores]
-            writer.writerow([filename, class_names[label] if labelled else "", predicted, *shown])
+    videos = zip(result.filenames, result.labels, result.scores, strict=True)
+    whole_files.write_rows(
+        folder / "scores.csv",
+        ["file", "label", "predicted", *class_names],
+        (
+            [
+                filename,
+                class_names[label] if labelled else "",
+                class_names[scores.argmax()],
+                *(f"{score:.6f}" for score in scores),
+            ]
+            for filename, label, scores in videos
+        ),
+    )
     if labelled:
         matrix = metrics.confusion_matrix(result.scores, result.labels)
         plots.save_confusion_matrix(matrix, class_names, folder / "confusion_matrix.png")
     else:
         number = min(_SUBMITTED, len(class_names))
-        with _new_table(folder / "predictions.csv") as writer:
-            writer.writerow(["file", *(f"top{place}" for place in range(1, number + 1))])
-            best = np.argsort(-result.scores, axis=1, kind="stable")[:, :number]
-            for filename, classes in zip(result.filenames, best, strict=True):
-                writer.writerow([filename, *(class_names[c] for c in classes)])
-    whole_files.write_text(folder / "metrics.json", json.dumps(numbers, indent=2) + "\n")
-
-
-@contextlib.contextmanager
-def _new_table(path: pathlib.Path) -> Iterator:
-    """The writer of a CSV file that appears whole."""
-    with (
-        whole_files.atomic_write(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
-    ):
-        yield csv.writer(file)
+        best = np.argsort(-result.scores, axis=1, kind="stable")[:, :number]
+        whole_files.write_rows(
+            folder / "predictions.csv",
+            ["file", *(f"top{place}" for place in range(1, number + 1))],
+            (
+                [filename, *(class_names[c] for c in classes)]
+                for filename, classes in zip(result.filenames, best, strict=True)
+            ),
+        )
+    whole_files.write_json(folder / "metrics.json", numbers)

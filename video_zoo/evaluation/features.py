@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,19 +13,19 @@ import tensorflow as tf
 import tqdm
 
 from video_zoo.data.format.encoding import EncodingConfig
-from video_zoo.data.format.modality import channels_of
 from video_zoo.data.input import records, sampling
 from video_zoo.data.input.clips import NO_PLACE
 from video_zoo.data.input.source import Split
 from video_zoo.data.videos import video
+from video_zoo.errors import changes
 from video_zoo.files import file_content, whole_files
 from video_zoo.models.transfer import feature_extractor
+from video_zoo.run.room import enough_room
 from video_zoo.run.trained import TrainedNetwork, load_network
 
 from .config import ExtractionConfig
 from .feature_files import VideoFeatures, read_features, write_features
 from .inputs import list_inputs
-from .memory import enough_memory
 from .views import ViewsOfVideo, encoding_of
 
 SETTINGS = "features.json"
@@ -86,26 +85,23 @@ def extract_features(
     files = _find_files(inputs)
     if inputs:
         video.decoder_versions()  # fails before the network is loaded, if it does
-    network = load_network(
-        config.workdir, config.checkpoint, model=config.model, weights=config.weights
-    )
+    network = load_network(**config.network)
     extractor = feature_extractor(
         network.model, config.names, pooling=None if config.pooling == "none" else config.pooling
     )
-    encoding = None if source is not None else encoding_of(network, config.frames_fps)
-    if encoding is None:
-        network.check_channels(source.channels, "`data_dir` must hold clips")
+    if source is None:
+        encoding = encoding_of(network, "inputs", config.frames_fps)
+        videos, count = _videos_of_files(files, encoding), len(files)
     else:
-        network.check_channels(channels_of(encoding.modality), "`inputs` must be videos")
-        video.decoder_versions(encoding.modality)
+        encoding = None
+        network.check_channels(source.channels, "`data_dir` must hold clips")
+        videos, count = _videos_of_shards(source), source.num_examples
     folder = pathlib.Path(config.output_dir)
     _check_settings(folder, _settings(config, network, encoding))
-    videos = _videos_of_files(files, encoding) if source is None else _videos_of_shards(source)
-    count = len(files) if source is None else source.num_examples
     result = ExtractionResult(folder, [], [], {})
     sources = [] if source is None else [source]
     views = ViewsOfVideo(network, config.num_clips, config.num_crops, config.batch_size)
-    with records.named_errors(*sources), enough_memory("Lower `batch_size`."):
+    with records.named_errors(*sources), enough_room("Lower `batch_size`."):
         for each in tqdm.tqdm(videos, total=count, desc="extracting", unit="video"):
             _extract(each, network, views, extractor, config, result)
     return result
@@ -248,19 +244,14 @@ def _check_settings(folder: pathlib.Path, settings: dict) -> None:
     if path.exists():
         remedy = "Choose another folder, or remove the file if the features are of these settings."
         earlier = file_content.read_json(path, Mapping[str, object], remedy)
-        differences = [
-            f"{name} was {earlier.get(name)!r} and is {value!r}"
-            for name, value in settings.items()
-            if earlier.get(name) != value
-        ]
-        if differences:
+        if differences := changes(earlier, settings):
             raise ValueError(
                 "`output_dir` must be new, or hold features of the same settings. Received: "
                 f"output_dir={str(folder)!r}, where {'; '.join(differences)}. Choose another."
             )
         return
     folder.mkdir(parents=True, exist_ok=True)
-    whole_files.write_text(str(path), json.dumps(settings, indent=2) + "\n")
+    whole_files.write_json(path, settings)
 
 
 def _check_same_video(path: pathlib.Path, wanted: _Video) -> None:

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from video_zoo.data.format.encoding import EncodingConfig
-from video_zoo.data.format.modality import channels_of
 from video_zoo.data.videos import video
+from video_zoo.run.room import enough_room
 from video_zoo.run.trained import TrainedNetwork, check_scores, load_network
 
 from .config import PredictionConfig
 from .inputs import list_inputs
-from .memory import enough_memory
 from .views import ViewsOfVideo, encoding_of
 
 
@@ -79,13 +78,9 @@ def predict(
     config.check_files()
     files = [file for _, file in list_inputs(filenames, "filenames")]
     video.decoder_versions()  # fails before the network is loaded, if it does
-    network = load_network(
-        config.workdir, config.checkpoint, model=config.model, weights=config.weights
-    )
+    network = load_network(**config.network)
     network.check_classifier()
-    encoding = encoding_of(network, frames_fps)
-    network.check_channels(channels_of(encoding.modality), "`filenames` must be videos")
-    video.decoder_versions(encoding.modality)
+    encoding = encoding_of(network, "filenames", frames_fps)
     names = network.class_names or [str(index) for index in range(network.num_classes)]
     views = ViewsOfVideo(network, num_clips, num_crops)
     return (_predict_one(file, network, encoding, names, views, top) for file in files)
@@ -103,7 +98,7 @@ def _predict_one(
         encoded = video.encode_clip(filename, encoding)
     except video.UnusableVideo as error:
         return Prediction(filename, problem=str(error))
-    with enough_memory("The network takes one clip at a time: use a device with more of it."):
+    with enough_room("The network takes one clip at a time: use a device with more of it."):
         scores = np.mean([network.probabilities(view)[0] for view in views(encoded.frames)], axis=0)
     check_scores(scores, filename)
     best = np.argsort(-scores, kind="stable")[:top]

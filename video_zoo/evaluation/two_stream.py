@@ -13,7 +13,7 @@ from video_zoo.errors import shown
 from video_zoo.run.trained import TrainedNetwork, load_network
 
 from .config import TwoStreamConfig
-from .evaluate import Views, check_data, score_and_write
+from .evaluate import check_data, score_and_write
 
 
 def evaluate_two_stream(config: TwoStreamConfig) -> dict:
@@ -32,34 +32,28 @@ def evaluate_two_stream(config: TwoStreamConfig) -> dict:
         FileNotFoundError: a run or shards are missing.
     """
     config.check_files()
-    networks = {
-        "rgb": load_network(config.rgb_workdir),
-        "flow": load_network(config.flow_workdir),
-    }
-    data_dirs = {
-        "rgb": networks["rgb"].data_dir(config.rgb_data_dir, "rgb_data_dir"),
-        "flow": networks["flow"].data_dir(config.flow_data_dir, "flow_data_dir"),
-    }
-    for stream, network in networks.items():
-        class_names = check_data(network, data_dirs[stream])
+    networks, data_dirs, sources = {}, {}, {}
+    for stream in ("rgb", "flow"):
+        networks[stream] = load_network(getattr(config, f"{stream}_workdir"))
+        argument = f"{stream}_data_dir"
+        data_dirs[stream] = networks[stream].data_dir(getattr(config, argument), argument)
+        sources[stream] = Split.open(data_dirs[stream], config.split)
+        check_data(networks[stream], sources[stream], data_dirs[stream])
     if networks["rgb"].class_names != networks["flow"].class_names:
         raise ValueError(
             "`rgb_workdir` and `flow_workdir` must have the same classes. Received: "
             f"{shown(networks['rgb'].class_names)} and {shown(networks['flow'].class_names)}"
         )
     model = models.two_stream(networks["rgb"].model, networks["flow"].model)
-    sources = {stream: Split.open(path, config.split) for stream, path in data_dirs.items()}
     for source in sources.values():
         check_shards(source, unlabelled=True)
+    about = {
+        "checkpoints": {stream: network.checkpoint for stream, network in networks.items()},
+        "data_dirs": data_dirs,
+    }
     dataset = _joint_views(config, networks, sources)
     joint = dataclasses.replace(networks["rgb"], model=model)
-    about = {
-        "split": config.split,
-        "checkpoints": {stream: network.checkpoint for stream, network in networks.items()},
-        "data_dirs": {stream: str(data_dir) for stream, data_dir in data_dirs.items()},
-    }
-    views = Views(dataset, config.num_clips, config.num_crops, list(sources.values()))
-    return score_and_write(joint, views, class_names, config.folder(), about)
+    return score_and_write(config, joint, dataset, list(sources.values()), about)
 
 
 def _joint_views(

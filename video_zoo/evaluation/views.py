@@ -8,25 +8,36 @@ import tensorflow as tf
 import tqdm
 
 from video_zoo.data.format.encoding import EncodingConfig
+from video_zoo.data.format.modality import channels_of
 from video_zoo.data.input import transforms
 from video_zoo.data.input.clips import NO_PLACE, decode_clips, gather_clips, views
 from video_zoo.data.input.records import named_errors
 from video_zoo.data.input.source import Split
+from video_zoo.data.videos import video
+from video_zoo.run.room import enough_room
 from video_zoo.run.trained import TrainedNetwork, check_scores
 
-from .memory import enough_memory
 
-
-def encoding_of(network: TrainedNetwork, frames_fps: float | None = None) -> EncodingConfig:
+def encoding_of(
+    network: TrainedNetwork, argument: str, frames_fps: float | None = None
+) -> EncodingConfig:
     """How the videos were stored that ``network`` was trained on; defaults where nothing tells.
 
     Args:
-        network: the network.
+        network: is to see videos.
+        argument: what they were given as, for the messages.
         frames_fps: of folders of frames.
+
+    Raises:
+        ValueError: the network takes other clips.
+        ImportError: a library that decodes them is missing.
     """
     known = {field.name for field in dataclasses.fields(EncodingConfig)}
     stored = {k: v for k, v in network.data.items() if k in known}
-    return EncodingConfig(**stored | {"frames_fps": frames_fps})
+    encoding = EncodingConfig(**stored | {"frames_fps": frames_fps})
+    network.check_channels(channels_of(encoding.modality), f"`{argument}` must be videos")
+    video.decoder_versions(encoding.modality)
+    return encoding
 
 
 class ViewsOfVideo:
@@ -109,7 +120,7 @@ def score_videos(
         ValueError: the data is damaged, or a video had another number of views.
     """
     probabilities, labels, videos, filenames = [], [], [], []
-    with named_errors(*sources), enough_memory("Lower `batch_size`."):
+    with named_errors(*sources), enough_room("Lower `batch_size`."):
         for batch, label, about in tqdm.tqdm(dataset, desc="scoring", unit="batch"):
             inputs = tf.nest.map_structure(transforms.normalise, batch)
             probabilities.append(network.probabilities(inputs))

@@ -1,10 +1,12 @@
 """Files that appear under their names only when they are whole."""
 
 import contextlib
+import csv
+import json
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import tensorflow as tf
 
@@ -59,6 +61,24 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes `text` to `path` as UTF-8, whole or not at all."""
     with atomic_write(path) as temporary, tf.io.gfile.GFile(os.fsencode(temporary), "wb") as file:
         file.write(text.encode("utf-8", "surrogateescape"))
+
+
+def write_json(path: str | os.PathLike, content: object) -> None:
+    """Writes `content` as JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_rows(
+    path: str | os.PathLike, header: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """Writes a local CSV file, whole or not at all; names of files may be any bytes."""
+    with (
+        atomic_write(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 def final_name(name: str) -> str | None:

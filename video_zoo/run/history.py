@@ -1,10 +1,9 @@
 """``history.csv``: one row per epoch."""
 
-import csv
 import pathlib
 
 from video_zoo.files import file_content
-from video_zoo.files.whole_files import atomic_write
+from video_zoo.files.whole_files import write_rows
 
 HISTORY = "history.csv"
 # What every version has written, and a run that goes on needs.
@@ -29,11 +28,8 @@ def main_output_logs(logs: dict) -> dict[str, float]:
 
 def write_history(path: pathlib.Path, rows: list[dict]) -> None:
     """Writes rows as CSV, whole or not at all; a row of an earlier version may lack columns."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(names), restval="nan")
-        writer.writeheader()
-        writer.writerows(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    write_rows(path, names, ([row.get(name, "nan") for name in names] for row in rows))
 
 
 def read_history(path: pathlib.Path) -> list[dict]:

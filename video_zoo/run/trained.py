@@ -145,25 +145,16 @@ def load_network(
     run = None if workdir is None else read_config(pathlib.Path(workdir))
     path, argument = network_path(workdir, checkpoint)
     network = _load(path, argument)
-    about = _about(path, argument, run)
-    frames, height = network.input_shape[1:3]
-    taken = about.convention
-    clip = ClipConfig(frames or taken.num_frames, taken.frame_stride, height or taken.image_size)
-    clip = dataclasses.replace(clip, frame_order=frame_order)
-    training = {} if run is None else run.training
-    return TrainedNetwork(network, path, clip, about.class_names, training, _data(about))
-
-
-def _about(path: str, argument: str, run: "RunFile | None") -> WeightsInfo:
-    """What a network's file tells of its clips; its run, where the file is of before it told.
-
-    Says on stderr what is assumed where neither tells.
-    """
     about = info_of_file(path, argument)
-    if about.assumed and run is not None:
+    if about.assumed and run is not None:  # the file is of before it told
         about = _with_run(about, run)
     _tell_assumed(path, about)
-    return about
+    frames, height = network.input_shape[1:3]
+    taken = about.convention
+    size = height or taken.image_size
+    clip = ClipConfig(frames or taken.num_frames, taken.frame_stride, size, frame_order)
+    training = {} if run is None else run.training
+    return TrainedNetwork(network, path, clip, about.class_names, training, _data(about))
 
 
 def _tell_assumed(path: str, about: WeightsInfo) -> None:
@@ -176,7 +167,7 @@ def _tell_assumed(path: str, about: WeightsInfo) -> None:
         )
 
 
-def _with_run(about: WeightsInfo, run: "RunFile") -> WeightsInfo:
+def _with_run(about: WeightsInfo, run: RunFile) -> WeightsInfo:
     """What config.json adds to a file that tells less; what the file tells stays."""
     training, stored = run.training, run.data or {}
     known = {name: training[name] for name in _SAMPLING if name in training}
@@ -189,10 +180,6 @@ def _with_run(about: WeightsInfo, run: "RunFile") -> WeightsInfo:
         class_names=about.class_names or run.class_names,
         assumed=tuple(name for name in about.assumed if name not in known),
     )
-
-
-def _told(value: str | os.PathLike | None) -> str:
-    return repr(value if value is None else os.fspath(value))
 
 
 def _load(path: str, argument: str) -> keras.Model:
@@ -220,21 +207,17 @@ def _published(model: str, weights: str | os.PathLike, frame_order: str) -> Trai
         )
     _tell_assumed(os.fspath(weights), info)
     taken = info.convention
+    told = {"width_multiplier": info.width_multiplier, "gating": info.gating}
     network = models.get_model(
         model,
         info.num_classes,
         input_shape=(taken.num_frames, taken.image_size, taken.image_size, info.channels or 3),
         weights=weights,
-        **_shape_of(info),
+        # What decides the shapes of weights, where their file tells it.
+        **{name: value for name, value in told.items() if value is not None},
     )
     clip = ClipConfig(taken.num_frames, taken.frame_stride, taken.image_size, frame_order)
     return TrainedNetwork(network, os.fspath(weights), clip, info.class_names, {}, _data(info))
-
-
-def _shape_of(info: WeightsInfo) -> dict:
-    """The arguments of a builder that decide the shapes of its weights, where a file tells them."""
-    told = {"width_multiplier": info.width_multiplier, "gating": info.gating}
-    return {name: value for name, value in told.items() if value is not None}
 
 
 def _data(info: WeightsInfo) -> dict:

@@ -1,6 +1,5 @@
 """The datasets of a run as ``fit`` wants them."""
 
-import csv
 import dataclasses
 import pathlib
 from collections.abc import Mapping
@@ -40,13 +39,6 @@ class Batches:
     num_replicas: int
     skipped: SkippedRecords | None = None
     share: Share = ALL
-
-    def __post_init__(self) -> None:
-        if self.share.count > 1 and self.config.batch_size % self.num_replicas:
-            raise ValueError(
-                f"`batch_size` must be a multiple of the number of devices, {self.num_replicas} on "
-                f"{self.share.count} workers. Received: batch_size={self.config.batch_size}"
-            )
 
     @property
     def source(self) -> Split:
@@ -136,11 +128,6 @@ def write_skipped(
     path = workdir / SKIPPED_RECORDS
     rows = skipped.rows()
     rows += [row for row in earlier if row not in rows]
-    with (
-        whole_files.atomic_write(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
-    ):
-        writer = csv.DictWriter(file, _COLUMNS)
-        writer.writeheader()
-        writer.writerows(sorted(rows, key=lambda row: (row["shard"], row["record"])))
+    values = ([row[name] for name in _COLUMNS] for row in rows)
+    whole_files.write_rows(path, _COLUMNS, sorted(values, key=lambda row: row[:2]))
     print(f"{len(skipped)} bad records were skipped; {path} lists them.")

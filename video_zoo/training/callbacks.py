@@ -1,6 +1,7 @@
-"""Keras callbacks that keep what a run has done: checkpoints, record, interruption, averages."""
+"""What a run does between its steps: checkpoints, record, what it shows, and its interruption."""
 
 import contextlib
+import dataclasses
 import gc
 import math
 import pathlib
@@ -9,15 +10,17 @@ import threading
 from collections.abc import Iterator, Mapping
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from video_zoo.run import plots
 from video_zoo.run.files import BEST
 from video_zoo.run.history import HISTORY, main_output_logs, write_history
 
-from . import checkpoint
+from . import checkpoint, sight
 from .clock import Clock
 from .input_wait import InputWait
-from .trainer import moving_averages
+from .trainer import Trainer, moving_averages
 
 CURVES = "curves.png"
 
@@ -40,28 +43,12 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
             weight.assign(value)
 
 
-class ValidateAverages(keras.callbacks.Callback):
-    """Lets validation see the moving average of the weights."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._stack = contextlib.ExitStack()
-
-    def on_test_begin(self, logs: dict | None = None) -> None:
-        self._stack.enter_context(averaged_weights(self.model))
-
-    def on_test_end(self, logs: dict | None = None) -> None:
-        self.restore()
-
-    def restore(self) -> None:
-        """Gives the weights back; also needed where validation ends with an exception."""
-        self._stack.close()
-
-
-class Checkpoints(keras.callbacks.Callback):
+@dataclasses.dataclass(eq=False)
+class Checkpoints:
     """Checkpoints by steps, minutes and epochs, and metrics that go on within an epoch.
 
     Args:
+        trainer: of the network.
         workdir: folder of the run.
         clock: how far it is.
         position: where it continues.
@@ -70,45 +57,40 @@ class Checkpoints(keras.callbacks.Callback):
         convention: the clips that the network takes, for the files to tell; None if unknown.
     """
 
-    def __init__(
-        self,
-        workdir: pathlib.Path,
-        clock: Clock,
-        position: checkpoint.Position,
-        class_names: list[str],
-        writes: bool = True,
-        convention: Mapping | None = None,
-    ):
-        super().__init__()
-        self.workdir, self.clock, self.writes = workdir, clock, writes
-        self.class_names, self.convention = class_names, convention
-        self._restored = position.metrics
-        self._metrics: list = position.metrics
-        self._saved_at = clock.seconds
-        self._tidy = False
+    trainer: Trainer
+    workdir: pathlib.Path
+    clock: Clock
+    position: checkpoint.Position
+    class_names: list[str]
+    writes: bool = True
+    convention: Mapping | None = None
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.restore_metrics()
+    def __post_init__(self) -> None:
+        self._restored = self._metrics = self.position.metrics
+        self._saved_at = self.clock.seconds
+        self._tidy = False
 
     def restore_metrics(self) -> None:
         """Lets the metrics go on where the checkpoint left them, once."""
         values, self._restored = self._restored, []
         if values:
-            for variable, value in zip(self.model.metrics_variables, values, strict=True):
+            for variable, value in zip(self.trainer.metrics_variables, values, strict=True):
                 variable.assign(value)
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def after_step(self) -> None:
+        """Writes a checkpoint where one is due."""
         config, clock = self.clock.config, self.clock
         if clock.at_end_of_epoch:
             # Validation comes now, and sets the metrics to zero.
-            self._metrics = checkpoint.metrics_of(self.model)
+            self._metrics = checkpoint.metrics_of(self.trainer)
         self.tidy()  # a step from the weights of the newest one has had a sound loss
         minutes = (clock.seconds - self._saved_at) / 60
         by_steps = config.checkpoint_steps and clock.step % config.checkpoint_steps == 0
         if by_steps or (config.checkpoint_minutes and minutes >= config.checkpoint_minutes):
             self.save()
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def after_epoch(self) -> None:
+        """Writes that of the epoch."""
         self._metrics = []
         self.save()
         self.tidy()  # and so has validation
@@ -123,7 +105,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Writes the checkpoint of the last step."""
         clock = self.clock
         within = not (clock.at_end_of_epoch or self._restored)
-        metrics = checkpoint.metrics_of(self.model) if within else self._metrics
+        metrics = checkpoint.metrics_of(self.trainer) if within else self._metrics
         self.save_as(checkpoint.path_of_step(self.workdir, clock.step), metrics)
         self._saved_at = clock.seconds
         self._tidy = False
@@ -135,54 +117,132 @@ class Checkpoints(keras.callbacks.Callback):
         path.parent.mkdir(exist_ok=True)
         position = checkpoint.Position(self.clock.step, self.clock.seconds, metrics=metrics)
         checkpoint.save_checkpoint(
-            self.model.network, path, position, self.class_names, self.convention
+            self.trainer.network, path, position, self.class_names, self.convention
         )
 
 
-class Recorder(keras.callbacks.Callback):
-    """After every epoch: ``best.keras``, curves, and last ``history.csv``.
+class BetweenSteps(keras.callbacks.Callback):
+    """All that a run does between its steps, in the one order that is right.
 
-    So a row there says that nothing of its epoch is missing but the checkpoint. That comes after
-    it, from :class:`Checkpoints`: a run that is killed in between is continued from the checkpoint
+    Nothing is saved of a step that failed. After an epoch come ``best.keras``, curves,
+    ``history.csv``, and last the checkpoint. So a row of the history says that nothing of its epoch
+    is missing but the checkpoint: a run that is killed in between is continued from the checkpoint
     before, and rows of later steps are dropped.
+
+    Args:
+        checkpoints: of the run.
+        rows: of its history; a new one is appended after each epoch.
+        clips: uint8 [batch, time, height, width, channels], the first training batch.
+
+    Attributes:
+        wait: times the input.
     """
 
-    def __init__(self, checkpoints: Checkpoints, rows: list[dict], wait: InputWait):
+    def __init__(self, checkpoints: Checkpoints, rows: list[dict], clips: np.ndarray) -> None:
         super().__init__()
-        self.checkpoints, self.rows, self.wait = checkpoints, rows, wait
+        self._checkpoints, self._rows = checkpoints, rows
+        self._clock, self._writes = checkpoints.clock, checkpoints.writes
+        self.wait = InputWait(self._clock.config.batch_size)
+        self._averages = contextlib.ExitStack()
+        if self._writes:
+            names = checkpoints.class_names
+            self._board = sight.Board(checkpoints.workdir, self._clock, clips, names)
+            self._progress = sight.Progress(self._clock)
 
-    @property
-    def workdir(self) -> pathlib.Path:
-        return self.checkpoints.workdir
+    def close(self) -> None:
+        """Ends what is shown, and gives the weights back where validation ended early."""
+        self._averages.close()
+        if self._writes:
+            self._progress.close()
+            self._board.close()
 
-    @property
-    def best(self) -> float:
-        return max((row["val_top1"] for row in self.rows), default=-math.inf)
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.wait.start()
+        if self._writes:
+            self._progress.begin_epoch(epoch)
+        self._checkpoints.restore_metrics()
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        # NumPy's number: TensorFlow keeps every Python number that it has ever converted.
+        self.model.optimizer.learning_rate = np.float32(self._clock.learning_rate)
+        if self._writes:
+            self._progress.begin_step()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._clock.step += 1
+        self._count(self._clock.step)
+        self._check_step()
+        self.wait.step_done()
+        if self._writes:
+            self._board.after_step(self.model)
+            self._progress.after_step(main_output_logs(logs) | self.wait.summary())
+        self._checkpoints.after_step()
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self._averages.enter_context(averaged_weights(self.model))
+        self.model.confusion.assign(tf.zeros_like(self.model.confusion))
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._clock.tick(batch)
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        self._averages.close()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        clock = self.checkpoints.clock
+        self._count(0)
+        loss, config = logs["val_loss"], self._clock.config
+        if not math.isfinite(loss) and config.dtype != "mixed_float16":
+            raise FloatingPointError(
+                f"the loss on validation is {loss} after step {self._clock.step}."
+            )
         row = {
             "epoch": epoch + 1,
-            "step": clock.step,
-            "seconds": round(clock.seconds, 1),
+            "step": self._clock.step,
+            "seconds": round(self._clock.seconds, 1),
             "learning_rate": float(self.model.optimizer.learning_rate.numpy()),
-            **main_output_logs(logs or {}),
+            **main_output_logs(logs),
             **self.wait.summary(),
         }
-        best_before = self.best
-        self.rows.append(row)
+        # All workers have to ask.
+        matrix = tf.convert_to_tensor(self.model.confusion).numpy().astype(int)
+        best_before = max((row["val_top1"] for row in self._rows), default=-math.inf)
+        self._rows.append(row)
+        if self._writes:
+            self._board.after_epoch(matrix)
+            self._progress.after_epoch(row)
         if row["val_top1"] > best_before:
             with averaged_weights(self.model):
-                self.checkpoints.save_as(self.workdir / BEST, [])
-        if self.checkpoints.writes:
-            plots.save_curves(
-                {self.workdir.name: self.rows},
-                self.workdir / CURVES,
-                num_classes=len(self.checkpoints.class_names),
-            )
-            write_history(self.workdir / HISTORY, self.rows)
-        if exhausted(self.rows, clock.config.early_stopping_epochs):
+                self._checkpoints.save_as(self._checkpoints.workdir / BEST, [])
+        if self._writes:
+            self._write_history()
+        if exhausted(self._rows, config.early_stopping_epochs):
             self.model.stop_training = True
+        self._checkpoints.after_epoch()
+        # Memory stays flat: pictures and files have left cycles.
+        gc.collect()
+
+    def _count(self, number: int) -> None:
+        """Ends the run when its duration is over."""
+        self._clock.tick(number)
+        if self._clock.finished:
+            self.model.stop_training = True
+
+    def _check_step(self) -> None:
+        """Ends a run whose loss or gradient is no number, or whose loss is far too high."""
+        config, step = self._clock.config, self._clock.step
+        loss, norm = float(self.model.step_loss.numpy()), float(self.model.gradient_norm.numpy())
+        finite = math.isfinite(loss)
+        # In float16 the scaling of the loss meets infinite gradients, and leaves such steps out.
+        if finite and not math.isfinite(norm) and config.dtype != "mixed_float16":
+            raise FloatingPointError(f"the gradient is {norm:.6g} at step {step}.")
+        if not finite or loss > config.max_loss:
+            raise FloatingPointError(f"the loss is {loss:.6g} at step {step}.")
+
+    def _write_history(self) -> None:
+        workdir, num_classes = self._checkpoints.workdir, len(self._checkpoints.class_names)
+        runs = {workdir.name: self._rows}
+        plots.save_curves(runs, workdir / CURVES, num_classes=num_classes)
+        write_history(workdir / HISTORY, self._rows)
 
 
 def exhausted(rows: list[dict], patience: int | None) -> bool:
@@ -191,41 +251,6 @@ def exhausted(rows: list[dict], patience: int | None) -> bool:
         return False
     tops = [row["val_top1"] for row in rows]
     return len(tops) - 1 - tops.index(max(tops)) >= patience
-
-
-class CollectGarbage(keras.callbacks.Callback):
-    """Keeps memory flat: after every epoch, what pictures and files left in cycles is collected."""
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        gc.collect()
-
-
-class LossGuard(keras.callbacks.Callback):
-    """Ends a run whose loss or gradient is no number, or whose loss is far too high.
-
-    It goes before :class:`Checkpoints`, so that no checkpoint has such weights.
-    """
-
-    def __init__(self, clock: Clock):
-        super().__init__()
-        self.clock = clock
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        config, loss = self.clock.config, float(self.model.step_loss.numpy())
-        # In float16 the scaling of the loss meets infinite gradients, and leaves such steps out.
-        norm = 0.0 if config.dtype == "mixed_float16" else float(self.model.gradient_norm.numpy())
-        if math.isfinite(loss) and math.isfinite(norm) and loss <= config.max_loss:
-            return
-        what = "gradient" if math.isfinite(loss) and not math.isfinite(norm) else "loss"
-        value = norm if what == "gradient" else loss
-        raise FloatingPointError(f"the {what} is {value:.6g} at step {self.clock.step}.")
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        loss = (logs or {})["val_loss"]
-        if not math.isfinite(loss) and self.clock.config.dtype != "mixed_float16":
-            raise FloatingPointError(
-                f"the loss on validation is {loss} after step {self.clock.step}."
-            )
 
 
 class StopRequested(BaseException):

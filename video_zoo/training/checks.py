@@ -14,10 +14,23 @@ from .config import TrainingConfig
 from .trainer import plain_optimizer
 
 _MIB = 2**20
+LESS_MEMORY = (
+    "Lower `batch_size`, `image_size` or `num_frames`, raise `accumulate_steps`, or set `dtype` to "
+    "'mixed_bfloat16'"
+)
 
 
-def check_devices(config: TrainingConfig, found: int) -> None:
-    """Raises ValueError if there are other devices than asked for, or they cannot share a batch."""
+def check_devices(config: TrainingConfig, found: int, workers: int = 1) -> None:
+    """Refuses devices that are others than those asked for, or cannot share a batch.
+
+    Args:
+        config: the run.
+        found: devices that there are, of all workers together.
+        workers: number of workers.
+
+    Raises:
+        ValueError: a setting does not fit the devices.
+    """
     if config.num_devices not in (None, found):
         raise ValueError(
             f"`num_devices` must be the number of devices that TensorFlow finds, {found}. "
@@ -29,10 +42,11 @@ def check_devices(config: TrainingConfig, found: int) -> None:
             "`accumulate_steps` must be at most the number of clips that a device gets, "
             f"{config.batch_size // found}. Received: accumulate_steps={config.accumulate_steps}"
         )
-    if config.sync_batch_norm and config.batch_size % found:
+    if config.batch_size % found and (workers > 1 or config.sync_batch_norm):
+        why = f" on {workers} workers" if workers > 1 else ", with `sync_batch_norm`"
         raise ValueError(
-            f"`batch_size` must be a multiple of the number of devices, {found}, with "
-            f"`sync_batch_norm`. Received: batch_size={config.batch_size}"
+            f"`batch_size` must be a multiple of the number of devices, {found}{why}. "
+            f"Received: batch_size={config.batch_size}"
         )
     if config.jit_compile and found > 1:
         raise ValueError(
@@ -79,17 +93,13 @@ def estimate_memory(model: keras.Model, clips: int) -> Memory:
         clips: of the step that are in work at once on the device.
     """
     outputs = sum(
-        int(np.prod(output.shape[1:])) * np.dtype(_numpy_name(layer.compute_dtype)).itemsize
+        int(np.prod(output.shape[1:])) * tf.as_dtype(layer.compute_dtype).size
         for layer in model.layers
         for output in tf.nest.flatten(layer.output)
     )
     trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     kept = sum(int(np.prod(variable.shape)) for variable in plain_optimizer(model).variables)
     return Memory(4 * (model.count_params() + trained + kept), outputs * clips)
-
-
-def _numpy_name(dtype: str) -> str:
-    return "float16" if dtype == "bfloat16" else dtype
 
 
 def available_memory(num_devices: int) -> int:
@@ -111,10 +121,7 @@ def tell_memory(memory: Memory, available: int) -> str:
         f"{available / _MIB:,.0f} MiB available"
     )
     if memory.total > available:
-        line += (
-            "\nwarning: that may be too little. Lower `batch_size`, `image_size` or `num_frames`, "
-            "raise `accumulate_steps`, or set `dtype` to 'mixed_bfloat16'"
-        )
+        line += f"\nwarning: that may be too little. {LESS_MEMORY}"
     return line
 
 
@@ -127,7 +134,8 @@ def try_one_step(
 
     Args:
         trainer: built, optimizer included.
-        training, validation: datasets of at least one batch.
+        training: dataset of at least one batch.
+        validation: likewise.
     """
     variables = [*trainer.variables, *trainer.optimizer.variables]
     before = [variable.numpy() for variable in variables]

@@ -1,53 +1,47 @@
 """How far a run is, and what follows from it: the learning rate, and the end."""
 
+import dataclasses
 import time
-
-import keras
-import numpy as np
 
 from .config import TrainingConfig
 from .distribution.world import World
 from .schedule import learning_rate
 
 
+@dataclasses.dataclass(eq=False)
 class Clock:
     """Steps and seconds of work that a run has had, over all its calls, and whether it has to stop.
 
     Args:
         config: the run.
         steps_per_epoch: steps of an epoch.
-        step, seconds: that earlier calls have had.
+        step: steps that earlier calls have had.
+        seconds: the same in seconds.
         world: the processes of the run, which agree on seconds and signals. Defaults to this one.
 
     Attributes:
         asked: signal that this process got; 0 for none.
     """
 
-    def __init__(
-        self,
-        config: TrainingConfig,
-        steps_per_epoch: int,
-        step: int,
-        seconds: float,
-        world: World | None = None,
-    ):
-        self.config = config
-        self.steps_per_epoch = steps_per_epoch
-        self.step = step
-        self.seconds = seconds
+    config: TrainingConfig
+    steps_per_epoch: int
+    step: int
+    seconds: float
+    world: World = dataclasses.field(default_factory=World)
+
+    def __post_init__(self) -> None:
         self.asked = 0
-        self._world = world or World()
-        self._own_seconds = seconds
+        self._own_seconds = self.seconds
         self._counted_until: float | None = None
 
     @property
     def stop(self) -> int:
         """Signal that all workers stop for; 0 for none."""
-        return self._world.signal_for_all(self.asked)
+        return self.world.signal_for_all(self.asked)
 
     def exchange(self) -> None:
         """Learns of a signal that any of several workers got; each waits here for the others."""
-        self._world.agree(0, self._own_seconds, self.asked)
+        self.world.agree(0, self._own_seconds, self.asked)
 
     def start(self) -> None:
         """Begins to count: what comes before the first step is no work."""
@@ -62,7 +56,7 @@ class Clock:
         now = time.monotonic()
         self._own_seconds += now - self._counted_until
         self._counted_until = now
-        agreed = self._world.agree(number, self._own_seconds, self.asked)
+        agreed = self.world.agree(number, self._own_seconds, self.asked)
         self.seconds = self.seconds if agreed is None else agreed
 
     @property
@@ -123,30 +117,3 @@ class Clock:
     def at_end_of_epoch(self) -> bool:
         """Whether validation follows the last step."""
         return self.step > 0 and (self.step % self.steps_per_epoch == 0 or self.finished)
-
-
-class Budget(keras.callbacks.Callback):
-    """Sets the learning rate of every step, and ends the run when its duration is over."""
-
-    def __init__(self, clock: Clock):
-        super().__init__()
-        self.clock = clock
-
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        # NumPy's number: TensorFlow keeps every Python number that it has ever converted.
-        self.model.optimizer.learning_rate = np.float32(self.clock.learning_rate)
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self.clock.step += 1
-        self._count(self.clock.step)
-
-    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self.clock.tick(batch)
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._count(0)
-
-    def _count(self, number: int) -> None:
-        self.clock.tick(number)
-        if self.clock.finished:
-            self.model.stop_training = True

@@ -12,12 +12,15 @@ from video_zoo.run.files import CONFIG
 # Gupta et al., section 4; `scale_lr` counts from it.
 PAPER_BATCH = 5
 
+# What may differ between the workers of a run.
+WORKER_SETTINGS = ("worker_hosts", "worker_index", "trusted_network")
 # Changing one of these between two calls continues the same run; changing another would not.
 _MAY_CHANGE = (
     *("data_dir", "workdir", "epochs", "steps", "max_hours", "virtual_devices", "num_devices"),
     *("on_bad_record", "data_service", "early_stopping_epochs", "max_loss"),
     *("checkpoint_steps", "checkpoint_minutes", "keep_checkpoints"),
-    *("worker_hosts", "worker_index", "trusted_network", "accumulate_steps", "jit_compile"),
+    *("accumulate_steps", "jit_compile"),
+    *WORKER_SETTINGS,
 )
 
 # A run has one of them.
@@ -233,11 +236,8 @@ class TrainingConfig:
         # Such a run was of width 1 where it says so, as all are that say nothing.
         for settings in (mine, other):
             settings["width_multiplier"] = settings["width_multiplier"] or 1.0
-        return [
-            f"{name} was {other[name]!r} and is {value!r}"
-            for name, value in mine.items()
-            if name not in _MAY_CHANGE and other[name] != value
-        ]
+        fixed = {name: value for name, value in mine.items() if name not in _MAY_CHANGE}
+        return errors.changes(other, fixed)
 
 
 def _flat(settings: dict) -> dict:

@@ -18,8 +18,11 @@ from .optimizer import global_dtype, make_optimizer
 
 def has_auxiliary_loss(config: TrainingConfig) -> bool:
     """Whether the network has an auxiliary classifier and the run trains it."""
-    builder = inspect.signature(models.get_builder(config.model))
-    return config.aux_loss_weight > 0 and "aux_logits" in builder.parameters
+    return config.aux_loss_weight > 0 and _may_have_auxiliary(config.model)
+
+
+def _may_have_auxiliary(model: str) -> bool:
+    return "aux_logits" in inspect.signature(models.get_builder(model)).parameters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,18 +88,11 @@ def compiled_model(config: TrainingConfig, task: Task) -> keras.Model:
     optimizer = make_optimizer(config, model)
     if config.sync_batch_norm:
         synchronise(model)
+    options = {"loss": loss, "weighted_metrics": metrics}
     if has_auxiliary_loss(config):
-        model.compile(
-            optimizer,
-            loss=[loss, loss],
-            loss_weights=[1.0, config.aux_loss_weight],
-            weighted_metrics=[metrics, []],
-            jit_compile=config.jit_compile,
-        )
-    else:
-        model.compile(
-            optimizer, loss=loss, weighted_metrics=metrics, jit_compile=config.jit_compile
-        )
+        options = {"loss": [loss, loss], "weighted_metrics": [metrics, []]}
+        options["loss_weights"] = [1.0, config.aux_loss_weight]
+    model.compile(optimizer, jit_compile=config.jit_compile, **options)
     return model
 
 
@@ -156,11 +152,9 @@ def _loaded(
     if info.num_classes is None:
         options = {"include_top": False, "weights": config.weights, **_shape(config, info)}
         return _build(config, task, 1, False, **options), False
-    builder = inspect.signature(models.get_builder(config.model))
-    may_have = "aux_logits" in builder.parameters
     # A file does not say whether it has an auxiliary classifier: it fits only one of the two.
     problem = None
-    for auxiliary in (wanted, not wanted) if may_have else (False,):
+    for auxiliary in (wanted, not wanted) if _may_have_auxiliary(config.model) else (False,):
         try:
             options = {"weights": config.weights, **_shape(config, info)}
             return _build(config, task, info.num_classes, auxiliary, **options), auxiliary

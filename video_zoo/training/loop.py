@@ -15,17 +15,17 @@ from video_zoo.data.input.stream import ALL
 from video_zoo.files import whole_files
 from video_zoo.files.ownership import sole_owner
 from video_zoo.run.history import HISTORY, read_history
+from video_zoo.run.room import enough_room
 
 from . import callbacks, checkpoint, checks, precise, sight
 from .batches import Batches, read_skipped, write_skipped
-from .clock import Budget, Clock
-from .config import TrainingConfig
-from .distribution.find import find_world
+from .clock import Clock
+from .config import WORKER_SETTINGS, TrainingConfig
 from .distribution.strategy import check_backend
+from .distribution.workers import find_world
 from .distribution.world import World
 from .initial import Task, check_freeze_until, compiled_model
 from .input_wait import InputWait
-from .room import enough_room
 from .trainer import Trainer, build_from_one_clip
 from .workdir import (
     check_whole,
@@ -78,7 +78,7 @@ def train(config: TrainingConfig) -> TrainingResult:
     config.check_files()
     check_backend(config.dtype)
     world = find_world(config)
-    checks.check_devices(config, world.strategy.num_replicas_in_sync)
+    checks.check_devices(config, world.strategy.num_replicas_in_sync, world.share.count)
     check_freeze_until(config)
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
@@ -87,33 +87,22 @@ def train(config: TrainingConfig) -> TrainingResult:
     workdir = make_workdir(config)
     # The other workers of a run write nothing.
     with sole_owner(workdir, "workdir") if world.is_chief else contextlib.nullcontext():
-        check_workdir(workdir, config)
+        check_workdir(workdir, config, sources[config.train_split].class_names)
         if world.is_chief:
             for folder in (workdir, workdir / checkpoint.FOLDER):
                 whole_files.remove_unfinished(folder)
-        return _work_in(workdir, config, sources, world)
-
-
-def _work_in(
-    workdir: pathlib.Path,
-    config: TrainingConfig,
-    sources: dict[str, Split],
-    world: World,
-) -> TrainingResult:
-    run = _Run(config, workdir, sources, world)
-    skipped_before = read_skipped(workdir)  # now, and not after hours
-    if run.ended:
-        clock = run.clock
-        print(
-            f"{workdir} holds the finished run: {clock.step} steps, {clock.seconds / 60:.1f} min."
-        )
-        return TrainingResult(workdir, run.rows, finished=True)
-    try:
-        signum = run.work()
-    finally:
-        if run.batches.skipped and run.writes:
-            write_skipped(workdir, run.batches.skipped, skipped_before)
-    return TrainingResult(workdir, run.rows, signum is None, signum)
+        run = _Run(config, workdir, sources, world)
+        skipped_before = read_skipped(workdir)  # now, and not after hours
+        if run.trained and not run.precise_is_due:
+            step, minutes = run.clock.step, run.clock.seconds / 60
+            print(f"{workdir} holds the finished run: {step} steps, {minutes:.1f} min.")
+            return TrainingResult(workdir, run.rows, finished=True)
+        try:
+            signum = run.work()
+        finally:
+            if run.batches.skipped and run.writes:
+                write_skipped(workdir, run.batches.skipped, skipped_before)
+        return TrainingResult(workdir, run.rows, signum is None, signum)
 
 
 class _Run:
@@ -152,11 +141,6 @@ class _Run:
         self.batches.training(step)
 
     @property
-    def ended(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.trained and not self.precise_is_due
-
-    @property
     def trained(self) -> bool:
         """Whether the last epoch is done, with its validation."""
         stopped = callbacks.exhausted(self.rows, self.config.early_stopping_epochs)
@@ -179,58 +163,52 @@ class _Run:
 
     def work(self) -> int | None:
         """Trains to the end; returns the signal that ended it before, or None."""
-        with self.world.watched():
-            return self._work()
-
-    def _work(self) -> int | None:
-        with callbacks.Interruption(self.clock) as interruption, contextlib.ExitStack() as stack:
-            try:
-                # Several workers stop together.
-                stack.enter_context(interruption.deferred(not self.world.alone))
-                self.world.check_same(self._facts())
-                interruption.stop_together()
-                with enough_room(self.workdir, self.clock):
-                    network = self._network()
-                interruption.stop_together()
-                trainer, clips = self._ready(network)
-                interruption.stop_together()
-                checkpoints = callbacks.Checkpoints(
-                    self.workdir,
-                    self.clock,
-                    self.position,
-                    self.source.class_names,
-                    self.writes,
-                    convention_of(self.config, network),
-                )
-                checkpoints.set_model(trainer)
-                if not self.trained:
-                    with interruption.deferred():
-                        self._train(trainer, clips, checkpoints, interruption)
-                if self.precise_is_due:
-                    interruption.stop_if_asked()
-                    with self._explained():
-                        self._precise_statistics(trainer, checkpoints)
-            except callbacks.StopRequested as request:
-                path = checkpoint.path_of_step(self.workdir, self.clock.step)
-                saved = f"; saved {path}" if path.exists() else ""
-                self._say(
-                    f"interrupted after step {self.clock.step}{saved}. The same command continues "
-                    "from there."
-                )
-                return request.signum
+        try:
+            with (
+                self.world.watched(),
+                callbacks.Interruption(self.clock) as interruption,
+                interruption.deferred(not self.world.alone),  # several workers stop together
+            ):
+                self._work(interruption)
+        except callbacks.StopRequested as request:
+            path = checkpoint.path_of_step(self.workdir, self.clock.step)
+            saved = f"; saved {path}" if path.exists() else ""
+            self._say(
+                f"interrupted after step {self.clock.step}{saved}. The same command continues "
+                "from there."
+            )
+            return request.signum
         return None
+
+    def _work(self, interruption: callbacks.Interruption) -> None:
+        self.world.check_same(self._facts())
+        interruption.stop_together()
+        with self._enough_room():
+            network = self._network()
+        interruption.stop_together()
+        trainer, clips = self._ready(network)
+        interruption.stop_together()
+        checkpoints = callbacks.Checkpoints(
+            trainer,
+            self.workdir,
+            self.clock,
+            self.position,
+            self.source.class_names,
+            self.writes,
+            convention_of(self.config, network, self.source),
+        )
+        if not self.trained:
+            with interruption.deferred():
+                self._train(trainer, clips, checkpoints, interruption)
+        if self.precise_is_due:
+            interruption.stop_if_asked()
+            with self._explained():
+                self._precise_statistics(trainer, checkpoints)
 
     def _facts(self) -> dict[str, object]:
         """What must be the same on all workers."""
         facts = dataclasses.asdict(self.config)
-        for own in (
-            "data_dir",
-            "workdir",
-            "worker_hosts",
-            "worker_index",
-            "trusted_network",
-            "num_devices",
-        ):
+        for own in ("data_dir", "workdir", "num_devices", *WORKER_SETTINGS):
             del facts[own]
         data = {"examples": self.source.num_examples, "classes": self.source.class_names}
         return facts | data | {"step": self.clock.step, "epochs_done": len(self.rows)}
@@ -242,7 +220,7 @@ class _Run:
         with self._explained():
             build_from_one_clip(network, self.batches.training(0))
         if self.writes:
-            write_config(self.config, network)
+            write_config(self.config, network, self.source)
             (self.workdir / checkpoint.FOLDER).mkdir(exist_ok=True)
         self._tell(network)
         self._say("compiling the steps of training and validation, and trying one of each")
@@ -259,34 +237,15 @@ class _Run:
         interruption: callbacks.Interruption,
     ) -> None:
         """``fit`` with all callbacks; saves a checkpoint where a signal ends it."""
-        wait = InputWait(self.config.batch_size)
-        averages = callbacks.ValidateAverages()
-        progress = sight.Progress(self.clock, wait, self.writes)
-        class_names = self.source.class_names
-        board = sight.Board(self.workdir, self.clock, clips, class_names, self.writes)
-        with contextlib.ExitStack() as stack:
-            stack.callback(progress.close)
-            stack.callback(board.close)
-            # In this order: nothing is saved of a step that failed, and a checkpoint comes last.
-            order = [
-                Budget(self.clock),
-                callbacks.LossGuard(self.clock),
-                averages,
-                board,
-                progress,
-                callbacks.Recorder(checkpoints, self.rows, wait),
-                checkpoints,
-                callbacks.CollectGarbage(),
-                interruption,
-            ]
-            if self.writes:
-                order.insert(-1, sight.Curves(self.workdir))
+        curves = [sight.Curves(self.workdir)] if self.writes else []
+        with (
+            self._explained(),
+            contextlib.closing(callbacks.BetweenSteps(checkpoints, self.rows, clips)) as between,
+        ):
             try:
-                with self._explained():
-                    self._fit(trainer, wait, order)
+                self._fit(trainer, between.wait, [between, *curves, interruption])
             except callbacks.StopRequested:
-                progress.close()
-                averages.restore()
+                between.close()
                 checkpoints.save()
                 # A worker that ends before the chief has saved could take it along.
                 self.world.barrier()
@@ -301,7 +260,7 @@ class _Run:
                 return checkpoint.load_checkpoint(self.newest, self.config.dtype)
             self._say(f"building {self.config.model}")
             source = self.source
-            stored = storage_of(self.config.data_dir)
+            stored = storage_of(source)
             task = Task(source.num_classes, source.class_names, source.channels, stored)
             network = compiled_model(self.config, task)
             network.optimizer.build(network.trainable_variables)
@@ -351,11 +310,15 @@ class _Run:
         found = trainer.evaluate(self.validation, callbacks=every, verbose=0, return_dict=True)
         every.on_epoch_end(epoch, logs | {f"val_{name}": value for name, value in found.items()})
 
+    def _enough_room(self) -> contextlib.AbstractContextManager:
+        remedy = f"{checks.LESS_MEMORY}."
+        return enough_room(remedy, f"a file in {self.workdir}", lambda: self.clock.step)
+
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         """Turns TensorFlow's errors, and a loss that is none, into what a user can mend."""
         try:
-            with enough_room(self.workdir, self.clock), named_errors(*self.sources):
+            with self._enough_room(), named_errors(*self.sources):
                 yield
         except FloatingPointError as error:
             raise FloatingPointError(

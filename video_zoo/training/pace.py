@@ -38,7 +38,8 @@ class Machine:
         """One phrase for each reason why steps may take longer than elsewhere."""
         found = []
         on_cpu = not tf.config.list_physical_devices("GPU")
-        if on_cpu and platform.machine() in ("x86_64", "AMD64") and not _fast_kernels():
+        fast = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower() in ("1", "true")
+        if on_cpu and platform.machine() in ("x86_64", "AMD64") and not fast:
             found.append(
                 "TensorFlow's oneDNN kernels are not asked for (set TF_ENABLE_ONEDNN_OPTS=1, or "
                 "import video_zoo before tensorflow)"
@@ -47,10 +48,6 @@ class Machine:
         if on_cpu and others > _BUSY:
             found.append(f"other programs take {others:.0%} of the CPUs")
         return found
-
-
-def _fast_kernels() -> bool:
-    return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower() in ("1", "true")
 
 
 def left(seconds: float | None) -> str:

@@ -1,6 +1,5 @@
 """``precise_bn.keras``: the network of a run with statistics of batch normalisation taken anew."""
 
-import json
 import pathlib
 from collections.abc import Mapping
 
@@ -53,8 +52,7 @@ def write(
         checkpoints.save_as(workdir / f"{_NAME}.keras", [])
     if not checkpoints.writes:
         return
-    content = {"step": clock.step} | results
-    whole_files.write_text(workdir / f"{_NAME}.json", json.dumps(content, indent=2) + "\n")
+    whole_files.write_json(workdir / f"{_NAME}.json", {"step": clock.step} | results)
     shown = {name: main_output_logs(logs) for name, logs in results.items()}
     told = (f"{n} {logs['top1']:.1%} (loss {logs['loss']:.4f})" for n, logs in shown.items())
     print(f"validation top-1 by statistics of batch normalisation: {', '.join(told)}")

@@ -1,9 +1,10 @@
-"""Keras callbacks that show a run while it runs: a bar, a line per epoch, TensorBoard."""
+"""What shows a run while it runs: a bar, a line per epoch, TensorBoard."""
 
 import contextlib
 import datetime
 import pathlib
 import time
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -11,74 +12,65 @@ import tensorflow as tf
 import tqdm
 
 from video_zoo.run import plots
-from video_zoo.run.history import main_output_logs
 
 from . import pace
 from .clock import Clock
-from .input_wait import InputWait
+from .trainer import Trainer
 
 CONFUSION = "confusion_matrix.png"
 # Of the first batch, so many clips, and so many frames of each, are shown.
 _SHOWN_CLIPS, _SHOWN_FRAMES = 4, 8
 
 
-class Progress(keras.callbacks.Callback):
-    """A bar within the epoch, and lines that stay: after the first steps, and one per epoch."""
+class Progress:
+    """A bar within the epoch, and lines that stay: after the first steps, and one per epoch.
 
-    def __init__(self, clock: Clock, wait: InputWait, shown: bool = True):
-        super().__init__()
-        self.clock, self.wait, self._shown = clock, wait, shown
+    Args:
+        clock: how far the run is.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._machine = clock, pace.Machine()
         self._bar: tqdm.tqdm | None = None
         self._steps, self._seconds = 0, 0.0
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        self._machine = pace.Machine()
+    def begin_epoch(self, epoch: int) -> None:
+        """Begins a bar."""
+        total = self._clock.steps_per_epoch
+        done = self._clock.step % total
+        description = f"epoch {epoch + 1}"
+        self._bar = tqdm.tqdm(total=total, initial=done, desc=description, unit="step", leave=False)
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.wait.start()
-        total = self.clock.steps_per_epoch
-        done = self.clock.step % total
-        self._bar = tqdm.tqdm(
-            total=total,
-            initial=done,
-            desc=f"epoch {epoch + 1}",
-            unit="step",
-            leave=False,
-            disable=not self._shown,
-        )
-
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+    def begin_step(self) -> None:
+        """Begins to count the time of a step."""
         self._begun = time.monotonic()
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def after_step(self, numbers: Mapping[str, float]) -> None:
+        """Shows the mean loss and accuracy of the epoch so far, and its speed."""
         self._seconds += time.monotonic() - self._begun
-        self.wait.step_done()
-        shown, speed = main_output_logs(logs or {}), self.wait.summary()
-        left = self.clock.seconds_left
+        left = self._clock.seconds_left
         self._bar.set_postfix(
-            loss=f"{shown['loss']:.3f}",
-            top1=f"{shown['top1']:.3f}",
-            clips_s=f"{speed['clips_per_second']:.1f}",
-            input=f"{speed['input_wait']:.0%}",
+            loss=f"{numbers['loss']:.3f}",
+            top1=f"{numbers['top1']:.3f}",
+            clips_s=f"{numbers['clips_per_second']:.1f}",
+            input=f"{numbers['input_wait']:.0%}",
             left="?" if left is None else str(datetime.timedelta(seconds=round(left))),
             refresh=False,
         )
         self._bar.update()
         self._steps += 1
-        if self._steps == pace.FIRST_STEPS and self._shown:
+        if self._steps == pace.FIRST_STEPS:
             seconds = self._seconds / pace.FIRST_STEPS
             tqdm.tqdm.write(pace.estimate(seconds, left, self._machine.reasons()))
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def after_epoch(self, row: Mapping[str, float]) -> None:
+        """Writes the line of an epoch, from its row of the history."""
         self.close()
-        if not self._shown:
-            return
-        logs, speed = main_output_logs(logs or {}), self.wait.summary()
         tqdm.tqdm.write(
-            f"epoch {epoch + 1}: loss {logs['loss']:.4f}, top-1 {logs['top1']:.1%}; validation "
-            f"loss {logs['val_loss']:.4f}, top-1 {logs['val_top1']:.1%}; "
-            f"{speed['clips_per_second']:.1f} clips/s, {speed['input_wait']:.0%} of it waiting for "
-            f"input ({self.clock.seconds / 60:.1f} min{pace.left(self.clock.seconds_left)})"
+            f"epoch {row['epoch']}: loss {row['loss']:.4f}, top-1 {row['top1']:.1%}; validation "
+            f"loss {row['val_loss']:.4f}, top-1 {row['val_top1']:.1%}; "
+            f"{row['clips_per_second']:.1f} clips/s, {row['input_wait']:.0%} of it waiting for "
+            f"input ({self._clock.seconds / 60:.1f} min{pace.left(self._clock.seconds_left)})"
         )
 
     def close(self) -> None:
@@ -102,7 +94,7 @@ class Curves(keras.callbacks.TensorBoard):
         super().on_train_batch_end(batch)
 
 
-class Board(keras.callbacks.Callback):
+class Board:
     """TensorBoard beyond Keras's own curves, in ``tensorboard/details``.
 
     The first training batch as pictures, loss, learning rate and norm of the gradient of every
@@ -113,50 +105,28 @@ class Board(keras.callbacks.Callback):
         clock: how far the run is.
         clips: uint8 [batch, time, height, width, channels], the first training batch.
         class_names: of the data.
-        writes: whether this process writes files; of several workers, one does.
     """
 
     def __init__(
-        self,
-        workdir: pathlib.Path,
-        clock: Clock,
-        clips: np.ndarray,
-        class_names: list[str],
-        writes: bool = True,
-    ):
-        super().__init__()
-        self._writes = writes
-        self.workdir, self.clock = workdir, clock
-        self._clips, self._class_names = clips, class_names
-        self._writer: tf.summary.SummaryWriter | None = None
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        if self._writes and self._writer is None:
-            self._writer = tf.summary.create_file_writer(
-                str(self.workdir / "tensorboard" / "details")
-            )
-            with self._at_step():
-                strips = np.stack([filmstrip(clip) for clip in self._clips[:_SHOWN_CLIPS]])
-                tf.summary.image("first_training_batch", strips, max_outputs=_SHOWN_CLIPS)
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if not self._writes:
-            return
+        self, workdir: pathlib.Path, clock: Clock, clips: np.ndarray, class_names: list[str]
+    ) -> None:
+        self._workdir, self._clock, self._class_names = workdir, clock, class_names
+        self._writer = tf.summary.create_file_writer(str(workdir / "tensorboard" / "details"))
         with self._at_step():
-            tf.summary.scalar("step/loss", self.model.step_loss)
-            tf.summary.scalar("step/gradient_norm", self.model.gradient_norm)
-            tf.summary.scalar("step/learning_rate", self.model.optimizer.learning_rate)
+            strips = np.stack([filmstrip(clip) for clip in clips[:_SHOWN_CLIPS]])
+            tf.summary.image("first_training_batch", strips, max_outputs=_SHOWN_CLIPS)
 
-    def on_test_begin(self, logs: dict | None = None) -> None:
-        self.model.confusion.assign(tf.zeros_like(self.model.confusion))
+    def after_step(self, trainer: Trainer) -> None:
+        """Writes the numbers of a step."""
+        with self._at_step():
+            tf.summary.scalar("step/loss", trainer.step_loss)
+            tf.summary.scalar("step/gradient_norm", trainer.gradient_norm)
+            tf.summary.scalar("step/learning_rate", trainer.optimizer.learning_rate)
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        # All workers have to ask.
-        matrix = tf.convert_to_tensor(self.model.confusion).numpy().astype(int)
-        if not self._writes:
-            return
-        path = self.workdir / CONFUSION
-        plots.save_confusion_matrix(matrix, self._class_names, path)
+    def after_epoch(self, confusion: np.ndarray) -> None:
+        """Draws the confusion matrix of validation, int [num_classes, num_classes]."""
+        path = self._workdir / CONFUSION
+        plots.save_confusion_matrix(confusion, self._class_names, path)
         with self._at_step():
             picture = tf.io.decode_png(path.read_bytes(), channels=3)
             tf.summary.image("confusion_matrix", picture[tf.newaxis])
@@ -164,12 +134,11 @@ class Board(keras.callbacks.Callback):
 
     def _at_step(self) -> contextlib.AbstractContextManager:
         # NumPy's number: TensorFlow keeps every Python number that it has ever converted.
-        return self._writer.as_default(step=np.int64(self.clock.step))
+        return self._writer.as_default(step=np.int64(self._clock.step))
 
     def close(self) -> None:
         """Ends the file."""
-        if self._writer is not None:
-            self._writer.close()
+        self._writer.close()
 
 
 def filmstrip(clip: np.ndarray) -> np.ndarray:

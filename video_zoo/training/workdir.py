@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import math
 import pathlib
 import platform
@@ -12,7 +11,8 @@ import keras
 import tensorflow as tf
 
 import video_zoo
-from video_zoo import data, models
+from video_zoo import models
+from video_zoo.data.input.source import Split
 from video_zoo.errors import shown
 from video_zoo.files import whole_files
 from video_zoo.models.weights import saved
@@ -40,12 +40,20 @@ def make_workdir(config: TrainingConfig) -> pathlib.Path:
     return workdir
 
 
-def check_workdir(workdir: pathlib.Path, config: TrainingConfig) -> None:
-    """Refuses a folder that holds another run. Only its owner can be sure of the answer."""
+def check_workdir(workdir: pathlib.Path, config: TrainingConfig, class_names: list[str]) -> None:
+    """Refuses a folder that holds another run. Only its owner can be sure of the answer.
+
+    Args:
+        workdir: folder of the run.
+        config: the run.
+        class_names: of the data.
+
+    Raises:
+        ValueError: it is of other settings or classes.
+    """
     if (workdir / CONFIG).exists():
         earlier = read_config(workdir)
         differences = config.differences(dict(earlier.training))
-        class_names = data.load_label_map(config.data_dir)
         if class_names != earlier.class_names:
             differences.append(
                 f"classes were {shown(earlier.class_names)} and are {shown(class_names)}"
@@ -121,38 +129,47 @@ def sizes(model: keras.Model) -> tuple[int, int]:
     return trained, sum(math.prod(weight.shape) for weight in frozen)
 
 
-def storage_of(data_dir: str) -> dict:
+def storage_of(source: Split) -> dict:
     """The settings with which the videos of shards are stored; empty without a manifest."""
-    manifest = data.load_manifest(data_dir)
-    if manifest is None:
+    if source.manifest is None:
         return {}
-    known = {name: manifest.settings[name] for name in STORAGE if name in manifest.settings}
-    return known | {"modality": manifest.modality}
+    settings = {"modality": source.manifest.modality, **source.manifest.settings}
+    return {name: settings[name] for name in STORAGE if name in settings}
 
 
-def convention_of(config: TrainingConfig, model: keras.Model) -> dict:
+def convention_of(config: TrainingConfig, model: keras.Model, source: Split) -> dict:
     """The clips that the network of a run takes, as its files tell them.
 
     How videos are stored is left out where the shards have no manifest.
+
+    Args:
+        config: the run.
+        model: its network.
+        source: the data.
     """
     graph = saved.graph_of_model(model)
     network = dataclasses.asdict(saved.convention(graph, {}))
     told = {name: network[name] for name in ("mean", "deviation")}
     told |= {name: getattr(config, name) for name in ("num_frames", "frame_stride", "image_size")}
-    told |= storage_of(config.data_dir)
+    told |= storage_of(source)
     saved.convention(graph, {"convention": told})  # a file that it does not fit would not be read
     return told
 
 
-def write_config(config: TrainingConfig, model: keras.Model) -> None:
-    """Everything that tells later what this run was, and how to feed its network."""
-    manifest = data.load_manifest(config.data_dir)
+def write_config(config: TrainingConfig, model: keras.Model, source: Split) -> None:
+    """Everything that tells later what this run was, and how to feed its network.
+
+    Args:
+        config: the run.
+        model: its network.
+        source: the data.
+    """
     network = keras.Model(model.inputs, model.outputs[0])  # without an auxiliary classifier
     trained, frozen = sizes(model)
     content = {
         "training": dataclasses.asdict(config),
-        "class_names": data.load_label_map(config.data_dir),
-        "data": None if manifest is None else dict(manifest.settings),
+        "class_names": source.class_names,
+        "data": source.manifest and dict(source.manifest.settings),
         "trainable_parameters": trained,
         "frozen_parameters": frozen,
         "gmacs": models.count_macs(network) / 1e9,
@@ -163,5 +180,4 @@ def write_config(config: TrainingConfig, model: keras.Model) -> None:
             "python": platform.python_version(),
         },
     }
-    path = pathlib.Path(config.workdir, CONFIG)
-    whole_files.write_text(path, json.dumps(content, indent=2) + "\n")
+    whole_files.write_json(pathlib.Path(config.workdir, CONFIG), content)

@@ -29,6 +29,7 @@ class Split:
         class_counts: examples of each class, where the manifest tells; None otherwise.
         num_bytes: size of all shards, likewise.
         name: of the split.
+        manifest: of the folder; None where there is none.
     """
 
     shards: list[str]
@@ -38,6 +39,7 @@ class Split:
     class_counts: tuple[int, ...] | None = None
     num_bytes: int | None = None
     name: str = ""
+    manifest: manifests.Manifest | None = None
 
     @property
     def num_classes(self) -> int:
@@ -92,7 +94,7 @@ class Split:
                 f"data_dir={os.fspath(data_dir)!r}, whose shards are all empty."
             )
         channels = channels_of(RGB if manifest is None else manifest.modality)
-        return cls(shards, sizes, class_names, channels, counts, num_bytes, split)
+        return cls(shards, sizes, class_names, channels, counts, num_bytes, split, manifest)
 
     def mean_bytes(self) -> float:
         """Mean size of an example in bytes."""

@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterator
 
 import tensorflow as tf
-from tensorflow.python.eager import context
 
 _ADDRESS = re.compile(r"(?P<host>[^:\s,]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 # How long workers wait for one another at the start: machines of a job do not start at once.
@@ -135,6 +134,8 @@ def make_cluster_strategy(cluster: Cluster) -> tf.distribute.MultiWorkerMirrored
         WorkerLostError: some workers did not come; the message names them.
         ValueError: TensorFlow has already started, or the worker's own port is in use.
     """
+    from tensorflow.python.eager import context  # what one process alone does not need
+
     if context.context()._context_handle is not None:
         raise ValueError(
             "`worker_hosts` needs a process in which TensorFlow has not started: make the strategy "
@@ -200,14 +201,13 @@ def _address(host: str) -> tuple[str, int]:
 @contextlib.contextmanager
 def _listening(host: str) -> Iterator[None]:
     port = _address(host)[1]
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(socket.create_server(("", port), backlog=1024))
-        except OSError as error:
-            raise ValueError(
-                f"`worker_hosts` must give this worker a free port. Received: {host!r} ({error})"
-            ) from error
-        server.listen()
+    try:
+        server = socket.create_server(("", port), backlog=1024)
+    except OSError as error:
+        raise ValueError(
+            f"`worker_hosts` must give this worker a free port. Received: {host!r} ({error})"
+        ) from error
+    with server:
         yield
 
 

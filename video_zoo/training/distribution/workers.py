@@ -12,19 +12,21 @@ from video_zoo.data.input.service_config import check_trust
 from ..config import TrainingConfig
 from . import multi_worker
 from .cluster import Cluster, lost_worker, make_cluster_strategy
+from .strategy import make_strategy
 from .world import World
 
 
-def find_workers(config: TrainingConfig) -> "Workers | None":
-    """The workers of the settings, or of ``TF_CONFIG``, when all are there; None if there are none.
+def find_world(config: TrainingConfig) -> World:
+    """The workers of the settings, or of ``TF_CONFIG``, when all are there; or this process alone.
 
     Raises:
-        ValueError: the settings contradict one another, or the network is not trusted.
-        WorkerLostError: some workers did not come.
+        ValueError: the settings contradict one another, the devices cannot be used, or the network
+            is not trusted.
+        WorkerLostError: some workers did not come; the message names them.
     """
     cluster = Cluster.find(config.worker_hosts, config.worker_index)
     if cluster is None:
-        return None
+        return World(make_strategy(config.virtual_devices))
     check_trust(config.trusted_network)
     if config.virtual_devices:
         raise ValueError(

@@ -6,15 +6,12 @@ import pytest
 import tensorflow as tf
 
 from video_zoo.files.full_disk import DiskFullError
-from video_zoo.training import TrainingConfig
-from video_zoo.training.clock import Clock
-from video_zoo.training.room import enough_room
+from video_zoo.run.room import enough_room
 
 
 @pytest.fixture
 def room(tmp_path):
-    config = TrainingConfig("s3d_v1", "shards", str(tmp_path), steps=4)
-    return enough_room(tmp_path, Clock(config, steps_per_epoch=4, step=3, seconds=0))
+    return enough_room("Lower `batch_size`.", f"a file in {tmp_path}", lambda: 3)
 
 
 def test_a_tensor_that_fits_no_memory(room):
