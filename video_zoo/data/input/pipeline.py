@@ -260,7 +260,7 @@ def training_dataset(
     ``fit``, and ``shuffle=False``: without it Keras warns that it shuffles no dataset.
 
     Args:
-        data_dir: shard folder, as ``tools/make_tfrecords.py`` writes it.
+        data_dir: shard folder, as ``video-zoo convert`` writes it.
         split: name of the split. Defaults to "train".
         batch_size: clips per batch. Defaults to 5.
         clip: frames, stride, size and frame order of a clip.

@@ -9,10 +9,11 @@ import threading
 
 import tensorflow as tf
 
+from video_zoo import errors
 from video_zoo.files import filesystems
 
 from . import records
-from .service_config import ServiceConfig, check_address
+from .service_config import START, ServiceConfig, check_address
 
 _SECONDS_TO_CONNECT = 10
 
@@ -30,7 +31,7 @@ def check(data_service: str | None, skipped: records.SkippedRecords | None) -> N
         raise ValueError(
             "`on_bad_record` must be 'error' with a data service, whose workers cannot keep a list "
             f"of bad records. Received: on_bad_record='skip' with data_service={data_service!r}. "
-            "Find the records with tools/inspect_dataset.py."
+            f"Find the records with {errors.INSPECT}."
         )
     _check_running("data_service", data_service)
 
@@ -43,7 +44,7 @@ def _check_running(argument: str, address: str | None) -> None:
     except OSError as error:
         raise ConnectionError(
             f"`{argument}` must be the address of a running dispatcher. Received: "
-            f"{argument}={address!r} ({error}). Start one with tools/data_service.py."
+            f"{argument}={address!r} ({error}). {START}"
         ) from error
 
 

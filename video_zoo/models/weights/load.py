@@ -192,7 +192,7 @@ def info_of_file(path: str, argument: str = "weights") -> WeightsInfo:
         raise ValueError(
             "`weights` are of a network that normalises its input, and a '.weights.h5' file from "
             "Keras does not tell how. Save the network as '.keras', or make the file with "
-            f"tools/convert_weights.py. Received: weights={path!r}"
+            f"`video-zoo convert-weights`. Received: weights={path!r}"
         )
     if convention.mean is not None and not graph.normalised:
         with network_files.reading(path, argument, "file whose notes fit its network"):
