@@ -73,9 +73,3 @@ def remove_unfinished(folder: str | os.PathLike) -> None:
         for entry in entries:
             if final_name(entry.name) and entry.is_file():
                 os.unlink(entry.path)
-
-
-def read_text(path: str) -> str:
-    """Text that `whole_files.write_text` wrote."""
-    with tf.io.gfile.GFile(path, "rb") as file:
-        return file.read().decode("utf-8", "surrogateescape")

@@ -14,7 +14,7 @@ from video_zoo import errors
 from ..annotations.layouts import Clip
 from . import workers
 from .config import ConversionConfig
-from .plan import make_plan, relative_name
+from .plan import by_split, make_plan, relative_name
 from .shards import encode_labelled
 
 # TFRecord: a length and two checksums around every example.
@@ -146,11 +146,8 @@ def estimate(
 
 
 def _sample(clips: Sequence[Clip], number: int, seed: int) -> list[Clip]:
-    by_split = collections.defaultdict(list)
-    for clip in clips:
-        by_split[clip.split].append(clip)
     sample = []
-    for split, members in sorted(by_split.items()):
+    for split, members in sorted(by_split(clips).items()):
         share = max(1, round(number * len(members) / len(clips)))
         members = random.Random(f"{seed}/{split}/sample").sample(members, min(share, len(members)))
         sample += members

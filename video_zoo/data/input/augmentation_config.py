@@ -87,21 +87,19 @@ class AugmentationConfig:
             )
         import keras
 
-        self._check_backend(keras.backend.backend())
+        backend = keras.backend.backend()
         for argument, (version, layer) in _NEEDED.items():
-            if getattr(self, argument) and not hasattr(keras.layers, layer):
-                raise ImportError(
-                    f"`{argument}` needs Keras {version} or later. Received: {argument}="
-                    f"{getattr(self, argument)} with Keras {keras.__version__}. Install it: "
-                    f"`pip install 'keras>={version}'`."
-                )
-
-    def _check_backend(self, backend: str) -> None:
-        """Refuses what Keras's layers do within ``tf.data``, where only its TensorFlow runs."""
-        for argument in ("color_jitter", "rand_augment", "mixup_alpha", "cutmix_alpha"):
-            if getattr(self, argument) and backend != "tensorflow":
+            value = getattr(self, argument)
+            if not value:
+                continue
+            received = f"Received: {argument}={value}"
+            if backend != "tensorflow":  # within `tf.data` no other runs
                 raise ValueError(
-                    f"`{argument}` needs the TensorFlow backend of Keras. Received: {argument}="
-                    f"{getattr(self, argument)} with KERAS_BACKEND={backend}. Unset it, or set it "
-                    "to tensorflow."
+                    f"`{argument}` needs the TensorFlow backend of Keras. {received} with "
+                    f"KERAS_BACKEND={backend}. Unset it, or set it to tensorflow."
+                )
+            if not hasattr(keras.layers, layer):
+                raise ImportError(
+                    f"`{argument}` needs Keras {version} or later. {received} with Keras "
+                    f"{keras.__version__}. Install it: `pip install 'keras>={version}'`."
                 )

@@ -20,6 +20,7 @@ from .augmentation_config import AugmentationConfig
 from .clips import DTYPES, ClipConfig, decode_clips, gather_clips, in_dtype, parallel_calls, views
 from .source import Split
 from .stream import ALL, Share, TrainingStream, fold_seed, reader
+from .transforms import to_bytes
 
 # Batches made ahead: a fixed few, since clips are large.
 PREFETCHED = 2
@@ -29,23 +30,6 @@ DEFAULT_CLIP = ClipConfig()
 _NO_AUGMENTATION = AugmentationConfig()
 
 
-def _training_selection(
-    example: dict[str, tf.Tensor],
-    clip: ClipConfig,
-    augmentation: AugmentationConfig,
-    random_flip: bool,
-    seeds: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Frames, crop box and flip of a training clip: one draw of each for all its frames."""
-    frames = example["frames"]
-    stride = augment.frame_stride(augmentation, clip.frame_stride, seeds[4])
-    indices = sampling.random_clip(tf.shape(frames)[0], clip.num_frames, stride, seeds[0])
-    indices = sampling.order_frames(indices, clip.frame_order, seeds[1])
-    box = augment.crop_box(augmentation, *tf.unstack(example["size"]), seeds[2])
-    flip = tf.random.stateless_uniform([], seeds[3]) < 0.5 if random_flip else tf.constant(False)
-    return tf.gather(frames, indices), box, flip
-
-
 def _augmented(frames: tf.data.Dataset, clip: ClipConfig, augmentation: AugmentationConfig):
     """Frames, (pixels, about), with the colours of each clip changed; about has a "seed"."""
 
@@ -53,14 +37,10 @@ def _augmented(frames: tf.data.Dataset, clip: ClipConfig, augmentation: Augmenta
         changed = augment.augment_clip(
             augmentation, tf.cast(pixels[0], tf.float32), about["seed"][0]
         )
-        return _to_bytes(changed), {name: value[0] for name, value in about.items()}
+        return to_bytes(changed), {name: value[0] for name, value in about.items()}
 
     clips = gather_clips(frames, clip.num_frames, 1, drop_remainder=True)
     return clips.map(change, num_parallel_calls=parallel_calls(), deterministic=True)
-
-
-def _to_bytes(pixels: tf.Tensor) -> tf.Tensor:
-    return tf.saturate_cast(tf.round(pixels), tf.uint8)
 
 
 def _labels(source: Split, augmentation: AugmentationConfig) -> Callable:
@@ -73,7 +53,7 @@ def _labels(source: Split, augmentation: AugmentationConfig) -> Callable:
         # Another seed than that of the first clip's own colours.
         seed = tf.random.experimental.stateless_fold_in(about["seed"][0], 1)
         mixed, targets = augment.mix_batch(augmentation, tf.cast(clips, tf.float32), targets, seed)
-        return _to_bytes(mixed), targets
+        return to_bytes(mixed), targets
 
     return labels
 
@@ -151,10 +131,17 @@ class Clips:
         parse = records.parser(split.class_names)
 
         def select(clip_seed: tf.Tensor, record):
+            """One draw of frames, crop box and flip of a clip for all its frames."""
             seeds = tf.random.split(clip_seed, 6)
             example = parse(*record)
-            selected = _training_selection(example, clip, augmentation, random_flip, seeds)
-            return *selected, record[:2], {"label": example["label"], "seed": seeds[5]}
+            frames = example["frames"]
+            stride = augment.frame_stride(augmentation, clip.frame_stride, seeds[4])
+            indices = sampling.random_clip(tf.shape(frames)[0], clip.num_frames, stride, seeds[0])
+            indices = sampling.order_frames(indices, clip.frame_order, seeds[1])
+            box = augment.crop_box(augmentation, *tf.unstack(example["size"]), seeds[2])
+            flip = tf.logical_and(random_flip, tf.random.stateless_uniform([], seeds[3]) < 0.5)
+            about = {"label": example["label"], "seed": seeds[5]}
+            return tf.gather(frames, indices), box, flip, record[:2], about
 
         selected = numbered.map(select, num_parallel_calls=parallel_calls(), deterministic=True)
         frames = decode_clips(selected, clip, split.channels)
@@ -222,7 +209,7 @@ class Clips:
         read = reader(split, self.skipped, unlabelled)
         first = np.cumsum([0, *split.sizes[:-1]])  # number of the first video of each shard
 
-        def views_of_shard(shard: tf.Tensor, size: tf.Tensor, first_video: tf.Tensor):
+        def views_of_shard(place: tuple[tf.Tensor, tf.Tensor], first_video: tf.Tensor):
             def views_of_record(shard: tf.Tensor, index: tf.Tensor, record: tf.Tensor):
                 example = parse(shard, index, record)
                 video = first_video + index
@@ -230,9 +217,9 @@ class Clips:
                 seed, place = fold_seed(self.seed, video), (shard, index)
                 return views(example["frames"], self.clip, num_clips, num_crops, seed, place, about)
 
-            return read(shard, size).flat_map(views_of_record)
+            return read(*place).flat_map(views_of_record)
 
-        shards = tf.data.Dataset.from_tensor_slices((split.shards, split.sizes, first))
+        shards = tf.data.Dataset.zip(split.places(), tf.data.Dataset.from_tensor_slices(first))
         numbered = self.share.of(shards.flat_map(views_of_shard).enumerate(), self.batch_size)
         return numbered.map(lambda _position, view: view)
 
