@@ -232,10 +232,6 @@ def residual(x, row: Residual, style: Style, name: str):
     return keras.layers.Activation("relu", name=name)(x)
 
 
-def _letters() -> Iterator[str]:
-    return iter(string.ascii_lowercase)
-
-
 def conv_name(prefix: str, letter: str, conv: Conv) -> str:
     """Name of a convolution in a branch, as in the published checkpoints."""
     return f"{prefix}_Conv3d_0{letter}_{conv.kernel[1]}x{conv.kernel[2]}"
@@ -265,7 +261,7 @@ def apply_endpoint(x, row: Endpoint, style: Style, name: str):
         return residual(x, row, style, name)
     outputs = []
     for index, branch in enumerate(row.branches):
-        y, letters = x, _letters()
+        y, letters = x, iter(string.ascii_lowercase)
         for part in branch:
             y = branch_row(y, part, letters, style, f"{name}_Branch_{index}")
         outputs.append(y)
