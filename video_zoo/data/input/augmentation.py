@@ -250,19 +250,14 @@ def mix_batch(
 
 
 @_outside_of_graphs
-def _mixup_layer(alpha: float) -> keras.Layer:
-    return keras.layers.MixUp(alpha, **_KIND)
-
-
-@_outside_of_graphs
-def _cutmix_layer(alpha: float) -> keras.Layer:
-    return keras.layers.CutMix((alpha, alpha), **_KIND)
+def _mixing_layer(kind: str, alpha: float | tuple[float, float]) -> keras.Layer:
+    return getattr(keras.layers, kind)(alpha, **_KIND)
 
 
 def _mixup(
     alpha: float, clips: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    layer = _mixup_layer(alpha)
+    layer = _mixing_layer("MixUp", alpha)
     shape = tf.shape(clips)
     images = tf.reshape(clips, [shape[0], -1, shape[3], shape[4]])  # the layer takes no clips
     transformation = layer.get_random_transformation(images, training=True, seed=_Seeds(seed))
@@ -274,7 +269,7 @@ def _mixup(
 def _cutmix(
     alpha: float, clips: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    layer = _cutmix_layer(alpha)
+    layer = _mixing_layer("CutMix", (alpha, alpha))
     drawn = layer.get_random_transformation(clips[:, 0], training=True, seed=_Seeds(seed))
     boxes = drawn["batch_masks"]  # bool [batch, height, width, channels], the same for all frames
     mixed = layer.transform_images(

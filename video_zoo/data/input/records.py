@@ -284,10 +284,8 @@ def data_error(error: tf.errors.OpError, *sources: Split) -> Exception:
 
 
 def _error_at(shard: str, index: int) -> ValueError:
-    with tf.io.gfile.GFile(shard, "rb") as file:
-        file.seek(int(record_offsets(shard)[index]))
-        (length,) = struct.unpack("<Q", file.read(8))
-        record = file.read(_HEADER - 8 + length)[_HEADER - 8 :]
+    place = record_offsets(shard)[index : index + 1]
+    ((_, record),) = read_places(tf.constant(shard), tf.constant(place)).as_numpy_iterator()
     class_names = manifests.load_label_map(os.path.dirname(shard))
     return bad_records.error_of(shard, index, reason_of(record, class_names))
 

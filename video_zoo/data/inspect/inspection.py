@@ -181,8 +181,7 @@ def _by(height: int, width: int) -> str:
 
 def _count_label(report: DatasetReport, name: str, record: dict) -> list[str]:
     split, class_names = report.splits[name], report.class_names
-    label = int(record["label"])
-    texts = [text.decode("utf-8", "replace") for text in record["texts"].tolist() if text]
+    label, texts = tfrecord.label_of(record)
     if label == tfrecord.UNLABELLED and not texts and name == "test":
         split.num_unlabelled += 1  # the test sets of Kinetics come without labels
         return []

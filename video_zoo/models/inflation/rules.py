@@ -183,26 +183,24 @@ def _dropout(layer: keras.layers.Layer, setting: Setting) -> VideoLayer:
     return _copy(layer, setting)
 
 
-def _to_3d(layer, setting: Setting, video_class: type, **changes) -> VideoLayer:
+def _to_3d(layer: keras.layers.Layer, setting: Setting, **changes) -> VideoLayer:
     """A layer without weights as the class that does the same in three dimensions."""
+    video_class = getattr(keras.layers, type(layer).__name__.replace("2D", "3D"))
     config = {**layer.get_config(), **changes, "name": setting.name}
     return VideoLayer(video_class.from_config(config), [])
 
 
-@_rules_for(
+_rules_for(
     keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling2D,
     keras.layers.SpatialDropout2D,
-)
-def _same_arguments(layer: keras.layers.Layer, setting: Setting) -> VideoLayer:
-    return _to_3d(layer, setting, getattr(keras.layers, type(layer).__name__.replace("2D", "3D")))
+)(_to_3d)
 
 
 @_rules_for(keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
 def _border(layer: keras.layers.Layer, setting: Setting) -> VideoLayer:
-    video_class = getattr(keras.layers, type(layer).__name__.replace("2D", "3D"))
-    key = "padding" if video_class is keras.layers.ZeroPadding3D else "cropping"
-    return _to_3d(layer, setting, video_class, **{key: ((0, 0), *layer.get_config()[key])})
+    key = "padding" if isinstance(layer, keras.layers.ZeroPadding2D) else "cropping"
+    return _to_3d(layer, setting, **{key: ((0, 0), *layer.get_config()[key])})
 
 
 @register_inflation(keras.layers.UpSampling2D)
@@ -227,7 +225,6 @@ def _pool(layer: keras.layers.Layer, setting: Setting) -> VideoLayer:
     return _to_3d(
         layer,
         setting,
-        getattr(keras.layers, type(layer).__name__.replace("2D", "3D")),
         pool_size=(setting.stride, *config["pool_size"]),
         strides=(setting.stride, *config["strides"]),
     )
