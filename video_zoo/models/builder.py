@@ -59,10 +59,9 @@ def _check_input_shape(table: Table, shape: tuple[int | None, ...], name: str) -
         sizes = ()
     fits = len(sizes) == 4 and all(isinstance(n, int) or n is None for n in sizes)
     if not fits or sizes[-1] is None or any(n is not None and n < 1 for n in sizes):
-        raise ValueError(
-            "`input_shape` must be (frames, height, width, channels): positive integers, the first "
-            f"three may be None. Received: input_shape={shape!r}"
-        )
+        sizes = "(frames, height, width, channels)"
+        allowed = f"{sizes}: positive integers, the first three may be None"
+        raise errors.refusal("input_shape", allowed, shape)
     smallest = [smallest_input(table, axis) for axis in range(3)]
     if any(n is not None and n < least for n, least in zip(sizes, smallest, strict=False)):
         raise ValueError(

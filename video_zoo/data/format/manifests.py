@@ -114,9 +114,7 @@ class Manifest:
     def split(self, split: str) -> SplitSummary:
         """The summary of one split; ValueError names the splits there are."""
         if split not in self.splits:
-            raise ValueError(
-                f"`split` must be one of {sorted(self.splits)}. Received: split={split!r}."
-            )
+            raise errors.refusal("split", f"one of {sorted(self.splits)}", split)
         return self.splits[split]
 
     def num_examples(self, split: str) -> int:

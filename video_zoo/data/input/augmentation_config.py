@@ -53,10 +53,9 @@ class AugmentationConfig:
                     least, f"at most `{most}`, {getattr(self, most)}", getattr(self, least)
                 )
         if self.random_resized_crop and self.scale_jitter > 1:
-            raise ValueError(
-                "`scale_jitter` must be 1 with `random_resized_crop`, which draws a scale itself. "
-                f"Received: scale_jitter={self.scale_jitter}. Choose one of the two."
-            )
+            allowed = "1 with `random_resized_crop`, which draws a scale itself"
+            remedy = "Choose one of the two."
+            raise errors.refusal("scale_jitter", allowed, self.scale_jitter, remedy)
 
     @property
     def mixes(self) -> bool:
@@ -81,10 +80,8 @@ class AugmentationConfig:
                     f"{argument}={getattr(self, argument)} and clips of {channels} channels."
                 )
         if self.max_frame_stride is not None and self.max_frame_stride < frame_stride:
-            raise ValueError(
-                f"`max_frame_stride` must be at least `frame_stride`, {frame_stride}. "
-                f"Received: max_frame_stride={self.max_frame_stride}"
-            )
+            allowed = f"at least `frame_stride`, {frame_stride}"
+            raise errors.refusal("max_frame_stride", allowed, self.max_frame_stride)
         import keras
 
         backend = keras.backend.backend()

@@ -120,10 +120,9 @@ class Clips:
         split, clip = self.split, self.clip
         augmentation.check(split.channels, clip.frame_stride)
         if split.num_examples < self.batch_size:
-            raise ValueError(
-                f"`batch_size` must be at most the number of examples, {split.num_examples} in "
-                f"split {split.name!r}. Received: batch_size={self.batch_size}"
-            )
+            number = f"{split.num_examples} in split {split.name!r}"
+            allowed = f"at most the number of examples, {number}"
+            raise errors.refusal("batch_size", allowed, self.batch_size)
         stream = TrainingStream(
             split, self.batch_size, self.seed, balanced, self.skipped, self.share
         )

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from video_zoo import errors
+
 from . import bad_records, balance, records
 from .source import Split
 
@@ -37,10 +39,8 @@ class Share(NamedTuple):
                 data service is to make the clips.
         """
         if not 0 <= self.index < self.count:
-            raise ValueError(
-                "`worker` must be (index, number of workers) with an index from 0 to the number "
-                f"- 1. Received: worker={tuple(self)!r}"
-            )
+            allowed = "(index, number of workers) with an index from 0 to the number - 1"
+            raise errors.refusal("worker", allowed, tuple(self))
         if batch_size % self.count:
             raise ValueError(
                 f"`batch_size` must be a multiple of the number of workers, {self.count}: it is "

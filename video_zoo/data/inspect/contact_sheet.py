@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
+from video_zoo import errors
 from video_zoo.files import whole_files
 from video_zoo.lettering import lettered
 
@@ -73,10 +74,7 @@ class _Source:
 def check(config: InspectionConfig, splits: Sequence[str]) -> None:
     """Raises ValueError or FileNotFoundError if the contact sheet could not be written."""
     if config.sheet_split is not None and config.sheet_split not in splits:
-        raise ValueError(
-            f"`sheet_split` must be one of {list(splits)}. "
-            f"Received: sheet_split={config.sheet_split!r}"
-        )
+        raise errors.refusal("sheet_split", f"one of {list(splits)}", config.sheet_split)
     folder = os.path.dirname(os.path.abspath(config.contact_sheet))
     if not os.path.isdir(folder):
         raise FileNotFoundError(

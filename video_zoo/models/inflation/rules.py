@@ -7,6 +7,8 @@ from typing import Literal
 import keras
 import numpy as np
 
+from video_zoo import errors
+
 Convolution = Literal["separable", "full", "2d"]
 
 
@@ -82,10 +84,7 @@ def register_inflation(layer_class: type) -> Callable[[Rule], Rule]:
         ValueError: ``layer_class`` is no class of layers.
     """
     if not (isinstance(layer_class, type) and issubclass(layer_class, keras.layers.Layer)):
-        raise ValueError(
-            "`layer_class` must be a subclass of keras.layers.Layer. "
-            f"Received: layer_class={layer_class!r}"
-        )
+        raise errors.refusal("layer_class", "a subclass of keras.layers.Layer", layer_class)
 
     def register(rule: Rule) -> Rule:
         _RULES[layer_class] = rule
@@ -105,16 +104,13 @@ def _rules_for(*layer_classes: type) -> Callable[[Rule], Rule]:
 
 def find_rule(operation: keras.Operation) -> Rule:
     """The rule for a layer; ValueError names one that has none, and the remedy."""
-    rule = _RULES.get(type(operation))
-    if rule is not None:
-        return rule
     kind = type(operation)
+    if kind in _RULES:
+        return _RULES[kind]
     if kind.__module__.startswith("keras."):
-        if isinstance(operation, keras.layers.Layer):
-            if kind.__name__ in _PRIVATE_ELEMENTWISE:
-                return _copy
-        elif kind.__name__ in _ELEMENTWISE_OPERATIONS:
-            return _operation
+        is_layer = isinstance(operation, keras.layers.Layer)
+        if kind.__name__ in (_PRIVATE_ELEMENTWISE if is_layer else _ELEMENTWISE_OPERATIONS):
+            return _copy if is_layer else _operation
     raise ValueError(
         f"`image_model` has a layer {operation.name!r} of the class {kind.__name__}, for which "
         "there is no rule of inflation. Register one with "

@@ -271,8 +271,6 @@ def _graph_of_weights(shapes: dict[str, tuple[int, ...]], groups: set[str]) -> G
     return Graph(
         num_classes=head[0][-1] if head else None,
         channels=first[3] if first else None,
-        padding="symmetric"
-        if any(name.startswith("zero_padding3d") for name in groups)
-        else "same",
+        padding="symmetric" if "zero_padding3d" in groups else "same",
         normalised="rescaling" in groups,
     )
