@@ -26,12 +26,16 @@ def atomic_write(path: str | os.PathLike, ending: str = "") -> Iterator[str]:
     two processes never write into one file, and it starts with a dot, so that no reader takes it
     for a shard.
 
-    Raises `DiskFullError` where there is no room for the file, `OSError` where TensorFlow cannot
-    write it for another reason.
-
     Args:
-        path: str or path. The final name.
-        ending: str. What the temporary name ends with, for writers that insist on one.
+        path: The final name.
+        ending: What the temporary name ends with, for writers that insist on one.
+
+    Yields:
+        The temporary name.
+
+    Raises:
+        DiskFullError: if there is no room for the file.
+        OSError: if TensorFlow cannot write it for another reason.
     """
     path = at_home(path)
     folder, name = os.path.split(path)

@@ -166,8 +166,7 @@ class Clips:
         weights: bool = False,
         unlabelled: bool = False,
     ) -> tf.data.Dataset:
-        """Batches of the views of every video; the arguments are those of
-        :func:`evaluation_dataset`."""
+        """Batches of all videos' views; the arguments are those of :func:`evaluation_dataset`."""
         errors.check("num_clips", num_clips)
         errors.check("num_crops", num_crops)
         if self.share.count > 1 and not weights:
@@ -327,7 +326,9 @@ def evaluation_dataset(
             have one weight that keeps the mean over batches exact. Defaults to False.
         unlabelled: whether videos may have no label; theirs is -1. Defaults to False: one without
             is a bad record.
-        skipped, data_service, dtype: as in :func:`training_dataset`.
+        skipped: as in :func:`training_dataset`.
+        data_service: likewise.
+        dtype: likewise.
         worker: (index, number of workers): this worker's equal share of each batch alone is decoded
             and returned. Several need ``weights``, which give all of them as many batches. Defaults
             to (0, 1).
