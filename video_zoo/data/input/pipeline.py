@@ -207,7 +207,7 @@ class Clips:
         read = reader(split, self.skipped, unlabelled)
         first = np.cumsum([0, *split.sizes[:-1]])  # number of the first video of each shard
 
-        def views_of_shard(place: tuple[tf.Tensor, tf.Tensor], first_video: tf.Tensor):
+        def views_of_shard(shard: tf.Tensor, size: tf.Tensor, first_video: tf.Tensor):
             def views_of_record(shard: tf.Tensor, index: tf.Tensor, record: tf.Tensor):
                 example = parse(shard, index, record)
                 video = first_video + index
@@ -215,10 +215,10 @@ class Clips:
                 seed, place = fold_seed(self.seed, video), (shard, index)
                 return views(example["frames"], self.clip, num_clips, num_crops, seed, place, about)
 
-            return read(*place).flat_map(views_of_record)
+            return read(shard, size).flat_map(views_of_record)
 
-        shards = tf.data.Dataset.zip(split.places(), tf.data.Dataset.from_tensor_slices(first))
-        numbered = self.share.of(shards.flat_map(views_of_shard).enumerate(), self.batch_size)
+        found = split.places(first).flat_map(views_of_shard)
+        numbered = self.share.of(found.enumerate(), self.batch_size)
         return numbered.map(lambda _position, view: view)
 
 

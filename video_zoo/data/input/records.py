@@ -293,14 +293,11 @@ def _error_at(shard: str, index: int) -> ValueError:
 def _search(source: Split) -> ValueError | None:
     """The error of the first record of a split that cannot be used."""
     verify = verifier(source.class_names, unlabelled=True)
-    found = (
-        source.places()
-        .flat_map(read_shard)
-        .map(
-            lambda shard, index, record: (shard, index, bad_records.attempt(verify, record)[0]),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
+    found = source.places().flat_map(read_shard)
+    found = found.map(
+        lambda shard, index, record: (shard, index, bad_records.attempt(verify, record)[0]),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
     )
     for shard, index, usable in found.as_numpy_iterator():
         if not usable:

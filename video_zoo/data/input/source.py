@@ -94,9 +94,13 @@ class Split:
         channels = channels_of(RGB if manifest is None else manifest.modality)
         return cls(shards, sizes, class_names, channels, counts, num_bytes, split)
 
-    def places(self) -> tf.data.Dataset:
-        """(path, number of examples), string and int64, of each shard."""
-        return tf.data.Dataset.from_tensor_slices((self.shards, np.array(self.sizes, np.int64)))
+    def places(self, *columns: np.ndarray) -> tf.data.Dataset:
+        """(path, number of examples), string and int64, of each shard, and its row of ``columns``.
+
+        One source, which a data service deals out; those of a `zip` it would deal out apart.
+        """
+        sizes = np.array(self.sizes, np.int64)
+        return tf.data.Dataset.from_tensor_slices((self.shards, sizes, *columns))
 
     def mean_bytes(self) -> float:
         """Mean size of an example in bytes."""
