@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .limits import LIMITS, Range
 
 LONGEST = 200
+CONVERT, INSPECT = "`video-zoo convert`", "`video-zoo inspect`"
 _KINDS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
 
 
@@ -209,8 +210,13 @@ def check_shards(data_dir: str | None, argument: str = "data_dir") -> None:
         argument: what it was given as.
     """
     if data_dir is not None and "://" not in data_dir and not os.path.isdir(data_dir):
-        raise FileNotFoundError(
-            f"`{argument}` must be a folder of TFRecord shards. Received: "
-            f"{argument}={shown(data_dir)}, which is no folder. Make it with "
-            "tools/make_tfrecords.py."
-        )
+        raise no_folder_of_shards(data_dir, argument)
+
+
+def no_folder_of_shards(data_dir: str, argument: str = "data_dir") -> FileNotFoundError:
+    """The error that refuses what is no folder of shards; the arguments are as above."""
+    unreachable = ", or cannot be reached" if "://" in data_dir else ""
+    return FileNotFoundError(
+        f"`{argument}` must be a folder of TFRecord shards. Received: {argument}="
+        f"{shown(data_dir)}, which is no folder{unreachable}. Make it with {CONVERT}."
+    )

@@ -8,7 +8,7 @@ import pytest
 from video_zoo.data.conversion.plan import Plan
 from video_zoo.data.conversion.shards import load_plan, load_records, write_plan
 from video_zoo.data.format import manifests
-from video_zoo.data.format.lists import read_incomplete
+from video_zoo.data.format.lists import NOTES_NAME, read_list
 from video_zoo.data.input.records import SkippedRecords
 from video_zoo.run.config import read_config
 from video_zoo.run.history import read_history
@@ -211,7 +211,7 @@ def test_a_damaged_list_beside_the_shards_is_named(tmp_path, text, field):
     path = tmp_path / "notes.csv"
     path.write_text(text)
     with pytest.raises(ValueError) as caught:
-        read_incomplete(str(tmp_path))
+        read_list(str(tmp_path), NOTES_NAME)
     assert str(caught.value).startswith(f"`{field}` of {path} must be ")
 
 

@@ -90,8 +90,7 @@ def measure_input(config: InputConfig) -> InputMeasurement:
 
 def _frames_in_memory(config: InputConfig, source: Split) -> tuple[tf.Tensor, tf.Tensor]:
     """Frames and crop boxes of clips as the pipeline draws them."""
-    shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
-    found = shards.flat_map(lambda shard, size: records.read_shard(shard, tf.cast(size, tf.int64)))
+    found = source.places().flat_map(records.read_shard)
     examples = found.map(records.parser(source.class_names)).repeat().take(config.clips)
     frames, boxes = [], []
     for number, example in enumerate(examples):

@@ -26,14 +26,13 @@ from video_zoo.benchmarks import config
 from . import cli
 from .cli_help import HELP_FLAGS, help_text
 
+RUN = {"names": {"input_dir": "--input"}}
 # Name of the module -> config and function.
 _BENCHMARKS = {
     "input": (config.InputConfig, "measure_input"),
     "conversion": (config.ConversionBenchmarkConfig, "measure_conversion"),
     "inflation": (config.InflationConfig, "measure_inflation"),
 }
-
-
 _chosen: list = []
 
 
@@ -49,11 +48,7 @@ def prepare(argv: list[str]) -> list[str]:
     return [argv[0], *argv[2:]]
 
 
-def main(argv: list[str]) -> int:
-    return cli.run(_measure, argv, names={"input_dir": "--input"})
-
-
-def _measure() -> None:
+def main() -> None:
     name, holders = _chosen
     config_class, measure = _BENCHMARKS[name]
     settings = cli.from_flags(config_class, holders)

@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 import traceback
+import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -146,10 +147,11 @@ def command(name: str, *arguments: object) -> str:
 
 
 def run(
-    work: Callable[[], int | None],
-    argv: list[str] | None = None,
+    work: Callable[..., int | None],
+    argv: Sequence[str] = (),
     *,
-    names: Mapping[str, str] | None = None,
+    inputs: bool = False,
+    names: Mapping[str, str] = types.MappingProxyType({}),
     interrupted: str = "",
 ) -> int:
     """Runs a tool's work and returns the exit code.
@@ -158,12 +160,17 @@ def run(
 
     Args:
         work: the library call; what it returns is the exit code, None counts as 0.
-        argv: what absl left over: anything after the program's name is refused.
+        argv: what absl left over.
+        inputs: whether ``work`` takes what comes after the program's name, which otherwise is
+            refused.
         names: argument -> what the user typed for it, where that is no flag of the same name.
         interrupted: what an interrupted run keeps, for the line that says that it was.
     """
     try:
-        code = _exit_code(work, argv, names or {}, interrupted)
+        if argv[1:] and not inputs:
+            code = fail(f"unexpected argument {shown(argv[1])}; see --help")
+        else:
+            code = _exit_code(lambda: work(*argv[1:]), names, interrupted)
     except Exception:
         if "tensorflow_io" not in sys.modules:
             raise
@@ -178,17 +185,10 @@ def run(
     return code
 
 
-def _exit_code(
-    work: Callable[[], int | None],
-    argv: list[str] | None,
-    names: Mapping[str, str],
-    interrupted: str,
-) -> int:
+def _exit_code(work: Callable[[], int | None], names: Mapping[str, str], interrupted: str) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # not all file names are UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells every copy between devices
-    if argv is not None and len(argv) > 1:
-        return fail(f"unexpected argument {shown(argv[1])}; see --help")
     with _sigterm_interrupts() as asked:
         try:
             with full_disk.explained():

@@ -21,6 +21,10 @@ from video_zoo.data.videos.video import decoder_versions
 
 from . import cli, program
 
+RUN = {
+    "names": {"input_dir": "--input"},
+    "interrupted": "Finished shards are kept; the same command continues.",
+}
 _NO_FOLDER = "`output_dir` must be given, as --output_dir: the folder for the shards."
 
 _FLAGS = cli.define_flags(ConversionConfig, config_file=True)
@@ -32,16 +36,9 @@ _MERGE = flags.DEFINE_bool(
 )
 
 
-def main(argv: list[str]) -> int:
-    return cli.run(
-        _merge if _MERGE.value else _convert,
-        argv,
-        names={"input_dir": "--input"},
-        interrupted="Finished shards are kept; the same command continues.",
-    )
-
-
-def _convert() -> int:
+def main() -> int:
+    if _MERGE.value:
+        return _merge()
     keeps_all = {"fps": None} if _FLAGS["fps"].value == 0 else {}
     config = cli.from_flags(ConversionConfig, _FLAGS, changes=keeps_all)
     if config.output_dir is None and not _DRY_RUN.value:

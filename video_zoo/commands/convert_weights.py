@@ -17,11 +17,7 @@ from . import cli
 _FLAGS = cli.define_flags(WeightsConversionConfig)
 
 
-def main(argv: list[str]) -> int:
-    return cli.run(_convert, argv)
-
-
-def _convert() -> None:
+def main() -> None:
     config = cli.from_flags(WeightsConversionConfig, _FLAGS)
     with cli.loading():
         from video_zoo.models.convert_weights import convert

@@ -20,11 +20,7 @@ from . import cli
 _FLAGS = cli.define_flags(ServiceConfig)
 
 
-def main(argv: list[str]) -> int:
-    return cli.run(_serve, argv)
-
-
-def _serve() -> None:
+def main() -> None:
     config = cli.from_flags(ServiceConfig, _FLAGS)
     with cli.loading():
         from video_zoo.data.input import service

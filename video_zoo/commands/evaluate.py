@@ -17,11 +17,7 @@ from . import cli
 _FLAGS = cli.define_flags(EvaluationConfig)
 
 
-def main(argv: list[str]) -> int:
-    return cli.run(_evaluate, argv)
-
-
-def _evaluate() -> None:
+def main() -> None:
     config = cli.from_flags(EvaluationConfig, _FLAGS)
     with cli.loading():
         from video_zoo.evaluation import describe, evaluate

@@ -16,11 +16,7 @@ from . import cli
 _FLAGS = cli.define_flags(TwoStreamConfig)
 
 
-def main(argv: list[str]) -> int:
-    return cli.run(_evaluate, argv)
-
-
-def _evaluate() -> None:
+def main() -> None:
     config = cli.from_flags(TwoStreamConfig, _FLAGS)
     with cli.loading():
         from video_zoo.evaluation import describe, evaluate_two_stream

@@ -13,18 +13,15 @@ from video_zoo.evaluation import ExtractionConfig
 
 from . import cli
 
+RUN = {
+    "inputs": True,
+    "names": {"inputs": "VIDEO..."},
+    "interrupted": "Written features are kept; the same command continues.",
+}
 _FLAGS = cli.define_flags(ExtractionConfig)
 
 
-def main(argv: list[str]) -> int:
-    return cli.run(
-        lambda: _extract(argv[1:]),
-        names={"inputs": "VIDEO..."},
-        interrupted="Written features are kept; the same command continues.",
-    )
-
-
-def _extract(inputs: list[str]) -> int:
+def main(*inputs: str) -> int:
     config = cli.from_flags(ExtractionConfig, _FLAGS)
     config.check_inputs(inputs)
     with cli.loading():

@@ -19,11 +19,7 @@ _FLAGS = cli.define_flags(InspectionConfig)
 _AUGMENTATION = cli.define_flags(AugmentationConfig)
 
 
-def main(argv: list[str]) -> int:
-    return cli.run(_inspect, argv)
-
-
-def _inspect() -> int:
+def main() -> int:
     config = cli.from_flags(InspectionConfig, _FLAGS)
     augmentation = cli.from_flags(AugmentationConfig, _AUGMENTATION)
     with cli.loading():

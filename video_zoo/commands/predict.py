@@ -15,14 +15,11 @@ from video_zoo.evaluation import PredictionConfig
 
 from . import cli
 
+RUN = {"inputs": True, "names": {"filenames": "VIDEO..."}}
 _FLAGS = cli.define_flags(PredictionConfig)
 
 
-def main(argv: list[str]) -> int:
-    return cli.run(lambda: _predict(argv[1:]), names={"filenames": "VIDEO..."})
-
-
-def _predict(filenames: list[str]) -> int:
+def main(*filenames: str) -> int:
     if not filenames:
         raise ValueError("`VIDEO...` must be one or more video files or folders. Received: none")
     config = cli.from_flags(PredictionConfig, _FLAGS)

@@ -13,11 +13,7 @@ from . import cli
 _FLAGS = cli.define_flags(QuickstartConfig)
 
 
-def main(argv: list[str]) -> int:
-    return cli.run(_quickstart, argv)
-
-
-def _quickstart() -> int:
+def main() -> int:
     config = cli.from_flags(QuickstartConfig, _FLAGS)
     with cli.loading():
         import tensorflow  # noqa: F401  (which the job loads bit by bit)

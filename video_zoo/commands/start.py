@@ -10,9 +10,8 @@ import sys
 from absl import app
 
 from . import cli, program
+from .cli_help import HELP_FLAGS
 from .program import COMMANDS
-
-_HELP = ("-h", "--h", "-help", "--help", "help")
 
 
 def main(name: str | None = None) -> None:
@@ -34,12 +33,13 @@ def main(name: str | None = None) -> None:
     command = program.command_module()
     if hasattr(command, "prepare"):  # its flags depend on its first argument
         argv = command.prepare(argv)
-    app.run(command.main, argv, flags_parser=cli.parse_flags)
+    options = getattr(command, "RUN", {})
+    app.run(lambda left: cli.run(command.main, left, **options), argv, flags_parser=cli.parse_flags)
 
 
 def _first_argument(argv: list[str], started_as: list[str]) -> str:
     given = argv[1] if len(argv) > 1 else ""
-    if given in _HELP:
+    if given in {*HELP_FLAGS, "help"}:
         sys.exit(print(_overview(started_as)))
     if given not in COMMANDS:
         sys.exit(cli.fail(f"the command must be one of {', '.join(COMMANDS)}. Received: {given!r}"))

@@ -12,14 +12,11 @@ from video_zoo import known_names
 
 from . import cli
 
+RUN = {"inputs": True}
 _MARKDOWN = flags.DEFINE_bool("markdown", False, "As the tables of docs/models.md, all networks.")
 
 
-def main(argv: list[str]) -> int:
-    return cli.run(lambda: _print(argv[1:]))
-
-
-def _print(names: list[str]) -> None:
+def main(*names: str) -> None:
     for name in names:
         known_names.check_network(name, "NAME")
     with cli.loading():

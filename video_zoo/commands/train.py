@@ -18,11 +18,7 @@ from . import cli
 _FLAGS = cli.define_flags(TrainingConfig, config_file=True)
 
 
-def main(argv: list[str]) -> int:
-    return cli.run(_train, argv)
-
-
-def _train() -> int:
+def main() -> int:
     config = cli.from_flags(TrainingConfig, _FLAGS, one_of=DURATIONS)
     with cli.loading():
         from video_zoo.training import train

@@ -193,8 +193,7 @@ def _videos_of_files(files: list[tuple[str, str]], encoding: EncodingConfig) -> 
 def _videos_of_shards(source: Split) -> Iterator[_Video]:
     seen = collections.Counter()
     parse = records.parser(source.class_names, unlabelled=True)
-    found = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
-    found = found.flat_map(lambda shard, size: records.read_shard(shard, tf.cast(size, tf.int64)))
+    found = source.places().flat_map(records.read_shard)
     for shard, index, example in found.map(lambda *record: (*record[:2], parse(*record))):
         filename = example["filename"].numpy().decode("utf-8", "surrogateescape")
         # Names of shards from elsewhere may lead out of the folder, or be missing or repeated.

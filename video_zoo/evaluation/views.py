@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from video_zoo import errors
 from video_zoo.data.format.encoding import EncodingConfig
 from video_zoo.data.format.modality import channels_of
 from video_zoo.data.input import transforms
@@ -130,7 +131,7 @@ def score_videos(
     if not videos:
         raise ValueError(
             "`dataset` must have videos. Received: none, as no record of the split can be used. "
-            "tools/inspect_dataset.py tells why."
+            f"{errors.INSPECT} tells why."
         )
     # The views of a video may come between those of others.
     order = np.argsort(np.concatenate(videos), kind="stable")

@@ -28,12 +28,16 @@ def atomic_write(path: str | os.PathLike, ending: str = "") -> Iterator[str]:
     two processes never write into one file, and it starts with a dot, so that no reader takes it
     for a shard.
 
-    Raises `DiskFullError` where there is no room for the file, `OSError` where TensorFlow cannot
-    write it for another reason.
-
     Args:
-        path: str or path. The final name.
-        ending: str. What the temporary name ends with, for writers that insist on one.
+        path: The final name.
+        ending: What the temporary name ends with, for writers that insist on one.
+
+    Yields:
+        The temporary name.
+
+    Raises:
+        DiskFullError: if there is no room for the file.
+        OSError: if TensorFlow cannot write it for another reason.
     """
     path = at_home(path)
     folder, name = os.path.split(path)
@@ -93,9 +97,3 @@ def remove_unfinished(folder: str | os.PathLike) -> None:
         for entry in entries:
             if final_name(entry.name) and entry.is_file():
                 os.unlink(entry.path)
-
-
-def read_text(path: str) -> str:
-    """Text that `whole_files.write_text` wrote."""
-    with tf.io.gfile.GFile(path, "rb") as file:
-        return file.read().decode("utf-8", "surrogateescape")

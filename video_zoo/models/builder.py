@@ -1,6 +1,7 @@
 """Walks a table into a functional ``keras.Model`` with named endpoints, heads and weights."""
 
 import dataclasses
+import functools
 import os
 
 import keras
@@ -11,7 +12,7 @@ from video_zoo.published import WeightsEntry
 from .registry import architecture_of
 from .tables import layers
 from .tables.spec import Conv, Table, TemporalPlan, as_plan, smallest_input, symmetric
-from .weights.load import Source, WeightsInfo, find, load
+from .weights.load import WeightsInfo, find, load
 from .weights.saved import normalisation
 
 
@@ -58,10 +59,9 @@ def _check_input_shape(table: Table, shape: tuple[int | None, ...], name: str) -
         sizes = ()
     fits = len(sizes) == 4 and all(isinstance(n, int) or n is None for n in sizes)
     if not fits or sizes[-1] is None or any(n is not None and n < 1 for n in sizes):
-        raise ValueError(
-            "`input_shape` must be (frames, height, width, channels): positive integers, the first "
-            f"three may be None. Received: input_shape={shape!r}"
-        )
+        sizes = "(frames, height, width, channels)"
+        allowed = f"{sizes}: positive integers, the first three may be None"
+        raise errors.refusal("input_shape", allowed, shape)
     smallest = [smallest_input(table, axis) for axis in range(3)]
     if any(n is not None and n < least for n, least in zip(sizes, smallest, strict=False)):
         raise ValueError(
@@ -71,19 +71,9 @@ def _check_input_shape(table: Table, shape: tuple[int | None, ...], name: str) -
         )
 
 
-def _weights_of(model: str, options: Options) -> Source | None:
-    """The weights that the network will take; they must be of a network with its arguments."""
-    if options.weights is None:
-        return None
-    return find(
-        model,
-        options.weights,
-        lambda info, name: _check_weights(options, info, f"and weights={name!r}"),
-    )
-
-
-def _check_weights(options: Options, info: WeightsInfo, received: str) -> None:
-    """Raises ValueError if the arguments are others than the weights need."""
+def _check_weights(options: Options, info: WeightsInfo, name: str) -> None:
+    """Raises ValueError if the arguments are others than the weights ``name`` need."""
+    received = f"and weights={name!r}"
     if options.include_top and info.num_classes is None:
         raise ValueError(
             "`include_top` must be False: the weights have no classifier. "
@@ -177,7 +167,10 @@ def build(model: str, options: Options) -> keras.Model:
     """Builds a registered network as ``options`` say."""
     architecture = architecture_of(model)
     _check_input_shape(architecture.table, options.input_shape, options.name)
-    source = _weights_of(model, options)
+    source = None
+    if options.weights is not None:
+        check = functools.partial(_check_weights, options)
+        source = find(model, options.weights, check)
     table = architecture.table
     if (options.padding if source is None else source.info.padding) == "symmetric":
         table = symmetric(table)

@@ -66,11 +66,8 @@ def convert(
     source = find(model, weights)
     info = source.info
     num_classes = info.num_classes or 1
-    shape = (
-        info.convention.num_frames,
-        *(info.convention.image_size,) * 2,
-        info.channels or 3,
-    )
+    size = info.convention.image_size
+    shape = (info.convention.num_frames, size, size, info.channels or 3)
     options = {"input_shape": shape, "include_top": info.num_classes is not None}
     network = get_model(model, num_classes, weights=weights, **options)
     _save(network, output, _provenance(info))

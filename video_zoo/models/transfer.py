@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from video_zoo import errors
+
 from .tables.inception_v1 import INCEPTION_V1
 from .tables.inception_v3 import INCEPTION_V3
 
@@ -18,7 +20,7 @@ UNCHANGED = "unchanged"
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 
-def _is_functional(model: Any) -> bool:
+def is_functional(model: Any) -> bool:
     """Whether ``model`` has a graph: a functional model, or a sequential one that is built."""
     if isinstance(model, keras.Sequential):
         return model.built
@@ -35,7 +37,7 @@ def _inputs(model: keras.Model) -> Any:
 
 
 def _check_functional(model: Any) -> None:
-    if not _is_functional(model):
+    if not is_functional(model):
         raise ValueError(
             "`model` must be a functional keras.Model, such as the zoo's builders and `inflate` "
             f"give: only such a one knows its graph. Received: model={model!r}"
@@ -56,7 +58,7 @@ def _ancestors(tensors: Iterable) -> list[keras.Operation]:
         if id(node) in seen:
             continue
         seen.add(id(node))
-        inner = _ancestors(operation.outputs) if _is_functional(operation) else [operation]
+        inner = _ancestors(operation.outputs) if is_functional(operation) else [operation]
         found.update((id(each), each) for each in inner)
         waiting.extend(node.input_tensors)
     return list(found.values())
@@ -73,7 +75,7 @@ def _classifier_chain(output) -> list | None:
         operation, node = _call_of(tensor)
         chain.insert(0, tensor)
         if getattr(operation, "weights", None):
-            if _is_functional(operation):
+            if is_functional(operation):
                 return chain if _classifier_chain(operation.outputs[0]) else None
             return chain if _classifies(operation, output) else None
         if len(node.input_tensors) != 1:
@@ -139,9 +141,9 @@ def replace_head(
     """
     _check_functional(model)
     if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
-        _refuse("num_classes", "a positive integer", num_classes)
+        raise errors.refusal("num_classes", "a positive integer", num_classes)
     if dropout_rate is not None and not 0 <= dropout_rate < 1:
-        _refuse("dropout_rate", "None, or at least 0 and less than 1", dropout_rate)
+        raise errors.refusal("dropout_rate", "None, or at least 0 and less than 1", dropout_rate)
     chains = [_classifier_chain(output) for output in model.outputs]
     if None in chains:
         raise ValueError(
@@ -149,23 +151,19 @@ def replace_head(
             f"are no other weights. Received: model={model.name!r}, which has none. Was it built "
             "with `include_top=False`? Then add a head to `model.output` yourself."
         )
-    made = {}
-    outputs = []
-    for index, chain in enumerate(chains):
-        changes = {
-            "num_classes": num_classes,
-            "dropout_rate": dropout_rate if index == 0 else None,
-            "classifier_activation": classifier_activation,
-            "seed": seed,
-        }
+    changes = {
+        "num_classes": num_classes,
+        "dropout_rate": dropout_rate,
+        "classifier_activation": classifier_activation,
+        "seed": seed,
+    }
+    made, outputs = {}, []
+    for chain in chains:
         outputs.append(_new_head(chain, changes, made))
+        changes["dropout_rate"] = None  # only that of the first output changes
     return keras.Model(
         _inputs(model), outputs[0] if len(outputs) == 1 else outputs, name=model.name
     )
-
-
-def _refuse(argument: str, allowed: str, value: Any) -> None:
-    raise ValueError(f"`{argument}` must be {allowed}. Received: {argument}={value!r}")
 
 
 def _new_head(chain: list, changes: dict, made: dict[int, keras.Operation]) -> Any:
@@ -173,17 +171,19 @@ def _new_head(chain: list, changes: dict, made: dict[int, keras.Operation]) -> A
     calls = [_call_of(tensor) for tensor in chain]
     classifier, node = calls[0]
     (x,) = node.input_tensors
-    if _is_functional(classifier):  # it takes the dropout and the activation along
+    alone = len(calls) == 1
+    if is_functional(classifier):  # it takes the dropout and the activation along
         if id(classifier) not in made:
-            made[id(classifier)] = replace_head(classifier, **_fitting(changes, len(calls)))
-        x = _call_again(made[id(classifier)], node, x)
+            # Where something comes after it, its own activation is not the last one.
+            own = {} if alone else {"classifier_activation": UNCHANGED}
+            made[id(classifier)] = replace_head(classifier, **changes | own)
     else:
         if changes["dropout_rate"] is not None:
             x = _dropout(x, changes["dropout_rate"], classifier.name)
-        fused = len(calls) == 1 and changes["classifier_activation"] != UNCHANGED
         if id(classifier) not in made:
+            fused = alone and changes["classifier_activation"] != UNCHANGED
             made[id(classifier)] = _new_classifier(classifier, changes, linear=fused)
-        x = _call_again(made[id(classifier)], node, x)
+    x = _call_again(made[id(classifier)], node, x)
     name = f"{classifier.name}_activation"
     for operation, node in calls[1:]:
         last = operation is calls[-1][0]
@@ -195,14 +195,9 @@ def _new_head(chain: list, changes: dict, made: dict[int, keras.Operation]) -> A
             made[id(operation)] = type(operation).from_config(operation.get_config())
         x = _call_again(made[id(operation)], node, x)
     wanted = changes["classifier_activation"]
-    if wanted in (None, UNCHANGED) or (_is_functional(classifier) and len(calls) == 1):
+    if wanted in (None, UNCHANGED) or (is_functional(classifier) and alone):
         return x
     return keras.layers.Activation(wanted, dtype="float32", name=name)(x)
-
-
-def _fitting(changes: dict, num_calls: int) -> dict:
-    """``changes`` for a nested model: after it, its own activation is not the last one."""
-    return changes | ({} if num_calls == 1 else {"classifier_activation": UNCHANGED})
 
 
 def _call_again(operation: keras.Operation, node: Any, x) -> Any:
@@ -249,7 +244,7 @@ def _models_in(model: keras.Model) -> Iterator[keras.Model]:
     """``model`` and all models nested in it."""
     yield model
     for operation in _operations(model):
-        if _is_functional(operation):
+        if is_functional(operation):
             yield from _models_in(operation)
 
 
@@ -270,7 +265,7 @@ def find_layer(model: keras.Model, name: str, argument: str = "endpoint") -> ker
         nearest = difflib.get_close_matches(str(name), layers, n=5, cutoff=0.4)
         similar = f", such as {', '.join(map(repr, nearest))}" if nearest else ""
         allowed = f"the name of a layer of {model.name!r}{similar}"
-    raise ValueError(f"`{argument}` must be {allowed}. Received: {argument}={name!r}")
+    raise errors.refusal(argument, allowed, name)
 
 
 def feature_extractor(
@@ -300,9 +295,9 @@ def feature_extractor(
     _check_functional(model)
     names = [endpoints] if isinstance(endpoints, str) else list(endpoints)
     if not names:
-        _refuse("endpoints", "one name or more", endpoints)
+        raise errors.refusal("endpoints", "one name or more", endpoints)
     if pooling not in (None, "avg", "max"):
-        _refuse("pooling", "None, 'avg' or 'max'", pooling)
+        raise errors.refusal("pooling", "None, 'avg' or 'max'", pooling)
     outputs = {}
     for name in names:
         layer = find_layer(model, name, "endpoints")
@@ -345,7 +340,7 @@ def _backbone(model: keras.Model) -> list[keras.Operation]:
     if chain is None:
         return _ancestors(model.outputs)
     classifier, node = _call_of(chain[0])
-    inner = _backbone(classifier) if _is_functional(classifier) else []
+    inner = _backbone(classifier) if is_functional(classifier) else []
     return _ancestors(node.input_tensors) + inner
 
 
@@ -385,7 +380,7 @@ def _ancestors_of_layer(model: keras.Model, layer: keras.Operation) -> list[kera
     nested = next(
         each
         for each in _operations(model)
-        if _is_functional(each) and any(layer in _operations(inner) for inner in _models_in(each))
+        if is_functional(each) and any(layer in _operations(inner) for inner in _models_in(each))
     )
     around = [tensor for node in nested._inbound_nodes for tensor in node.input_tensors]
     return _ancestors(around) + _ancestors_of_layer(nested, layer)

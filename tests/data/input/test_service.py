@@ -14,6 +14,7 @@ import pytest
 from video_zoo.data.input import pipeline, service
 from video_zoo.data.input.clips import ClipConfig
 from video_zoo.data.input.records import SkippedRecords
+from video_zoo.data.input.service_config import ServiceConfig
 
 CLIP = ClipConfig(num_frames=4, image_size=28)
 NUM_TRAIN, NUM_VAL = 23, 10  # of `motion_shards`
@@ -138,8 +139,10 @@ def test_ctrl_c_ends_a_server(repository):
         server.end()
 
 
-@pytest.mark.parametrize("arguments", [{"port": 0}, {"dispatcher": "grpc://localhost:1"}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"role": "dispatcher", "port": 0}, {"role": "worker", "dispatcher": "grpc://localhost:1"}],
+)
 def test_nothing_is_served_to_a_network_that_nobody_vouched_for(arguments):
-    serve = service.serve_worker if "dispatcher" in arguments else service.serve_dispatcher
     with pytest.raises(ValueError, match="`trusted_network` must be True to serve"):
-        serve(**arguments)
+        service.serve(ServiceConfig(**arguments))

@@ -258,14 +258,15 @@ def grey_shards(tmp_path_factory, write_video):
 def test_the_rows_of_a_contact_sheet_are_the_clips_that_they_name(grey_shards, tmp_path):
     config = InspectionConfig(str(grey_shards), **{**SHEET, "num_clips": 5})
     report = inspect_dataset(config)
-    sources = contact_sheet._copy_sample(report.splits["train"].usable[:5], report, str(tmp_path))
+    usable = report.splits["train"].usable[:5]
+    sources, copied = contact_sheet._copy_sample(usable, report, str(tmp_path))
     assert [source.label for source in sources] == [
         source.filename.removeprefix("train/")[0] for source in sources
     ]
     greys = np.array([40 * int(pathlib.Path(source.filename).stem) for source in sources])
     for options in ({}, {"max_frame_stride": 2, "mixup_alpha": 0.8}, {"cutmix_alpha": 1.0}):
         augmentation = AugmentationConfig(**options)
-        batch = contact_sheet._batch(config, str(tmp_path), 5, augmentation)
+        batch = contact_sheet._batch(config, copied, augmentation)
         assert batch.frames.shape == (5, 4, 32, 32, 3)
         means = (batch.frames.mean(axis=(1, 2, 3, 4)) + 1) * 127.5
         np.testing.assert_allclose(means, batch.shares @ greys, atol=6)

@@ -10,7 +10,7 @@ import references
 import tensorflow as tf
 
 import video_zoo
-from video_zoo.models.weights.load import load_weights
+from video_zoo.models.weights.load import find, load
 from video_zoo.models.weights.mapping import places
 
 CLASSES = 7
@@ -223,7 +223,7 @@ def test_a_checkpoint_that_does_not_fit(
     path = write_tf(tmp_path / "model.ckpt", tensors)
     before = network.get_weights()
     with pytest.raises(ValueError) as error:
-        load_weights(network, path)
+        load(network, find(None, path))
     told = str(error.value)
     assert f"`weights` do not fit the network 'i3d' in {places_count} places: " in told
     assert message in told

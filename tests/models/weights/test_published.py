@@ -17,7 +17,7 @@ import video_zoo
 from video_zoo.files import full_disk
 from video_zoo.models.convert_weights import convert
 from video_zoo.models.weights.download import cache_folder, fetch
-from video_zoo.models.weights.load import load_weights
+from video_zoo.models.weights.load import find, load
 from video_zoo.published import DEEPMIND, TORCHVISION, RemoteFile, WeightsEntry
 
 CLASSES = 7
@@ -233,9 +233,9 @@ def test_a_converted_file_gives_the_same_network(ending, s3d_file, small, tmp_pa
     model = video_zoo.s3d_v1(CLASSES, weights=output, **kwargs)
     np.testing.assert_allclose(model.predict(clips, verbose=0), expected, **tolerance)
     with pytest.raises(ValueError, match="with padding: symmetric, and it has same"):
-        load_weights(small("s3d_v1"), output)
+        load(small("s3d_v1"), find(None, output))
     with pytest.raises(ValueError, match="a normalised input: True, and it has False"):
-        load_weights(small("s3d_v1", padding="symmetric"), output)
+        load(small("s3d_v1", padding="symmetric"), find(None, output))
     # Saved again, by Keras alone, only the network itself is left to tell.
     again = tmp_path / f"again{ending}"
     if ending == ".keras":

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import video_zoo
-from video_zoo.models.weights.load import load_weights
+from video_zoo.models.weights.load import find, load
 
 ENDINGS = [".keras", ".weights.h5"]
 VARIANTS = [
@@ -53,7 +53,7 @@ def test_round_trips_give_equal_outputs(name, kwargs, small, randomize, clips, s
     assert_same(keras.saving.load_model(files[".keras"]), model, x)
     other = small(name, weights=files[".weights.h5"], **kwargs)
     assert_same(other, model, x)
-    load_weights(randomize(other, seed=7), files[".keras"])
+    load(randomize(other, seed=7), find(None, files[".keras"]))
     assert_same(other, model, x)
     # No class of this package in the file: that it loads elsewhere, `test_backends` shows.
     for module, registered_name, class_name in set(classes(json.loads(model.to_json()))):
@@ -127,7 +127,7 @@ def test_weights_of_another_network(ending, saved, wanted, small, tmp_path):
     model = small("s3d_v1", input_shape=shape, **wanted)
     before = model.get_weights()
     with pytest.raises(ValueError) as error:
-        load_weights(model, path)
+        load(model, find(None, path))
     message = str(error.value)
     assert "`weights` do not fit the network 's3d_v1' in " in message
     assert f"Received: weights={path!r}" in message
@@ -178,7 +178,7 @@ def test_padding_comes_with_the_weights(ending, small, randomize, clips, sizes, 
     assert_same(small("s3d_v1", weights=path), model, clips(sizes["s3d_v1"], batch=1))
     plain = small("s3d_v1")
     with pytest.raises(ValueError, match="with padding: symmetric, and it has same"):
-        load_weights(plain, path)
+        load(plain, find(None, path))
 
 
 def test_nothing_is_left_half_loaded(tmp_path):
@@ -195,7 +195,7 @@ def test_nothing_is_left_half_loaded(tmp_path):
     model = network(3, 4, 4)
     before = model.get_weights()
     with pytest.raises(ValueError, match="`weights` do not fit the network") as error:
-        load_weights(model, path)
+        load(model, find(None, path))
     assert len(str(error.value)) < 1000
     for weight, expected in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, expected)
@@ -212,6 +212,6 @@ def test_weights_that_are_no_numbers_are_refused_and_none_is_loaded(ending, smal
     other = small("s3d_v1")
     before = other.get_weights()
     with pytest.raises(ValueError, match="`weights` must be finite, and .*beta has 1 values of"):
-        load_weights(other, path)
+        load(other, find(None, path))
     for value, kept in zip(other.get_weights(), before, strict=True):
         np.testing.assert_array_equal(value, kept)

@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 
-from video_zoo.files import filesystems, whole_files
-from video_zoo.files.whole_files import read_text
+from video_zoo.files import file_content, filesystems, whole_files
 
 from ..annotations.clip import Clip
 from . import shards
@@ -49,7 +48,8 @@ def make_shards(
     beam = load_beam()
     # The graph of a pipeline may have some megabytes only, and the clips of Kinetics have more.
     path = shards.list_path(job.output_dir)
-    whole_files.write_text(path, "".join(map(_to_line, unfinished)))
+    lines = (json.dumps(dataclasses.asdict(shard)) + "\n" for shard in unfinished)
+    whole_files.write_text(path, "".join(lines))
     pipeline_options = beam.options.pipeline_options.PipelineOptions(shlex.split(options))
     with beam.Pipeline(runner=runner, options=pipeline_options) as pipeline:
         _ = (
@@ -61,13 +61,9 @@ def make_shards(
         )
 
 
-def _to_line(shard: Shard) -> str:
-    return json.dumps(dataclasses.asdict(shard)) + "\n"
-
-
 def _read_list(path: str) -> Iterator[Shard]:
     filesystems.check(path, "output_dir")
-    for line in read_text(path).splitlines():
+    for line in file_content.read_text(path).splitlines():
         fields = json.loads(line)
         clips = tuple(Clip(**clip) for clip in fields.pop("clips"))
         yield Shard(**fields, clips=clips)

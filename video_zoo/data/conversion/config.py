@@ -116,8 +116,6 @@ def parse_range(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+):(\d+)", text)
     first, end = map(int, match.groups()) if match else (0, 0)
     if first >= end:
-        raise ValueError(
-            "`shard_range` must be FIRST:END, with the first shard from 0 and END after the last. "
-            f"Received: shard_range={text!r}. Write 0:64 for the first 64 shards."
-        )
+        allowed = "FIRST:END, with the first shard from 0 and END after the last"
+        raise errors.refusal("shard_range", allowed, text, "Write 0:64 for the first 64 shards.")
     return first, end

@@ -21,16 +21,9 @@ from video_zoo.files.ownership import sole_owner
 
 from ..format import manifests
 from ..format.folder import is_shard_name
-from . import beam, shards, workers
+from . import beam, finish, shards, workers
 from .config import ConversionConfig, parse_range
-from .finish import (
-    ConversionResult,
-    finish,
-    finished_result,
-    own_files,
-    partial_result,
-    plan_of_finished,
-)
+from .finish import ConversionResult
 from .plan import Plan, Shard, check_unchanged, make_plan
 from .shards import ShardJob, ShardRecord
 
@@ -81,7 +74,7 @@ def _make(
     plan: Plan, planned: Sequence[Shard], config: ConversionConfig, progress: bool
 ) -> ConversionResult:
     """Makes what is not finished of the plan, perhaps nothing."""
-    output_dir = os.fspath(config.output_dir)
+    output_dir = config.output_dir
     finished = _result_if_finished(config, plan)
     if finished is not None and not shards.is_begun(output_dir):
         return finished
@@ -95,19 +88,19 @@ def _make(
         plan = _begin(output_dir, plan, config)
         records = _execute(plan, chosen, config, progress)
         if config.shard_range is None:
-            return finish(output_dir, plan, records, config.max_skipped)
+            return finish.finish(output_dir, plan, records, config.max_skipped)
         records |= shards.load_records(output_dir, plan.shards, plan.fingerprint)
-        return partial_result(output_dir, plan, chosen, records, config.max_skipped)
+        return finish.partial_result(output_dir, plan, chosen, records, config.max_skipped)
 
 
 def _result_if_finished(config: ConversionConfig, plan: Plan) -> ConversionResult | None:
     """The result of a conversion that is finished already; None if there is work to do."""
-    output_dir = os.fspath(config.output_dir)
+    output_dir = config.output_dir
     manifest = None if config.overwrite else manifests.load_manifest(output_dir)
     if manifest is None:
         return None
-    check_unchanged(plan_of_finished(output_dir, manifest), plan, output_dir)
-    return finished_result(output_dir, manifest, config.max_skipped)
+    check_unchanged(finish.plan_of_finished(output_dir, manifest), plan, output_dir)
+    return finish.finished_result(output_dir, manifest, config.max_skipped)
 
 
 def merge(output_dir: str | os.PathLike, max_skipped: float = 0.05) -> ConversionResult:
@@ -131,7 +124,7 @@ def merge(output_dir: str | os.PathLike, max_skipped: float = 0.05) -> Conversio
         if shards.is_begun(output_dir):
             with sole_owner(output_dir, "output_dir"):
                 shards.forget(output_dir)
-        return finished_result(output_dir, manifest, max_skipped)
+        return finish.finished_result(output_dir, manifest, max_skipped)
     plan = shards.load_plan(output_dir)
     if plan is None:
         raise FileNotFoundError(
@@ -141,7 +134,7 @@ def merge(output_dir: str | os.PathLike, max_skipped: float = 0.05) -> Conversio
         )
     with sole_owner(output_dir, "output_dir"):
         records = shards.load_records(output_dir, plan.shards, plan.fingerprint)
-        return finish(output_dir, plan, records, max_skipped)
+        return finish.finish(output_dir, plan, records, max_skipped)
 
 
 def _checked_folder(output_dir: str | os.PathLike | None) -> str:
@@ -182,14 +175,14 @@ def _begin(output_dir: str, plan: Plan, config: ConversionConfig) -> Plan:
 def _clear(output_dir: str) -> None:
     """Removes what an earlier conversion left: mixed shards of two would be taken for one set."""
     # The manifest goes first, so that a run that is ended here leaves no finished-looking folder.
-    for name in own_files(output_dir):
+    for name in finish.own_files(output_dir):
         tf.io.gfile.remove(os.path.join(output_dir, name))
     shards.forget(output_dir)
 
 
 def _check_no_other_shards(output_dir: str, plan: Plan) -> None:
     # Another machine may be at work in this folder: nothing may be removed.
-    names = filter(is_shard_name, own_files(output_dir))
+    names = filter(is_shard_name, finish.own_files(output_dir))
     others = sorted(set(names) - set(plan.shards))
     if others:
         raise ValueError(
@@ -204,7 +197,7 @@ def _execute(
     """Makes those of the chosen shards that are not finished. Gives the records of all of them."""
     job = ShardJob(
         input_dir=os.path.abspath(config.input_dir),
-        output_dir=os.fspath(config.output_dir),
+        output_dir=config.output_dir,
         encoding=config.encoding,
         clip_timeout=config.clip_timeout,
         labels=plan.labels,

@@ -14,7 +14,7 @@ from video_zoo import errors
 from ..annotations.clip import Clip
 from . import workers
 from .config import ConversionConfig
-from .plan import make_plan, relative_name
+from .plan import by_split, make_plan, relative_name
 from .shards import encode_labelled
 
 # TFRecord: a length and two checksums around every example.
@@ -120,14 +120,18 @@ def estimate(
     # No more than can be busy at once: else a clip's time would hold waiting for a CPU.
     busy = min(num_workers, cpus)
     sizes, unusable, seconds = [], [], 0.0
-    for clip, outcome, clip_seconds in _encode(sample, config, min(busy, len(sample)), progress):
-        seconds += clip_seconds
-        name = relative_name(clip.path, config.input_dir)
-        if isinstance(outcome, str):
-            unusable.append((name, outcome))
-        else:
-            example = encode_labelled(clip, outcome, name, plan.labels)
-            sizes.append(len(example) + _BYTES_AROUND_EXAMPLE)
+    processes = min(busy, len(sample))
+    results = workers.encode_clips(sample, config.encoding, processes, config.clip_timeout)
+    bar = {"total": len(sample), "unit": "clip", "disable": not progress, "dynamic_ncols": True}
+    with contextlib.closing(results):
+        for clip, outcome, clip_seconds in tqdm.tqdm(results, **bar):
+            seconds += clip_seconds
+            name = relative_name(clip.path, config.input_dir)
+            if isinstance(outcome, str):
+                unusable.append((name, outcome))
+            else:
+                example = encode_labelled(clip, outcome, name, plan.labels)
+                sizes.append(len(example) + _BYTES_AROUND_EXAMPLE)
     classes = {(clip.split, clip.label) for clip in annotations.clips if clip.label}
     return ConversionEstimate(
         num_clips={split: clips["num_clips"] for split, clips in plan.clips.items()},
@@ -146,25 +150,12 @@ def estimate(
 
 
 def _sample(clips: Sequence[Clip], number: int, seed: int) -> list[Clip]:
-    by_split = collections.defaultdict(list)
-    for clip in clips:
-        by_split[clip.split].append(clip)
     sample = []
-    for split, members in sorted(by_split.items()):
+    for split, members in sorted(by_split(clips).items()):
         share = max(1, round(number * len(members) / len(clips)))
         members = random.Random(f"{seed}/{split}/sample").sample(members, min(share, len(members)))
         sample += members
     return sample
-
-
-def _encode(
-    sample: Sequence[Clip], config: ConversionConfig, num_workers: int, progress: bool
-) -> Iterator[workers.Result]:
-    results = workers.encode_clips(sample, config.encoding, num_workers, config.clip_timeout)
-    with contextlib.closing(results):
-        yield from tqdm.tqdm(
-            results, total=len(sample), unit="clip", disable=not progress, dynamic_ncols=True
-        )
 
 
 def _in_bytes(number: float) -> str:

@@ -10,29 +10,14 @@ import tensorflow as tf
 from video_zoo.files import whole_files
 
 from ..annotations.coverage import some
-from ..format import manifests
+from ..format import lists, manifests
 from ..format.folder import is_shard_name
-from ..format.lists import (
-    DUPLICATES_NAME,
-    MISSING_NAME,
-    NOTES_NAME,
-    SKIPPED_NAME,
-    read_incomplete,
-    read_list,
-    write_list,
-)
+from ..format.lists import DUPLICATES_NAME, MISSING_NAME, NOTES_NAME, SKIPPED_NAME, read_list
 from . import shards
-from .plan import Plan, Shard
+from .plan import Plan, Shard, by_split
 from .shards import ShardRecord
 
-_OWN_NAMES = (
-    manifests.MANIFEST_NAME,
-    manifests.LABEL_MAP_NAME,
-    SKIPPED_NAME,
-    NOTES_NAME,
-    MISSING_NAME,
-    DUPLICATES_NAME,
-)
+_OWN_NAMES = (manifests.MANIFEST_NAME, manifests.LABEL_MAP_NAME, *lists.COLUMNS)
 _NAMES_SHOWN = 20
 _CLIPS = "clips"  # among the manifest's settings: what stands for the lists of clips
 
@@ -117,17 +102,15 @@ def finish(
     in_order = [records[name] for name in plan.shards]
     skipped = _sorted_rows(in_order, "skipped")
     manifests.write_label_map(output_dir, plan.labels)
-    write_list(output_dir, SKIPPED_NAME, skipped)
-    write_list(output_dir, NOTES_NAME, _sorted_rows(in_order, "incomplete"))
-    write_list(output_dir, MISSING_NAME, [(name,) for name in plan.missing])
-    write_list(output_dir, DUPLICATES_NAME, plan.duplicates)
-    by_split = collections.defaultdict(list)
-    for record in in_order:
-        by_split[record.split].append(record)
+    lists.write_list(output_dir, SKIPPED_NAME, skipped)
+    lists.write_list(output_dir, NOTES_NAME, _sorted_rows(in_order, "incomplete"))
+    lists.write_list(output_dir, MISSING_NAME, [(name,) for name in plan.missing])
+    lists.write_list(output_dir, DUPLICATES_NAME, plan.duplicates)
+    parts = by_split(in_order).items()
     manifest = manifests.Manifest(
         settings={**plan.settings, _CLIPS: plan.clips},
         versions=plan.versions,
-        splits={split: _summarize(part, plan.labels) for split, part in by_split.items()},
+        splits={split: _summarize(part, plan.labels) for split, part in parts},
         num_clips=plan.num_clips,
         num_skipped=len(skipped),
         num_missing=len(plan.missing),
@@ -168,7 +151,7 @@ def finished_result(
         manifest=manifest,
         output_dir=output_dir,
         skipped=read_list(output_dir, SKIPPED_NAME),
-        incomplete=read_incomplete(output_dir),
+        incomplete=read_list(output_dir, NOTES_NAME),
         duplicates=read_list(output_dir, DUPLICATES_NAME),
         problem=_problem(output_dir, manifest, max_skipped),
     )

@@ -12,7 +12,8 @@ import math
 import os
 import platform
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +27,7 @@ from ..format.folder import shard_name
 from ..videos import video
 from .config import ConversionConfig
 
+T = TypeVar("T")
 _CLIPS_PER_SHARD = 50
 # Versions that the manifest tells for information, as they change no picture.
 _HARMLESS_VERSIONS = {"python", "tensorflow", "numpy"}
@@ -136,6 +138,14 @@ def make_plan(config: ConversionConfig) -> tuple[Plan, list[Shard], Annotations]
     return plan, shards, annotations
 
 
+def by_split(members: Iterable[T]) -> dict[str, list[T]]:
+    """Split -> its clips, or whatever else has a ``split``, in the order in which they came."""
+    parts = collections.defaultdict(list)
+    for member in members:
+        parts[member.split].append(member)
+    return parts
+
+
 def plan_shards(annotations: Annotations, num_shards: int | None, seed: int) -> list[Shard]:
     """Deals the clips of each split over its shards: shuffled by `seed`, then in turn.
 
@@ -148,14 +158,12 @@ def plan_shards(annotations: Annotations, num_shards: int | None, seed: int) -> 
     Returns:
         list of `Shard`, by split and index. Always the same for the same arguments.
     """
-    by_split = collections.defaultdict(list)
-    for clip in annotations.clips:
-        by_split[clip.split].append(clip)
-    leading = len(by_split.get("train") or max(by_split.values(), key=len))
+    parts = by_split(annotations.clips)
+    leading = len(parts.get("train") or max(parts.values(), key=len))
     if num_shards is None:
         num_shards = math.ceil(leading / _CLIPS_PER_SHARD)
     plan = []
-    for split, clips in sorted(by_split.items()):
+    for split, clips in sorted(parts.items()):
         count = max(1, round(num_shards * len(clips) / leading))
         random.Random(f"{seed}/{split}").shuffle(clips)
         plan += [
@@ -186,17 +194,16 @@ def _settings(config: ConversionConfig) -> dict[str, object]:
 
 
 def _clip_lists(clips: Sequence[Clip], input_dir: str) -> dict[str, dict[str, object]]:
-    rows = collections.defaultdict(list)
-    for clip in clips:
-        name = relative_name(clip.path, input_dir)
-        rows[clip.split].append([name, clip.label, clip.start, clip.end, clip.clip_id])
-    return {
-        split: {
-            "num_clips": len(rows[split]),
-            "sha256": hashlib.sha256(json.dumps(rows[split]).encode()).hexdigest(),
-        }
-        for split in sorted(rows)
-    }
+    lists = {}
+    for split, members in sorted(by_split(clips).items()):
+        names = [relative_name(clip.path, input_dir) for clip in members]
+        rows = [
+            [name, clip.label, clip.start, clip.end, clip.clip_id]
+            for name, clip in zip(names, members, strict=True)
+        ]
+        digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+        lists[split] = {"num_clips": len(rows), "sha256": digest}
+    return lists
 
 
 def _versions_of_bytes(plan: Plan) -> dict[str, str]:
@@ -215,11 +222,16 @@ def check_unchanged(old: Plan, new: Plan, output_dir: str) -> None:
 
 
 def _differences(old: Plan, new: Plan) -> Iterator[str]:
-    yield from _changed_values(old.settings, new.settings)
+    for name, was, now in _changed(old.settings, new.settings):
+        yield f"`{name}` was {was} and is {now}"
     for name, was, now in _changed(_versions_of_bytes(old), _versions_of_bytes(new)):
         yield f"the version of {name} was {was or 'none'} and is {now or 'none'}"
-    if old.labels != new.labels:
-        yield f"the label map had {_label_change(old.labels, new.labels)}"
+    if len(old.labels) != len(new.labels):
+        yield f"the label map had {len(old.labels)} names and has {len(new.labels)}"
+    elif old.labels != new.labels:
+        pairs = enumerate(zip(old.labels, new.labels, strict=True))
+        index, (was, now) = next((index, pair) for index, pair in pairs if pair[0] != pair[1])
+        yield f"the label map had {was!r} as label {index} and has {now!r}"
     if old.clips is not None:
         for split, was, now in _changed(old.clips, new.clips):
             numbers = [0 if clips is None else clips["num_clips"] for clips in (was, now)]
@@ -233,15 +245,3 @@ def _changed(old: Mapping, new: Mapping) -> Iterator[tuple[str, object, object]]
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             yield name, old.get(name), new.get(name)
-
-
-def _changed_values(old: Mapping, new: Mapping) -> Iterator[str]:
-    for name, was, now in _changed(old, new):
-        yield f"`{name}` was {was} and is {now}"
-
-
-def _label_change(old: Sequence[str], new: Sequence[str]) -> str:
-    index = next((i for i, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), 0)
-    if len(old) != len(new):
-        return f"{len(old)} names and has {len(new)}"
-    return f"{old[index]!r} as label {index} and has {new[index]!r}"

@@ -156,9 +156,7 @@ def load_records(output_dir: str, names: Sequence[str], plan: str) -> dict[str, 
     """
     folder = os.path.join(output_dir, _FOLDER)
     there = set(tf.io.gfile.listdir(folder)) if tf.io.gfile.isdir(folder) else set()
-    records = (
-        _load_record(output_dir, name, plan) for name in names if _record_name(name) in there
-    )
+    records = (_load_record(output_dir, name, plan) for name in names if f"{name}.json" in there)
     return {record.name: record for record in records if record}
 
 
@@ -173,12 +171,8 @@ def _load_record(output_dir: str, name: str, plan: str) -> ShardRecord | None:
     return record if same else None
 
 
-def _record_name(name: str) -> str:
-    return f"{name}.json"
-
-
 def _record_path(output_dir: str, name: str) -> str:
-    return os.path.join(output_dir, _FOLDER, _record_name(name))
+    return os.path.join(output_dir, _FOLDER, f"{name}.json")
 
 
 def list_path(output_dir: str) -> str:

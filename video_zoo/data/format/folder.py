@@ -62,7 +62,7 @@ def list_shards(data_dir: str | os.PathLike, split: str, argument: str = "split"
         wanted = f"`{argument}` must be one of {sorted(splits)}" if splits else wanted
         raise ValueError(
             f"{wanted}. Received: data_dir={data_dir!r}, {argument}={split!r}. "
-            "Choose another, or convert videos with tools/make_tfrecords.py."
+            f"Choose another, or convert videos with {errors.CONVERT}."
         )
     return [os.path.join(data_dir, name) for name in _complete_set(found, data_dir, split)]
 
@@ -71,12 +71,7 @@ def _list_files(data_dir: str) -> list[str]:
     """Names of the files in the folder; those that the manifest tells where none can be listed."""
     if filesystems.lists_files(data_dir):
         if not tf.io.gfile.isdir(data_dir):
-            unreachable = ", or cannot be reached" if "://" in data_dir else ""
-            raise FileNotFoundError(
-                "`data_dir` must be a folder of TFRecord shards. Received: "
-                f"data_dir={data_dir!r}, which is no folder{unreachable}. "
-                "Make it with tools/make_tfrecords.py."
-            )
+            raise errors.no_folder_of_shards(data_dir)
         return sorted(tf.io.gfile.listdir(data_dir))
     try:
         manifest = manifests.load_manifest(data_dir)

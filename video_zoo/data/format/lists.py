@@ -13,7 +13,7 @@ SKIPPED_NAME = "skipped.csv"
 NOTES_NAME = "notes.csv"
 MISSING_NAME = "missing.csv"
 DUPLICATES_NAME = "duplicates.csv"
-_COLUMNS = {
+COLUMNS = {
     SKIPPED_NAME: ("file", "reason"),
     NOTES_NAME: ("file", "note"),
     MISSING_NAME: ("file",),
@@ -22,22 +22,17 @@ _COLUMNS = {
 _REMEDY = "Copy the file back as the conversion wrote it, or pass overwrite to start anew."
 
 
-def read_incomplete(output_dir: str) -> tuple[tuple[str, str], ...]:
-    """`(file, what is missing of it)` of clips that are not whole; older datasets have no list."""
-    return read_list(output_dir, NOTES_NAME)
-
-
 def write_list(output_dir: str, name: str, rows: Iterable[Sequence[str]]) -> None:
     """Writes a header and the rows below it, whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS[name])
+    writer.writerow(COLUMNS[name])
     writer.writerows(rows)
     whole_files.write_text(os.path.join(output_dir, name), text.getvalue())
 
 
 def read_list(output_dir: str, name: str) -> tuple[tuple[str, ...], ...]:
-    """The rows below the header; none if there is no such file.
+    """The rows below the header; none if there is no such file, as in older datasets.
 
     Raises:
         ValueError: it is not what was written beside the shards.
@@ -45,6 +40,6 @@ def read_list(output_dir: str, name: str) -> tuple[tuple[str, ...], ...]:
     path = os.path.join(output_dir, name)
     if not tf.io.gfile.exists(path):
         return ()
-    columns = _COLUMNS[name]
+    columns = COLUMNS[name]
     rows = file_content.read_rows(path, columns, _REMEDY, "surrogateescape")
     return tuple(tuple(row[column] for column in columns) for _, row in rows)

@@ -46,9 +46,8 @@ def load_label_map(data_dir: str | os.PathLike) -> list[str]:
     if not tf.io.gfile.exists(path):
         raise FileNotFoundError(
             f"`data_dir` must hold {LABEL_MAP_NAME}, one class name a line. "
-            f"Received: data_dir={os.fspath(data_dir)!r}. Convert the videos with "
-            "tools/make_tfrecords.py, write the file for shards from elsewhere, or pass `data_dir` "
-            "where the folder has been moved."
+            f"Received: data_dir={data_dir!r}. Convert the videos with {errors.CONVERT}, write the "
+            "file for shards from elsewhere, or pass `data_dir` where the folder has been moved."
         )
     labels = file_content.read_lines(path)
     _check_labels(labels, path)
@@ -115,9 +114,7 @@ class Manifest:
     def split(self, split: str) -> SplitSummary:
         """The summary of one split; ValueError names the splits there are."""
         if split not in self.splits:
-            raise ValueError(
-                f"`split` must be one of {sorted(self.splits)}. Received: split={split!r}."
-            )
+            raise errors.refusal("split", f"one of {sorted(self.splits)}", split)
         return self.splits[split]
 
     def num_examples(self, split: str) -> int:

@@ -7,6 +7,7 @@ MediaPipe's MediaSequence read; ``docs/data_format.md`` lists them with types an
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from .encoding import EncodedClip
@@ -140,6 +141,12 @@ def parse_example(
         "width": context[WIDTH],
         "frame_rate": context[FRAME_RATE],
     }
+
+
+def label_of(example: Mapping[str, tf.Tensor | np.ndarray]) -> tuple[int, list[str]]:
+    """Label and class names, without empty ones, of what :func:`parse_example` gave eagerly."""
+    texts = np.asarray(example["texts"]).tolist()
+    return int(example["label"]), [text.decode("utf-8", "replace") for text in texts if text]
 
 
 def parse_label(serialized: tf.Tensor, class_names: Sequence[str] | None = None) -> tf.Tensor:

@@ -56,7 +56,7 @@ def _random_resized_box(
     area = tf.minimum(shares, largest)[chosen] * size[0] * size[1]
     root = tf.sqrt(aspects[chosen])
     box = tf.sqrt(area) * tf.stack([1 / root, root])
-    return _placed(tf.clip_by_value(tf.round(box), 1.0, size), size, seeds[2])
+    return transforms.placed(tf.clip_by_value(tf.round(box), 1.0, size), size, seeds[2])
 
 
 def _scale_jittered_box(
@@ -66,13 +66,7 @@ def _scale_jittered_box(
     scale = tf.random.stateless_uniform([], seeds[0], 1.0, config.scale_jitter)
     size = tf.cast(tf.stack([height, width]), tf.float32)
     side = tf.round(tf.reduce_min(size) * transforms.CROP_FRACTION / scale)
-    return _placed(tf.fill([2], tf.maximum(side, 1.0)), size, seeds[1])
-
-
-def _placed(box: tf.Tensor, size: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """A box (float32 height, width) at a place of the picture drawn uniformly."""
-    corner = tf.floor(tf.random.stateless_uniform([2], seed) * (size - box + 1))
-    return tf.cast(tf.concat([corner, box], axis=0), tf.int32)
+    return transforms.placed(tf.fill([2], tf.maximum(side, 1.0)), size, seeds[1])
 
 
 def frame_stride(config: AugmentationConfig, base: int, seed: tf.Tensor) -> tf.Tensor:
@@ -256,19 +250,14 @@ def mix_batch(
 
 
 @_outside_of_graphs
-def _mixup_layer(alpha: float) -> keras.Layer:
-    return keras.layers.MixUp(alpha, **_KIND)
-
-
-@_outside_of_graphs
-def _cutmix_layer(alpha: float) -> keras.Layer:
-    return keras.layers.CutMix((alpha, alpha), **_KIND)
+def _mixing_layer(kind: str, alpha: float | tuple[float, float]) -> keras.Layer:
+    return getattr(keras.layers, kind)(alpha, **_KIND)
 
 
 def _mixup(
     alpha: float, clips: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    layer = _mixup_layer(alpha)
+    layer = _mixing_layer("MixUp", alpha)
     shape = tf.shape(clips)
     images = tf.reshape(clips, [shape[0], -1, shape[3], shape[4]])  # the layer takes no clips
     transformation = layer.get_random_transformation(images, training=True, seed=_Seeds(seed))
@@ -280,7 +269,7 @@ def _mixup(
 def _cutmix(
     alpha: float, clips: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    layer = _cutmix_layer(alpha)
+    layer = _mixing_layer("CutMix", (alpha, alpha))
     drawn = layer.get_random_transformation(clips[:, 0], training=True, seed=_Seeds(seed))
     boxes = drawn["batch_masks"]  # bool [batch, height, width, channels], the same for all frames
     mixed = layer.transform_images(

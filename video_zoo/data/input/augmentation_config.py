@@ -53,10 +53,9 @@ class AugmentationConfig:
                     least, f"at most `{most}`, {getattr(self, most)}", getattr(self, least)
                 )
         if self.random_resized_crop and self.scale_jitter > 1:
-            raise ValueError(
-                "`scale_jitter` must be 1 with `random_resized_crop`, which draws a scale itself. "
-                f"Received: scale_jitter={self.scale_jitter}. Choose one of the two."
-            )
+            allowed = "1 with `random_resized_crop`, which draws a scale itself"
+            remedy = "Choose one of the two."
+            raise errors.refusal("scale_jitter", allowed, self.scale_jitter, remedy)
 
     @property
     def mixes(self) -> bool:
@@ -81,27 +80,23 @@ class AugmentationConfig:
                     f"{argument}={getattr(self, argument)} and clips of {channels} channels."
                 )
         if self.max_frame_stride is not None and self.max_frame_stride < frame_stride:
-            raise ValueError(
-                f"`max_frame_stride` must be at least `frame_stride`, {frame_stride}. "
-                f"Received: max_frame_stride={self.max_frame_stride}"
-            )
+            allowed = f"at least `frame_stride`, {frame_stride}"
+            raise errors.refusal("max_frame_stride", allowed, self.max_frame_stride)
         import keras
 
-        self._check_backend(keras.backend.backend())
+        backend = keras.backend.backend()
         for argument, (version, layer) in _NEEDED.items():
-            if getattr(self, argument) and not hasattr(keras.layers, layer):
-                raise ImportError(
-                    f"`{argument}` needs Keras {version} or later. Received: {argument}="
-                    f"{getattr(self, argument)} with Keras {keras.__version__}. Install it: "
-                    f"`pip install 'keras>={version}'`."
-                )
-
-    def _check_backend(self, backend: str) -> None:
-        """Refuses what Keras's layers do within ``tf.data``, where only its TensorFlow runs."""
-        for argument in ("color_jitter", "rand_augment", "mixup_alpha", "cutmix_alpha"):
-            if getattr(self, argument) and backend != "tensorflow":
+            value = getattr(self, argument)
+            if not value:
+                continue
+            received = f"Received: {argument}={value}"
+            if backend != "tensorflow":  # within `tf.data` no other runs
                 raise ValueError(
-                    f"`{argument}` needs the TensorFlow backend of Keras. Received: {argument}="
-                    f"{getattr(self, argument)} with KERAS_BACKEND={backend}. Unset it, or set it "
-                    "to tensorflow."
+                    f"`{argument}` needs the TensorFlow backend of Keras. {received} with "
+                    f"KERAS_BACKEND={backend}. Unset it, or set it to tensorflow."
+                )
+            if not hasattr(keras.layers, layer):
+                raise ImportError(
+                    f"`{argument}` needs Keras {version} or later. {received} with Keras "
+                    f"{keras.__version__}. Install it: `pip install 'keras>={version}'`."
                 )

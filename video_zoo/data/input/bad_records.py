@@ -99,8 +99,8 @@ def why_unusable(record: bytes, class_names: Sequence[str] | None = None) -> str
         return "it is no tf.train.SequenceExample"
     reasons = [*_why_context(example), *_why_frames(example)]
     if class_names is not None and not reasons:
-        index, texts = _label(example, class_names)
-        reasons = why_label(index, texts, class_names)
+        parsed = tfrecord.parse_example(record, class_names)
+        reasons = why_label(*tfrecord.label_of(parsed), class_names)
     return reasons[0] if reasons else None
 
 
@@ -120,19 +120,6 @@ def why_label(index: int, texts: Sequence[str], class_names: Sequence[str]) -> l
     expected = class_names[index]
     wrong = sorted({*texts} - {expected})
     return [f"label {index} is {expected!r} in the label map, its text is {t!r}" for t in wrong]
-
-
-def _label(example: tf.train.SequenceExample, class_names: Sequence[str]) -> tuple[int, list[str]]:
-    context = example.context.feature
-    keys = [key for key in (tfrecord.LABEL_TEXT, tfrecord.LABEL_STRING) if key in context]
-    values = [value for key in keys for value in context[key].bytes_list.value]
-    texts = [value.decode("utf-8", "replace") for value in values if value]
-    if tfrecord.LABEL_INDEX in context and context[tfrecord.LABEL_INDEX].int64_list.value:
-        index = context[tfrecord.LABEL_INDEX].int64_list.value[0]
-        if index != tfrecord.UNLABELLED:
-            return index, texts
-    named = [class_names.index(text) for text in texts if text in class_names]
-    return named[0] if named else tfrecord.UNLABELLED, texts
 
 
 def _why_context(example: tf.train.SequenceExample) -> Iterator[str]:

@@ -76,7 +76,7 @@ def views(
     indices = tf.stack(
         [sampling.order_frames(indices[i], clip.frame_order, seeds[i]) for i in range(num_clips)]
     )
-    boxes = transforms.even_crop_boxes(*transforms.frame_size(frames[0]), num_crops)
+    boxes = transforms.even_crop_boxes(*tf.unstack(transforms.frame_size(frames[0])), num_crops)
     chosen = tf.data.Dataset.from_tensor_slices(
         (
             tf.repeat(tf.gather(frames, indices), num_crops, axis=0),

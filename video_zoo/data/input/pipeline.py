@@ -20,6 +20,7 @@ from .augmentation_config import AugmentationConfig
 from .clips import DTYPES, ClipConfig, decode_clips, gather_clips, in_dtype, parallel_calls, views
 from .source import Split
 from .stream import ALL, Share, TrainingStream, fold_seed, reader
+from .transforms import to_bytes
 
 # Batches made ahead: a fixed few, since clips are large.
 PREFETCHED = 2
@@ -29,23 +30,6 @@ DEFAULT_CLIP = ClipConfig()
 _NO_AUGMENTATION = AugmentationConfig()
 
 
-def _training_selection(
-    example: dict[str, tf.Tensor],
-    clip: ClipConfig,
-    augmentation: AugmentationConfig,
-    random_flip: bool,
-    seeds: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Frames, crop box and flip of a training clip: one draw of each for all its frames."""
-    frames = example["frames"]
-    stride = augment.frame_stride(augmentation, clip.frame_stride, seeds[4])
-    indices = sampling.random_clip(tf.shape(frames)[0], clip.num_frames, stride, seeds[0])
-    indices = sampling.order_frames(indices, clip.frame_order, seeds[1])
-    box = augment.crop_box(augmentation, *tf.unstack(example["size"]), seeds[2])
-    flip = tf.random.stateless_uniform([], seeds[3]) < 0.5 if random_flip else tf.constant(False)
-    return tf.gather(frames, indices), box, flip
-
-
 def _augmented(frames: tf.data.Dataset, clip: ClipConfig, augmentation: AugmentationConfig):
     """Frames, (pixels, about), with the colours of each clip changed; about has a "seed"."""
 
@@ -53,14 +37,10 @@ def _augmented(frames: tf.data.Dataset, clip: ClipConfig, augmentation: Augmenta
         changed = augment.augment_clip(
             augmentation, tf.cast(pixels[0], tf.float32), about["seed"][0]
         )
-        return _to_bytes(changed), {name: value[0] for name, value in about.items()}
+        return to_bytes(changed), {name: value[0] for name, value in about.items()}
 
     clips = gather_clips(frames, clip.num_frames, 1, drop_remainder=True)
     return clips.map(change, num_parallel_calls=parallel_calls(), deterministic=True)
-
-
-def _to_bytes(pixels: tf.Tensor) -> tf.Tensor:
-    return tf.saturate_cast(tf.round(pixels), tf.uint8)
 
 
 def _labels(source: Split, augmentation: AugmentationConfig) -> Callable:
@@ -73,7 +53,7 @@ def _labels(source: Split, augmentation: AugmentationConfig) -> Callable:
         # Another seed than that of the first clip's own colours.
         seed = tf.random.experimental.stateless_fold_in(about["seed"][0], 1)
         mixed, targets = augment.mix_batch(augmentation, tf.cast(clips, tf.float32), targets, seed)
-        return _to_bytes(mixed), targets
+        return to_bytes(mixed), targets
 
     return labels
 
@@ -140,10 +120,9 @@ class Clips:
         split, clip = self.split, self.clip
         augmentation.check(split.channels, clip.frame_stride)
         if split.num_examples < self.batch_size:
-            raise ValueError(
-                f"`batch_size` must be at most the number of examples, {split.num_examples} in "
-                f"split {split.name!r}. Received: batch_size={self.batch_size}"
-            )
+            number = f"{split.num_examples} in split {split.name!r}"
+            allowed = f"at most the number of examples, {number}"
+            raise errors.refusal("batch_size", allowed, self.batch_size)
         stream = TrainingStream(
             split, self.batch_size, self.seed, balanced, self.skipped, self.share
         )
@@ -151,10 +130,17 @@ class Clips:
         parse = records.parser(split.class_names)
 
         def select(clip_seed: tf.Tensor, record):
+            """One draw of frames, crop box and flip of a clip for all its frames."""
             seeds = tf.random.split(clip_seed, 6)
             example = parse(*record)
-            selected = _training_selection(example, clip, augmentation, random_flip, seeds)
-            return *selected, record[:2], {"label": example["label"], "seed": seeds[5]}
+            frames = example["frames"]
+            stride = augment.frame_stride(augmentation, clip.frame_stride, seeds[4])
+            indices = sampling.random_clip(tf.shape(frames)[0], clip.num_frames, stride, seeds[0])
+            indices = sampling.order_frames(indices, clip.frame_order, seeds[1])
+            box = augment.crop_box(augmentation, *tf.unstack(example["size"]), seeds[2])
+            flip = tf.logical_and(random_flip, tf.random.stateless_uniform([], seeds[3]) < 0.5)
+            about = {"label": example["label"], "seed": seeds[5]}
+            return tf.gather(frames, indices), box, flip, record[:2], about
 
         selected = numbered.map(select, num_parallel_calls=parallel_calls(), deterministic=True)
         frames = decode_clips(selected, clip, split.channels)
@@ -180,8 +166,7 @@ class Clips:
         weights: bool = False,
         unlabelled: bool = False,
     ) -> tf.data.Dataset:
-        """Batches of the views of every video; the arguments are those of
-        :func:`evaluation_dataset`."""
+        """Batches of all videos' views; the arguments are those of :func:`evaluation_dataset`."""
         errors.check("num_clips", num_clips)
         errors.check("num_crops", num_crops)
         if self.share.count > 1 and not weights:
@@ -232,8 +217,8 @@ class Clips:
 
             return read(shard, size).flat_map(views_of_record)
 
-        shards = tf.data.Dataset.from_tensor_slices((split.shards, split.sizes, first))
-        numbered = self.share.of(shards.flat_map(views_of_shard).enumerate(), self.batch_size)
+        found = split.places(first).flat_map(views_of_shard)
+        numbered = self.share.of(found.enumerate(), self.batch_size)
         return numbered.map(lambda _position, view: view)
 
 
@@ -260,7 +245,7 @@ def training_dataset(
     ``fit``, and ``shuffle=False``: without it Keras warns that it shuffles no dataset.
 
     Args:
-        data_dir: shard folder, as ``tools/make_tfrecords.py`` writes it.
+        data_dir: shard folder, as ``video-zoo convert`` writes it.
         split: name of the split. Defaults to "train".
         batch_size: clips per batch. Defaults to 5.
         clip: frames, stride, size and frame order of a clip.
@@ -341,7 +326,9 @@ def evaluation_dataset(
             have one weight that keeps the mean over batches exact. Defaults to False.
         unlabelled: whether videos may have no label; theirs is -1. Defaults to False: one without
             is a bad record.
-        skipped, data_service, dtype: as in :func:`training_dataset`.
+        skipped: as in :func:`training_dataset`.
+        data_service: likewise.
+        dtype: likewise.
         worker: (index, number of workers): this worker's equal share of each batch alone is decoded
             and returned. Several need ``weights``, which give all of them as many batches. Defaults
             to (0, 1).

@@ -192,9 +192,8 @@ def _usable_example(
     if unlabelled:
         right |= tf.logical_and(label == tfrecord.UNLABELLED, tf.reduce_all(texts == ""))
     with tf.control_dependencies([tf.debugging.Assert(right, ["wrong label"])]):
-        size = tf.stack(transforms.frame_size(example["frames"][0]))
-    room = tf.reduce_prod(tf.cast(size, tf.int64)) <= transforms.MAX_PIXELS
-    with tf.control_dependencies([tf.debugging.Assert(room, ["too large"])]):
+        size = transforms.frame_size(example["frames"][0])
+    with tf.control_dependencies([transforms.check_room(size)]):
         return {**example, "label": tf.cast(label, tf.int32), "size": tf.identity(size)}
 
 
@@ -228,11 +227,7 @@ def verifier(class_names: Sequence[str], unlabelled: bool = False) -> Callable:
 
     def verify(record: tf.Tensor) -> tf.Tensor:
         example = _usable_example(record, class_names, unlabelled)
-        sizes = tf.map_fn(
-            transforms.decoded_size,
-            example["frames"],
-            fn_output_signature=tf.TensorSpec([2], tf.int32),
-        )
+        sizes = transforms.decoded_sizes(example["frames"])
         same = tf.reduce_all(sizes == sizes[0])
         with tf.control_dependencies([tf.debugging.Assert(same, ["several sizes"])]):
             return tf.identity(example["label"])
@@ -289,10 +284,8 @@ def data_error(error: tf.errors.OpError, *sources: Split) -> Exception:
 
 
 def _error_at(shard: str, index: int) -> ValueError:
-    with tf.io.gfile.GFile(shard, "rb") as file:
-        file.seek(int(record_offsets(shard)[index]))
-        (length,) = struct.unpack("<Q", file.read(8))
-        record = file.read(_HEADER - 8 + length)[_HEADER - 8 :]
+    place = record_offsets(shard)[index : index + 1]
+    ((_, record),) = read_places(tf.constant(shard), tf.constant(place)).as_numpy_iterator()
     class_names = manifests.load_label_map(os.path.dirname(shard))
     return bad_records.error_of(shard, index, reason_of(record, class_names))
 
@@ -300,8 +293,7 @@ def _error_at(shard: str, index: int) -> ValueError:
 def _search(source: Split) -> ValueError | None:
     """The error of the first record of a split that cannot be used."""
     verify = verifier(source.class_names, unlabelled=True)
-    found = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
-    found = found.flat_map(lambda shard, size: read_shard(shard, tf.cast(size, tf.int64)))
+    found = source.places().flat_map(read_shard)
     found = found.map(
         lambda shard, index, record: (shard, index, bad_records.attempt(verify, record)[0]),
         num_parallel_calls=tf.data.AUTOTUNE,
@@ -324,10 +316,9 @@ def check_shards(source: Split, unlabelled: bool = False) -> None:
         ValueError: one is damaged there, or no clip can be made of it.
         FileNotFoundError: one cannot be opened.
     """
-    shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
-    shards = shards.filter(lambda _shard, size: size > 0)
-    first = shards.interleave(
-        lambda shard, size: read_shard(shard, tf.cast(size, tf.int64)).take(1),
+    first = source.places().filter(lambda _shard, size: size > 0)
+    first = first.interleave(
+        lambda shard, size: read_shard(shard, size).take(1),
         cycle_length=16,
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,

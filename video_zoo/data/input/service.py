@@ -9,10 +9,11 @@ import threading
 
 import tensorflow as tf
 
+from video_zoo import errors
 from video_zoo.files import filesystems
 
 from . import records
-from .service_config import ServiceConfig, check_address
+from .service_config import START, ServiceConfig, check_address
 
 _SECONDS_TO_CONNECT = 10
 
@@ -30,7 +31,7 @@ def check(data_service: str | None, skipped: records.SkippedRecords | None) -> N
         raise ValueError(
             "`on_bad_record` must be 'error' with a data service, whose workers cannot keep a list "
             f"of bad records. Received: on_bad_record='skip' with data_service={data_service!r}. "
-            "Find the records with tools/inspect_dataset.py."
+            f"Find the records with {errors.INSPECT}."
         )
     _check_running("data_service", data_service)
 
@@ -43,7 +44,7 @@ def _check_running(argument: str, address: str | None) -> None:
     except OSError as error:
         raise ConnectionError(
             f"`{argument}` must be the address of a running dispatcher. Received: "
-            f"{argument}={address!r} ({error}). Start one with tools/data_service.py."
+            f"{argument}={address!r} ({error}). {START}"
         ) from error
 
 
@@ -58,69 +59,36 @@ def distribute(dataset: tf.data.Dataset, data_service: str) -> tf.data.Dataset:
     )
 
 
-def _wait(server: object) -> None:
-    """Until a signal comes; the server's own `join` would not see Ctrl-C."""
+def serve(config: ServiceConfig) -> None:
+    """Runs the process that ``config`` describes, until it is ended.
+
+    The port of a dispatcher is printed. With a ``work_dir``, one that is started again goes on
+    where the one before was; without one it starts anew. Trainers reach a worker without an
+    ``address`` at ``localhost:PORT``, which fits one machine only.
+
+    Raises:
+        ValueError: TensorFlow has no file system for ``work_dir``.
+        ConnectionError: no dispatcher listens at the worker's ``dispatcher``.
+    """
+    service = tf.data.experimental.service
+    if config.role == "dispatcher":
+        folder = config.work_dir
+        if folder is not None:
+            filesystems.check(folder, "work_dir")
+        server = service.DispatchServer(
+            service.DispatcherConfig(
+                config.port, work_dir=folder, fault_tolerant_mode=folder is not None
+            )
+        )
+        print(f"dispatcher: {server.target}", flush=True)
+    else:
+        _check_running("dispatcher", config.dispatcher)
+        address = config.dispatcher.removeprefix("grpc://")
+        server = service.WorkerServer(
+            service.WorkerConfig(address, worker_address=config.address, port=config.port)
+        )
+        print(f"worker of {config.dispatcher}", flush=True)
     try:
-        threading.Event().wait()
+        threading.Event().wait()  # the server's own `join` would not see Ctrl-C
     finally:
         server._stop()
-
-
-def serve(config: ServiceConfig) -> None:
-    """Runs the process that ``config`` describes, until it is ended."""
-    trusted = config.trusted_network
-    if config.role == "dispatcher":
-        serve_dispatcher(config.port, config.work_dir, trusted_network=trusted)
-    else:
-        serve_worker(config.dispatcher, config.port, config.address, trusted_network=trusted)
-
-
-def serve_dispatcher(
-    port: int, work_dir: str | None = None, *, trusted_network: bool = False
-) -> None:
-    """Runs a dispatcher until the process is ended.
-
-    Args:
-        port: to listen on; 0 chooses a free one, which is printed.
-        work_dir: folder for its journal, local or remote, with which a dispatcher that is started
-            again goes on where the one before was. Defaults to None: it starts anew.
-        trusted_network: must be True: whoever reaches the port may do what the process may.
-
-    Raises:
-        ValueError: an argument is wrong.
-    """
-    ServiceConfig("dispatcher", port, work_dir, trusted_network=trusted_network)
-    if work_dir is not None:
-        filesystems.check(work_dir, "work_dir")
-    config = tf.data.experimental.service.DispatcherConfig(
-        port=port, work_dir=work_dir, fault_tolerant_mode=work_dir is not None
-    )
-    server = tf.data.experimental.service.DispatchServer(config)
-    print(f"dispatcher: {server.target}", flush=True)
-    _wait(server)
-
-
-def serve_worker(
-    dispatcher: str, port: int = 0, address: str | None = None, *, trusted_network: bool = False
-) -> None:
-    """Runs a worker until the process is ended.
-
-    Args:
-        dispatcher: its address, ``grpc://HOST:PORT``.
-        port: to listen on; 0 chooses a free one.
-        address: ``HOST:PORT`` at which trainers reach this worker. Defaults to
-            ``localhost:PORT``, which fits one machine only.
-        trusted_network: must be True: whoever reaches the port may do what the process may.
-
-    Raises:
-        ValueError: an argument is wrong.
-        ConnectionError: no dispatcher listens there.
-    """
-    ServiceConfig("worker", port, None, dispatcher, address, trusted_network)
-    _check_running("dispatcher", dispatcher)
-    config = tf.data.experimental.service.WorkerConfig(
-        dispatcher_address=dispatcher.removeprefix("grpc://"), port=port, worker_address=address
-    )
-    server = tf.data.experimental.service.WorkerServer(config)
-    print(f"worker of {dispatcher}", flush=True)
-    _wait(server)

@@ -7,6 +7,7 @@ from video_zoo import errors
 
 ADDRESS = re.compile(r"grpc://(?P<host>[^/\s:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d+)")
 ROLES = ("dispatcher", "worker")
+START = "Start one with `video-zoo data-service`."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,10 +63,6 @@ def check_address(argument: str, address: str | None) -> re.Match:
     """
     match = ADDRESS.fullmatch(address or "")
     if not match or int(match["port"]) > 65_535:
-        raise errors.refusal(
-            argument,
-            "the address of a dispatcher, grpc://HOST:PORT",
-            address,
-            "Start one with tools/data_service.py.",
-        )
+        allowed = "the address of a dispatcher, grpc://HOST:PORT"
+        raise errors.refusal(argument, allowed, address, START)
     return match

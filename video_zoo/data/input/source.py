@@ -78,23 +78,31 @@ class Split:
         shards = list_shards(data_dir, split, argument)
         manifest = manifests.load_manifest(data_dir)
         class_names = manifests.load_label_map(data_dir)
+        summary = None if manifest is None else manifest.splits.get(split)
         counts = num_bytes = None
-        if manifest is None or split not in manifest.splits:
+        if summary is None:
             sizes = [_count_records(shard) for shard in shards]
         else:
-            sizes = _sizes_of_manifest(manifest, data_dir, split, shards)
-            if check_sizes and filesystems.lists_files(data_dir):
-                _check_bytes(manifest.split(split), data_dir, shards)
-            classes, num_bytes = manifest.split(split).classes, manifest.split(split).bytes
-            if set(classes) <= set(class_names):
-                counts = tuple(classes.get(name, 0) for name in class_names)
+            check_sizes = check_sizes and filesystems.lists_files(data_dir)
+            sizes = _sizes_of_manifest(summary, data_dir, shards, check_sizes)
+            num_bytes = summary.bytes
+            if set(summary.classes) <= set(class_names):
+                counts = tuple(summary.classes.get(name, 0) for name in class_names)
         if sum(sizes) == 0:
             raise ValueError(
                 f"`{argument}` must have examples. Received: {argument}={split!r} of "
-                f"data_dir={os.fspath(data_dir)!r}, whose shards are all empty."
+                f"data_dir={data_dir!r}, whose shards are all empty."
             )
         channels = channels_of(RGB if manifest is None else manifest.modality)
         return cls(shards, sizes, class_names, channels, counts, num_bytes, split, manifest)
+
+    def places(self, *columns: np.ndarray) -> tf.data.Dataset:
+        """(path, number of examples), string and int64, of each shard, and its row of ``columns``.
+
+        One source, which a data service deals out; those of a `zip` it would deal out apart.
+        """
+        sizes = np.array(self.sizes, np.int64)
+        return tf.data.Dataset.from_tensor_slices((self.shards, sizes, *columns))
 
     def mean_bytes(self) -> float:
         """Mean size of an example in bytes."""
@@ -111,39 +119,32 @@ class Split:
 
 
 def _sizes_of_manifest(
-    manifest: manifests.Manifest, data_dir: str | os.PathLike, split: str, shards: list[str]
+    expected: manifests.SplitSummary, data_dir: str, shards: list[str], check_sizes: bool
 ) -> list[int]:
-    known = manifest.shard_sizes(split)
-    names = [os.path.basename(shard) for shard in shards]
-    if set(names) != set(known):
+    """Examples of each shard; ValueError for shards of another conversion, or cut short."""
+    known = {shard.name: shard for shard in expected.shards}
+    found = {os.path.basename(shard): shard for shard in shards}
+    if found.keys() != known.keys():
         raise ValueError(
             f"`data_dir` must hold the shards that its manifest lists: {', '.join(known)}. "
-            f"Received: data_dir={os.fspath(data_dir)!r} with {', '.join(names)}. Convert "
-            "the videos again."
+            f"Received: data_dir={data_dir!r} with {', '.join(found)}. Convert the videos again."
         )
-    return [known[name] for name in names]
-
-
-def _check_bytes(
-    expected: manifests.SplitSummary, data_dir: str | os.PathLike, shards: list[str]
-) -> None:
-    """Raises ValueError for shards of other sizes: of another conversion, or cut short."""
-    known = {shard.name: shard.bytes for shard in expected.shards}
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:  # remote ones take their time
-        found = pool.map(lambda shard: tf.io.gfile.stat(shard).length, shards)
-        names = [os.path.basename(shard) for shard in shards]
-        wrong = [
-            f"{name} of {size} bytes, where the manifest says {known[name]}"
-            for name, size in zip(names, found, strict=True)
-            if size != known[name]
-        ]
-    if wrong:
-        more = f" and {len(wrong) - 3} more" * (len(wrong) > 3)
-        raise ValueError(
-            "`data_dir` must hold the shards that its manifest tells of. Received: data_dir="
-            f"{os.fspath(data_dir)!r} with {'; '.join(wrong[:3])}{more}. They are cut short, or of "
-            "another conversion: copy the whole folder again, or convert the videos again."
-        )
+    if check_sizes:
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:  # remote ones take their time
+            sizes = pool.map(lambda shard: tf.io.gfile.stat(shard).length, shards)
+            wrong = [
+                f"{name} of {size} bytes, where the manifest says {known[name].bytes}"
+                for name, size in zip(found, sizes, strict=True)
+                if size != known[name].bytes
+            ]
+        if wrong:
+            more = f" and {len(wrong) - 3} more" * (len(wrong) > 3)
+            raise ValueError(
+                "`data_dir` must hold the shards that its manifest tells of. Received: data_dir="
+                f"{data_dir!r} with {'; '.join(wrong[:3])}{more}. They are cut short, or of "
+                "another conversion: copy the whole folder again, or convert the videos again."
+            )
+    return [known[name].num_examples for name in found]
 
 
 @functools.cache  # a run opens its splits several times, and counting reads the whole shard

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from video_zoo import errors
+
 from . import bad_records, balance, records
 from .source import Split
 
@@ -37,10 +39,8 @@ class Share(NamedTuple):
                 data service is to make the clips.
         """
         if not 0 <= self.index < self.count:
-            raise ValueError(
-                "`worker` must be (index, number of workers) with an index from 0 to the number "
-                f"- 1. Received: worker={tuple(self)!r}"
-            )
+            allowed = "(index, number of workers) with an index from 0 to the number - 1"
+            raise errors.refusal("worker", allowed, tuple(self))
         if batch_size % self.count:
             raise ValueError(
                 f"`batch_size` must be a multiple of the number of workers, {self.count}: it is "
@@ -74,29 +74,9 @@ def reader(
 ) -> Callable:
     """A function (shard, size) -> its records."""
     if skipped is None:
-        return lambda shard, size: records.read_shard(shard, tf.cast(size, tf.int64))
-    return lambda shard, size: skipped.read_shard(
-        shard, tf.cast(size, tf.int64), source.class_names, unlabelled
-    )
-
-
-def _shuffled_records(
-    source: Split, seed: tf.Tensor, buffer: int, read: Callable, resample: Callable | None
-) -> tf.data.Dataset:
-    """All records of a split, in the order of ``seed`` (int64 [2])."""
-    # `shuffle` mixes the process-wide seed in. Without it, `seed` alone decides.
-    tf.compat.v1.get_default_graph().seed = None
-    shards = tf.data.Dataset.from_tensor_slices((source.shards, source.sizes))
-    shards = shards.shuffle(len(source.shards), seed[0], reshuffle_each_iteration=False)
-    found = shards.interleave(
-        read,
-        cycle_length=min(_CYCLE_LENGTH, len(source.shards)),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-    if resample is not None:
-        found = resample(found, seed)
-    return found.shuffle(buffer, seed[1], reshuffle_each_iteration=False)
+        return records.read_shard
+    names = source.class_names
+    return lambda shard, size: skipped.read_shard(shard, size, names, unlabelled)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,13 +94,22 @@ class TrainingStream:
     share: Share = ALL
 
     def _records(self, seed: tf.Tensor) -> tf.data.Dataset:
+        """All records of the split, in the order of ``seed`` (int64 [2])."""
+        # `shuffle` mixes the process-wide seed in. Without it, `seed` alone decides.
+        tf.compat.v1.get_default_graph().seed = None
         source = self.source
-        buffer = max(1, SHUFFLE_BUFFER_BYTES // source.mean_bytes())
-        resample = balance.resampler(source) if self.balanced else None
-        read = reader(source, self.skipped)
-        return _shuffled_records(
-            source, seed, int(min(source.num_examples, buffer)), read, resample
+        number = len(source.shards)
+        shards = source.places().shuffle(number, seed[0], reshuffle_each_iteration=False)
+        found = shards.interleave(
+            reader(source, self.skipped),
+            cycle_length=min(_CYCLE_LENGTH, number),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
         )
+        if self.balanced:
+            found = balance.resampler(source)(found, seed)
+        buffer = int(min(source.num_examples, max(1, SHUFFLE_BUFFER_BYTES // source.mean_bytes())))
+        return found.shuffle(buffer, seed[1], reshuffle_each_iteration=False)
 
     def epochs(self, first_step: int) -> tf.data.Dataset:
         """Epoch after epoch from a step on, each in an order of its own."""

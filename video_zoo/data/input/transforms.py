@@ -10,10 +10,9 @@ JPEG_BEGINS, JPEG_ENDS = b"\xff\xd8\xff", b"\xff\xd9"
 MAX_PIXELS = 2**29 // 3
 
 
-def frame_size(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Height and width (int32 scalars, pixels) of an encoded JPEG."""
-    shape = tf.io.extract_jpeg_shape(encoded)
-    return shape[0], shape[1]
+def frame_size(encoded: tf.Tensor) -> tf.Tensor:
+    """Height and width (int32 [2], pixels) of an encoded JPEG."""
+    return tf.io.extract_jpeg_shape(encoded)[:2]
 
 
 def looks_whole(encoded: tf.Tensor) -> tf.Tensor:
@@ -28,12 +27,22 @@ def decoded_size(encoded: tf.Tensor) -> tf.Tensor:
 
     All of its data are read, and a picture of an eighth of the size is made of them.
     """
-    size = tf.io.extract_jpeg_shape(encoded)[:2]
-    room = tf.reduce_prod(tf.cast(size, tf.int64)) <= MAX_PIXELS
-    with tf.control_dependencies([tf.debugging.Assert(room, ["too large"])]):
+    size = frame_size(encoded)
+    with tf.control_dependencies([check_room(size)]):
         small = tf.io.decode_jpeg(encoded, channels=3, ratio=8)
     with tf.control_dependencies([small]):
         return tf.identity(size)
+
+
+def decoded_sizes(frames: tf.Tensor) -> tf.Tensor:
+    """As :func:`decoded_size` (int32 [number, 2]), of each of several JPEGs."""
+    return tf.map_fn(decoded_size, frames, fn_output_signature=tf.TensorSpec([2], tf.int32))
+
+
+def check_room(size: tf.Tensor) -> tf.Operation:
+    """Fails, when run, if a picture (int32 [2]: height, width) is too large to be decoded."""
+    room = tf.reduce_prod(tf.cast(size, tf.int64)) <= MAX_PIXELS
+    return tf.debugging.Assert(room, ["too large"])
 
 
 def _crop_side(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
@@ -44,27 +53,26 @@ def _crop_side(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
 def random_crop_box(height: tf.Tensor, width: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """A square box (int32 [4]: top, left, height, width) at a place drawn uniformly."""
     side = _crop_side(height, width)
-    draws = tf.random.stateless_uniform([2], seed)
-    room = tf.cast(tf.stack([height - side, width - side]) + 1, tf.float32)
-    corner = tf.cast(tf.floor(draws * room), tf.int32)
-    return tf.stack([corner[0], corner[1], side, side])
+    return placed(tf.stack([side, side]), tf.stack([height, width]), seed)
+
+
+def placed(box: tf.Tensor, size: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """A box ([2]: height, width) at a place, drawn uniformly, of a picture of a ``size`` ([2])."""
+    box, size = tf.cast(box, tf.float32), tf.cast(size, tf.float32)
+    corner = tf.floor(tf.random.stateless_uniform([2], seed) * (size - box + 1))
+    return tf.cast(tf.concat([corner, box], axis=0), tf.int32)
 
 
 def even_crop_boxes(height: tf.Tensor, width: tf.Tensor, num_crops: int) -> tf.Tensor:
     """Square boxes (int32 [num_crops, 4]): one in the centre, or three along the long side."""
     side = _crop_side(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    if num_crops == 1:
-        return tf.stack([top, left, side, side])[tf.newaxis]
-    along_width = tf.cast(width >= height, tf.int32)
-    boxes = []
-    for position in range(num_crops):
-        x = (width - side) * position // (num_crops - 1)
-        y = (height - side) * position // (num_crops - 1)
-        box_left = along_width * x + (1 - along_width) * left
-        box_top = along_width * top + (1 - along_width) * y
-        boxes.append(tf.stack([box_top, box_left, side, side]))
-    return tf.stack(boxes)
+    room = tf.stack([height, width]) - side
+    corners = room[tf.newaxis] // 2
+    if num_crops > 1:
+        along = tf.stack([height > width, width >= height])
+        steps = room * tf.range(num_crops)[:, tf.newaxis] // (num_crops - 1)
+        corners = tf.where(along, steps, corners)
+    return tf.concat([corners, tf.fill([num_crops, 2], side)], axis=1)
 
 
 def decode_box(frame: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
@@ -98,12 +106,17 @@ def decode_frame(frame: tf.Tensor, box: tf.Tensor, image_size: int, channels: in
 
     def resized() -> tf.Tensor:
         size = (image_size, image_size)
-        return tf.saturate_cast(tf.round(tf.image.resize(pixels, size, antialias=True)), tf.uint8)
+        return to_bytes(tf.image.resize(pixels, size, antialias=True))
 
     fits = tf.reduce_all(tf.shape(pixels)[:2] == image_size)
     return tf.ensure_shape(
         tf.cond(fits, lambda: pixels, resized), [image_size, image_size, channels]
     )
+
+
+def to_bytes(pixels: tf.Tensor) -> tf.Tensor:
+    """Values around [0, 255] as the nearest uint8."""
+    return tf.saturate_cast(tf.round(pixels), tf.uint8)
 
 
 def mirror(frame: tf.Tensor) -> tf.Tensor:

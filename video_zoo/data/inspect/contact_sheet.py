@@ -11,15 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
+from video_zoo import errors
 from video_zoo.files import whole_files
 from video_zoo.lettering import lettered
 
-from ..format import manifests, tfrecord
-from ..format.folder import shard_name
+from ..format import tfrecord
 from ..format.modality import RGB, channels_of
-from ..input import pipeline
 from ..input.augmentation_config import AugmentationConfig
 from ..input.clips import ClipConfig
+from ..input.pipeline import Clips
+from ..input.source import Split
 from .config import InspectionConfig
 from .report import DatasetReport
 
@@ -73,10 +74,7 @@ class _Source:
 def check(config: InspectionConfig, splits: Sequence[str]) -> None:
     """Raises ValueError or FileNotFoundError if the contact sheet could not be written."""
     if config.sheet_split is not None and config.sheet_split not in splits:
-        raise ValueError(
-            f"`sheet_split` must be one of {list(splits)}. "
-            f"Received: sheet_split={config.sheet_split!r}"
-        )
+        raise errors.refusal("sheet_split", f"one of {list(splits)}", config.sheet_split)
     folder = os.path.dirname(os.path.abspath(config.contact_sheet))
     if not os.path.isdir(folder):
         raise FileNotFoundError(
@@ -93,8 +91,8 @@ def save(
 ) -> None:
     """Writes the contact sheet; none if the split has no clip without a problem.
 
-    The pictures come out of :func:`pipeline.training_dataset`. Its batches tell labels alone, so
-    the sampled examples are copied to a folder in which each is a class of its own.
+    The pictures come out of the input pipeline. Its batches tell labels alone, so the sampled
+    examples are copied to a shard in which each is a class of its own.
 
     Args:
         config: what to show, and ``contact_sheet``, the PNG file.
@@ -109,19 +107,18 @@ def save(
     number = min(config.num_clips, len(usable))
     chosen = [usable[index] for index in rng.choice(len(usable), number, replace=False)]
     with tempfile.TemporaryDirectory() as folder:
-        sources = _copy_sample(sorted(chosen), report, folder)
-        batches = {caption: _batch(config, folder, number, row) for caption, row in rows.items()}
+        sources, copied = _copy_sample(sorted(chosen), report, folder)
+        batches = {caption: _batch(config, copied, row) for caption, row in rows.items()}
     _draw(config, report, sources, batches)
     report.contact_sheet = config.contact_sheet
 
 
 def _copy_sample(
     chosen: list[tuple[str, int]], report: DatasetReport, folder: str
-) -> list[_Source]:
+) -> tuple[list[_Source], Split]:
     """Writes one shard of the chosen examples; each has its own line of the label map."""
     sources = []
-    name = shard_name("train", 0, 1)
-    path = os.path.join(folder, name)
+    path = os.path.join(folder, "sample.tfrecord")
     with tf.io.TFRecordWriter(path) as file:
         for row, (shard, index) in enumerate(chosen):
             (record,) = tf.data.TFRecordDataset(shard).skip(index).take(1).as_numpy_iterator()
@@ -136,18 +133,8 @@ def _copy_sample(
             for key in (tfrecord.LABEL_TEXT, tfrecord.LABEL_STRING):
                 context[key].bytes_list.value[:] = [str(row).encode()]
             file.write(sequence.SerializeToString())
-    manifests.write_label_map(folder, [str(row) for row in range(len(sources))])
-    size = os.path.getsize(path)
-    shards = (manifests.ShardSummary(name, len(sources), size),)
-    summary = manifests.SplitSummary(len(sources), 0, size, {}, shards)
-    manifests.Manifest(
-        settings={"modality": report.modality},
-        versions={},
-        splits={"train": summary},
-        num_clips=len(sources),
-        num_skipped=0,
-    ).write(folder)
-    return sources
+    labels = [str(row) for row in range(len(sources))]
+    return sources, Split([path], [len(sources)], labels, channels_of(report.modality))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,19 +148,13 @@ class _Batch:
     shares: np.ndarray
 
 
-def _batch(
-    config: InspectionConfig, folder: str, rows: int, augmentation: AugmentationConfig
-) -> _Batch:
-    dataset = pipeline.training_dataset(
-        folder,
-        batch_size=rows,
-        clip=ClipConfig(config.num_frames, config.frame_stride, config.image_size),
-        random_flip=config.random_flip,
-        augmentation=augmentation,
-        seed=config.seed,
+def _batch(config: InspectionConfig, sample: Split, augmentation: AugmentationConfig) -> _Batch:
+    clip = ClipConfig(config.num_frames, config.frame_stride, config.image_size)
+    batches = Clips(sample, clip, sample.num_examples, config.seed).training(
+        random_flip=config.random_flip, augmentation=augmentation
     )
-    clips, labels = next(iter(dataset))
-    shares = labels.numpy() if augmentation.mixes else np.eye(rows)[labels.numpy()]
+    clips, labels = next(iter(batches))
+    shares = labels.numpy() if augmentation.mixes else np.eye(sample.num_examples)[labels.numpy()]
     return _Batch(tf.gather(clips, _columns(config), axis=1).numpy(), shares)
 
 

@@ -7,11 +7,8 @@ from collections.abc import Callable, Iterator
 import tensorflow as tf
 import tqdm
 
-from video_zoo.files import filesystems
-
-from ..format import manifests, tfrecord
+from ..format import lists, manifests, tfrecord
 from ..format.folder import is_shard_name, list_shards
-from ..format.lists import read_incomplete
 from ..format.modality import RGB
 from ..input import bad_records, records, transforms
 from ..input.augmentation_config import AugmentationConfig
@@ -38,12 +35,11 @@ def inspect_dataset(
             option does not fit the clips.
         FileNotFoundError: the folder or its label map is missing.
     """
-    filesystems.check(config.data_dir, "data_dir")
-    names = _split_names(config)
-    class_names = manifests.load_label_map(config.data_dir)
     manifest = manifests.load_manifest(config.data_dir)
+    names = _split_names(config, manifest)
+    class_names = manifests.load_label_map(config.data_dir)
     modality = RGB if manifest is None else manifest.modality
-    incomplete = read_incomplete(config.data_dir)
+    incomplete = lists.read_list(config.data_dir, lists.NOTES_NAME)
     report = DatasetReport(config.data_dir, class_names, modality, incomplete=incomplete)
     if config.contact_sheet is not None:
         from . import contact_sheet  # matplotlib is slow to load
@@ -61,7 +57,7 @@ def inspect_dataset(
     return report
 
 
-def _split_names(config: InspectionConfig) -> list[str]:
+def _split_names(config: InspectionConfig, manifest: manifests.Manifest | None) -> list[str]:
     if config.split is not None:
         list_shards(config.data_dir, config.split)  # an error tells which splits there are
         return [config.split]
@@ -69,7 +65,6 @@ def _split_names(config: InspectionConfig) -> list[str]:
         list_shards(config.data_dir, "train")
     found = filter(is_shard_name, tf.io.gfile.listdir(config.data_dir))
     names = {name.rsplit("-", 3)[0] for name in found}
-    manifest = manifests.load_manifest(config.data_dir)
     names |= set() if manifest is None else set(manifest.splits)
     if not names:
         list_shards(config.data_dir, "train")
@@ -128,8 +123,7 @@ def _describer(class_names: tuple[str, ...]) -> Callable:
     def describe(record: tf.Tensor) -> dict[str, tf.Tensor]:
         example = tfrecord.parse_example(record, class_names)
         frames = example.pop("frames")
-        spec = tf.TensorSpec([2], tf.int32)
-        sizes = tf.map_fn(transforms.decoded_size, frames, fn_output_signature=spec)
+        sizes = transforms.decoded_sizes(frames)
         largest, smallest = tf.reduce_max(sizes, axis=0), tf.reduce_min(sizes, axis=0)
         return {**example, "num_frames": tf.size(frames), "largest": largest, "smallest": smallest}
 
@@ -187,8 +181,7 @@ def _by(height: int, width: int) -> str:
 
 def _count_label(report: DatasetReport, name: str, record: dict) -> list[str]:
     split, class_names = report.splits[name], report.class_names
-    label = int(record["label"])
-    texts = [text.decode("utf-8", "replace") for text in record["texts"].tolist() if text]
+    label, texts = tfrecord.label_of(record)
     if label == tfrecord.UNLABELLED and not texts and name == "test":
         split.num_unlabelled += 1  # the test sets of Kinetics come without labels
         return []

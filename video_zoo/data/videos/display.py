@@ -170,26 +170,15 @@ def _tone_map(av: ModuleType, transfer: int):
     To find it takes FFmpeg seconds, whatever the size of a picture; so once for all videos.
     """
     graph = _new_graph(av)
-    steps = (
-        ("haldclutsrc", {"level": str(_TONE_MAP_LEVEL)}),
-        ("format", {"pix_fmts": "rgb48le"}),
-        (
-            "setparams",
-            {
-                "color_trc": _HDR_TRANSFERS[transfer],
-                "color_primaries": "bt2020",
-                "colorspace": "gbr",
-                "range": "pc",
-            },
-        ),
-        (
-            "scale",
-            {"out_transfer": "bt709", "out_primaries": "bt709", "intent": "perceptual"},
-        ),
-        ("format", {"pix_fmts": "rgb48le"}),
-        ("buffersink", {}),
-    )
-    steps = [graph.add(name, **options) for name, options in steps]
+    hdr = {"color_trc": _HDR_TRANSFERS[transfer], "color_primaries": "bt2020"}
+    steps = [
+        graph.add("haldclutsrc", level=str(_TONE_MAP_LEVEL)),
+        graph.add("format", pix_fmts="rgb48le"),
+        graph.add("setparams", colorspace="gbr", range="pc", **hdr),
+        graph.add("scale", out_transfer="bt709", out_primaries="bt709", intent="perceptual"),
+        graph.add("format", pix_fmts="rgb48le"),
+        graph.add("buffersink"),
+    ]
     graph.link_nodes(*steps).configure()
     return steps[-1].pull()
 

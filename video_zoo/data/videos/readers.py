@@ -138,11 +138,10 @@ class Reader:
 
     def why_empty(self) -> str:
         """The reason why no frame decodes, after the file has been read."""
+        why = "the file holds none, or its index is damaged"
         if self._num_packets:
-            return f"no frame decodes (codec {self.codec}): damaged, or encrypted"
-        return (
-            f"no frame decodes (codec {self.codec}): the file holds none, or its index is damaged"
-        )
+            why = "damaged, or encrypted"
+        return f"no frame decodes (codec {self.codec}): {why}"
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         return self._frames

@@ -11,7 +11,7 @@ import pathlib
 import numpy as np
 import tqdm
 
-from video_zoo.errors import at_home
+from video_zoo import errors
 from video_zoo.files import whole_files
 
 from . import readers
@@ -107,9 +107,8 @@ def write_motion_videos(
     Returns:
         split -> number of videos.
     """
-    for argument, value in (("train_per_class", train_per_class), ("val_per_class", val_per_class)):
-        if value < 0:
-            raise ValueError(f"`{argument}` must be at least 0. Received: {argument}={value}")
+    errors.check("train_per_class", train_per_class)
+    errors.check("val_per_class", val_per_class)
     if size < 16:
         raise ValueError(f"`size` must be at least 16 pixels. Received: size={size}")
     per_class = {"train": train_per_class, "val": val_per_class}
@@ -122,7 +121,7 @@ def write_motion_videos(
     for split, label, number in tqdm.tqdm(jobs, desc="writing videos", unit="video"):
         key = [seed, list(per_class).index(split), CLASSES.index(label), number]
         frames = motion_frames(label, np.random.default_rng(key), num_frames, size)
-        path = pathlib.Path(at_home(output_dir), split, label, f"{number:05d}.mp4")
+        path = pathlib.Path(errors.at_home(output_dir), split, label, f"{number:05d}.mp4")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_video(path, frames, fps)
     return {split: count * len(CLASSES) for split, count in per_class.items()}

@@ -128,16 +128,15 @@ def _temporal_half(
     return VideoLayer(new, [kernel, *[np.zeros(image.width, np.float32)] * use_bias])
 
 
-def _time_taps(duration: int, initialization: str) -> np.ndarray:
-    """What each tap in time weighs: the centre alone, or all alike (Carreira & Zisserman 2017)."""
-    if initialization == "average":
-        return np.full(duration, 1 / duration, np.float32)
-    return np.eye(duration, dtype=np.float32)[duration // 2]
-
-
 def over_time(kernel: np.ndarray, duration: int, initialization: str = "center") -> np.ndarray:
-    """An image kernel, or the identity of its channels, as a kernel with an extent in time."""
-    return _time_taps(duration, initialization).reshape(-1, 1, 1, 1, 1) * kernel
+    """An image kernel, or the identity of its channels, as a kernel with an extent in time.
+
+    Either the centre alone has a weight, or all have the same (Carreira & Zisserman 2017).
+    """
+    taps = np.eye(duration, dtype=np.float32)[duration // 2]
+    if initialization == "average":
+        taps = np.full(duration, 1 / duration, np.float32)
+    return taps.reshape(-1, 1, 1, 1, 1) * kernel
 
 
 def _over_time(kernel: np.ndarray, setting: Setting) -> np.ndarray:

@@ -12,6 +12,8 @@ from typing import Any
 
 import keras
 
+from ..transfer import is_functional
+
 
 @dataclasses.dataclass(frozen=True)
 class Ref:
@@ -86,7 +88,7 @@ def _parse(value: Any, known: dict[tuple, Ref]) -> Any:
 
 def _first_node(operation: keras.Operation) -> int:
     """Number of a layer's first call: a functional model's own graph is its call 0, unsaved."""
-    return int(is_graph(operation) and not isinstance(operation, keras.Sequential))
+    return int(is_functional(operation) and not isinstance(operation, keras.Sequential))
 
 
 class Graph:
@@ -136,7 +138,7 @@ class Graph:
         return [known[tensor] for tensor in _saved_tensors(config["output_layers"])]
 
     def _add(self, operation: keras.Operation, path: tuple[str, ...], args, kwargs) -> list[Ref]:
-        if is_graph(operation):
+        if is_functional(operation):
             return self._unroll(operation, path, list(_refs([args, kwargs])))
         self.calls.append(Call(operation, path, args, kwargs))
         outputs = operation.output
@@ -190,10 +192,3 @@ class Graph:
             if index != gate and any(ref.call in reached for ref in call.inputs):
                 reached.add(index)
         return not any(ref.call in reached for ref in self.outputs)
-
-
-def is_graph(operation: keras.Operation) -> bool:
-    """Whether an operation is itself a functional or sequential model."""
-    if isinstance(operation, keras.Sequential):
-        return True
-    return isinstance(operation, keras.Model) and hasattr(operation, "operations")

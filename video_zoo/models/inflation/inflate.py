@@ -7,17 +7,13 @@ from typing import Any
 
 import keras
 
-from ..transfer import replace_head
+from video_zoo import errors
+
+from ..transfer import is_functional, replace_head
 from . import convolutions
-from .graph import Call, Graph, Ref, is_graph, substitute
+from .graph import Call, Graph, Ref, substitute
 from .preprocessing import MODES, find_preprocessing, preprocess
 from .rules import Setting, VideoLayer, find_rule
-
-_CHOICES = {
-    "convolution": ("separable", "full", "2d"),
-    "initialization": ("center", "average"),
-    "preprocessing": MODES,
-}
 
 
 def inflate(
@@ -87,18 +83,13 @@ def inflate(
         >>> model(np.zeros((1, 16, 224, 224, 3))).shape
         TensorShape([1, 5])
     """
-    for argument, value in (
-        ("convolution", convolution),
-        ("initialization", initialization),
-        ("preprocessing", preprocessing),
-    ):
-        if value not in _CHOICES[argument]:
-            allowed = ", ".join(map(repr, _CHOICES[argument]))
-            raise _refusal(argument, f"one of {allowed}", value)
+    errors.check_choice("convolution", convolution, ("separable", "full", "2d"))
+    errors.check_choice("initialization", initialization, ("center", "average"))
+    errors.check_choice("preprocessing", preprocessing, MODES)
     _check_integers(num_frames, temporal_kernel, num_classes)
     _check_image_model(image_model)
     if num_classes is not None and not include_top:
-        raise _refusal("num_classes", "None when `include_top=False`", num_classes)
+        raise errors.refusal("num_classes", "None when `include_top=False`", num_classes)
     graph = Graph(image_model)
     _check_channels_last(graph)
     base = Setting("", convolution, temporal_kernel, initialization=initialization)
@@ -109,7 +100,7 @@ def inflate(
     if preprocessing == "auto":
         preprocessing = find_preprocessing(image_model, graph)
     elif preprocessing in ("caffe", "torch") and inputs.shape[-1] != 3:
-        raise _refusal(
+        raise errors.refusal(
             "preprocessing", "'auto', 'pixels' or 'none' without 3 channels", preprocessing
         )
     outputs, made = _replay(plan, preprocess(inputs, preprocessing), include_top)
@@ -133,24 +124,20 @@ def _new_classifier(x, num_classes: int):
     return keras.layers.Dense(num_classes, dtype="float32", name="Logits")(x)
 
 
-def _refusal(argument: str, allowed: str, value: Any) -> ValueError:
-    return ValueError(f"`{argument}` must be {allowed}. Received: {argument}={value!r}")
-
-
 def _check_integers(num_frames, temporal_kernel, num_classes) -> None:
     def positive(value) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
     if num_frames is not None and not positive(num_frames):
-        raise _refusal("num_frames", "a positive integer or None", num_frames)
+        raise errors.refusal("num_frames", "a positive integer or None", num_frames)
     if not positive(temporal_kernel) or temporal_kernel % 2 == 0 or temporal_kernel == 1:
-        raise _refusal("temporal_kernel", "an odd integer of at least 3", temporal_kernel)
+        raise errors.refusal("temporal_kernel", "an odd integer of at least 3", temporal_kernel)
     if num_classes is not None and not positive(num_classes):
-        raise _refusal("num_classes", "a positive integer or None", num_classes)
+        raise errors.refusal("num_classes", "a positive integer or None", num_classes)
 
 
 def _check_image_model(image_model: Any) -> None:
-    if not is_graph(image_model) or not getattr(image_model, "built", False):
+    if not is_functional(image_model):
         raise ValueError(
             "`image_model` must be a built functional or sequential keras.Model, such as those of "
             f"keras.applications. Received: image_model={image_model!r}"
@@ -197,7 +184,7 @@ class _Plan:
         found = self.graph.find(name)
         if not found:
             known = ", ".join(dict.fromkeys(n for call in self.graph.calls for n in call.path))
-            raise _refusal(argument, f"the name of a layer of `image_model`: {known}", name)
+            raise errors.refusal(argument, f"the name of a layer of `image_model`: {known}", name)
         return found
 
     def _checked(self, strides: dict[str, int]) -> dict[str, int]:
@@ -205,9 +192,9 @@ class _Plan:
             operation = self.graph.calls[self._find("temporal_strides", name)[0]].operation
             if operation.name != name or not convolutions.can_stride(operation):
                 allowed = f"of convolutions and pools; {name!r} is a {type(operation).__name__}"
-                raise _refusal("temporal_strides", allowed, strides)
+                raise errors.refusal("temporal_strides", allowed, strides)
             if not isinstance(stride, int) or isinstance(stride, bool) or stride < 1:
-                raise _refusal("temporal_strides", "layer -> positive integer", strides)
+                raise errors.refusal("temporal_strides", "layer -> positive integer", strides)
         return strides
 
     def _unique_names(self) -> list[str]:

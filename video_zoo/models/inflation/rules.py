@@ -7,6 +7,8 @@ from typing import Literal
 import keras
 import numpy as np
 
+from video_zoo import errors
+
 Convolution = Literal["separable", "full", "2d"]
 
 
@@ -82,10 +84,7 @@ def register_inflation(layer_class: type) -> Callable[[Rule], Rule]:
         ValueError: ``layer_class`` is no class of layers.
     """
     if not (isinstance(layer_class, type) and issubclass(layer_class, keras.layers.Layer)):
-        raise ValueError(
-            "`layer_class` must be a subclass of keras.layers.Layer. "
-            f"Received: layer_class={layer_class!r}"
-        )
+        raise errors.refusal("layer_class", "a subclass of keras.layers.Layer", layer_class)
 
     def register(rule: Rule) -> Rule:
         _RULES[layer_class] = rule
@@ -105,16 +104,13 @@ def _rules_for(*layer_classes: type) -> Callable[[Rule], Rule]:
 
 def find_rule(operation: keras.Operation) -> Rule:
     """The rule for a layer; ValueError names one that has none, and the remedy."""
-    rule = _RULES.get(type(operation))
-    if rule is not None:
-        return rule
     kind = type(operation)
+    if kind in _RULES:
+        return _RULES[kind]
     if kind.__module__.startswith("keras."):
-        if isinstance(operation, keras.layers.Layer):
-            if kind.__name__ in _PRIVATE_ELEMENTWISE:
-                return _copy
-        elif kind.__name__ in _ELEMENTWISE_OPERATIONS:
-            return _operation
+        is_layer = isinstance(operation, keras.layers.Layer)
+        if kind.__name__ in (_PRIVATE_ELEMENTWISE if is_layer else _ELEMENTWISE_OPERATIONS):
+            return _copy if is_layer else _operation
     raise ValueError(
         f"`image_model` has a layer {operation.name!r} of the class {kind.__name__}, for which "
         "there is no rule of inflation. Register one with "
@@ -183,26 +179,24 @@ def _dropout(layer: keras.layers.Layer, setting: Setting) -> VideoLayer:
     return _copy(layer, setting)
 
 
-def _to_3d(layer, setting: Setting, video_class: type, **changes) -> VideoLayer:
+def _to_3d(layer: keras.layers.Layer, setting: Setting, **changes) -> VideoLayer:
     """A layer without weights as the class that does the same in three dimensions."""
+    video_class = getattr(keras.layers, type(layer).__name__.replace("2D", "3D"))
     config = {**layer.get_config(), **changes, "name": setting.name}
     return VideoLayer(video_class.from_config(config), [])
 
 
-@_rules_for(
+_rules_for(
     keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling2D,
     keras.layers.SpatialDropout2D,
-)
-def _same_arguments(layer: keras.layers.Layer, setting: Setting) -> VideoLayer:
-    return _to_3d(layer, setting, getattr(keras.layers, type(layer).__name__.replace("2D", "3D")))
+)(_to_3d)
 
 
 @_rules_for(keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
 def _border(layer: keras.layers.Layer, setting: Setting) -> VideoLayer:
-    video_class = getattr(keras.layers, type(layer).__name__.replace("2D", "3D"))
-    key = "padding" if video_class is keras.layers.ZeroPadding3D else "cropping"
-    return _to_3d(layer, setting, video_class, **{key: ((0, 0), *layer.get_config()[key])})
+    key = "padding" if isinstance(layer, keras.layers.ZeroPadding2D) else "cropping"
+    return _to_3d(layer, setting, **{key: ((0, 0), *layer.get_config()[key])})
 
 
 @register_inflation(keras.layers.UpSampling2D)
@@ -227,7 +221,6 @@ def _pool(layer: keras.layers.Layer, setting: Setting) -> VideoLayer:
     return _to_3d(
         layer,
         setting,
-        getattr(keras.layers, type(layer).__name__.replace("2D", "3D")),
         pool_size=(setting.stride, *config["pool_size"]),
         strides=(setting.stride, *config["strides"]),
     )

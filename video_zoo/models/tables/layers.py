@@ -62,32 +62,26 @@ def expand(convs: tuple[Conv, ...], names: list[str], mode: Mode) -> list[Unit]:
     duration = max(conv.kernel[0] for conv in convs)
     if mode == "inflated_pair":
         mode = "full" if len(convs) > 1 else "separable"
-    if mode == "full" or duration == 1:
-        return [
-            Unit(name, conv.filters, conv.kernel, conv.strides, conv.padding, 0, conv.activation)
-            for conv, name in zip(convs, names, strict=True)
-        ]
+    if duration == 1:
+        mode = "full"
+    halved = mode == "separable"
     units = []
     for conv, name in zip(convs, names, strict=True):
-        _, height, width = conv.kernel
-        step, *spatial = conv.strides
         # A VALID kernel sees no centre closer to the end than half its extent. Without its temporal
         # part, those frames are cut off, so that the sizes of the table hold.
         crop = (conv.kernel[0] - 1) // 2 if mode == "2d" and conv.padding == "valid" else 0
-        strides = (step if mode == "2d" else 1, *spatial)
-        halved = mode == "separable"
         units.append(
             Unit(
                 f"{name}_spatial" if halved else name,
                 conv.middle if halved and conv.middle else conv.filters,
-                (1, height, width),
-                strides,
+                conv.kernel if mode == "full" else (1, *conv.kernel[1:]),
+                (1, *conv.strides[1:]) if halved else conv.strides,
                 conv.padding,
                 crop,
                 conv.activation or halved,
             )
         )
-    if mode == "separable":
+    if halved:
         last = convs[-1]
         units.append(
             Unit(
@@ -232,10 +226,6 @@ def residual(x, row: Residual, style: Style, name: str):
     return keras.layers.Activation("relu", name=name)(x)
 
 
-def _letters() -> Iterator[str]:
-    return iter(string.ascii_lowercase)
-
-
 def conv_name(prefix: str, letter: str, conv: Conv) -> str:
     """Name of a convolution in a branch, as in the published checkpoints."""
     return f"{prefix}_Conv3d_0{letter}_{conv.kernel[1]}x{conv.kernel[2]}"
@@ -265,7 +255,7 @@ def apply_endpoint(x, row: Endpoint, style: Style, name: str):
         return residual(x, row, style, name)
     outputs = []
     for index, branch in enumerate(row.branches):
-        y, letters = x, _letters()
+        y, letters = x, iter(string.ascii_lowercase)
         for part in branch:
             y = branch_row(y, part, letters, style, f"{name}_Branch_{index}")
         outputs.append(y)

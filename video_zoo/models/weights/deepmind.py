@@ -6,14 +6,15 @@ import numpy as np
 
 from video_zoo.published import DEEPMIND
 
-from .mapping import HEAD, Checkpoint, Place, Rule, places, translate
+from .mapping import Checkpoint, Place, rules_of, translate
 from .network_files import reading
 
 # The checkpoint of Kinetics-600 goes without it.
 _PREFIX = re.compile(r"^(RGB|Flow)/inception_i3d/")
 _OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _SLOT = "/Momentum"  # state of the optimizer, in that of Kinetics-600
-_BATCH_NORM = ("beta", "moving_mean", "moving_variance")
+_ENDS = ("/conv_3d/w", "/batch_norm")
+_HEAD = ("Logits/Conv3d_0c_1x1/conv_3d/w", "Logits/Conv3d_0c_1x1/conv_3d/b")
 
 
 def _origin(place: Place) -> str:
@@ -26,16 +27,6 @@ def _origin(place: Place) -> str:
 
 def _flat(vector: np.ndarray) -> np.ndarray:
     return vector.reshape(-1)  # [C], or [1, 1, 1, 1, C]
-
-
-def _rules():
-    for place in places():
-        origin = _origin(place)
-        yield Rule(f"{place.name}_conv/kernel", (f"{origin}/conv_3d/w",))
-        for part in _BATCH_NORM:
-            yield Rule(f"{place.name}_bn/{part}", (f"{origin}/batch_norm/{part}",), _flat)
-    yield Rule(f"{HEAD}/kernel", ("Logits/Conv3d_0c_1x1/conv_3d/w",))
-    yield Rule(f"{HEAD}/bias", ("Logits/Conv3d_0c_1x1/conv_3d/b",), _flat)
 
 
 def read(prefix: str) -> Checkpoint:
@@ -56,4 +47,4 @@ def read(prefix: str) -> Checkpoint:
             for name in names
             if not name.endswith(_SLOT)
         }
-        return translate(tensors, _rules(), DEEPMIND, "same")
+        return translate(tensors, rules_of(_origin, _ENDS, _HEAD, _flat), DEEPMIND, "same")

@@ -4,6 +4,7 @@ import importlib
 import os
 import pathlib
 
+from video_zoo import errors
 from video_zoo.known_names import PUBLISHED_ENDINGS as FORMATS
 
 from .mapping import Checkpoint
@@ -38,9 +39,6 @@ def read(path: str | os.PathLike) -> Checkpoint:
     """
     found = reader_of(path)
     if found is None:
-        raise ValueError(
-            f"`weights` must be a file of a known format ({', '.join(FORMATS)}). "
-            f"Received: weights={os.fspath(path)!r}"
-        )
+        raise errors.refusal("weights", f"a file of a known format ({', '.join(FORMATS)})", path)
     module, path = found
     return importlib.import_module(f"{__package__}.{module}").read(path)

@@ -8,14 +8,9 @@ import re
 import keras
 import numpy as np
 
-from video_zoo import known_names
-
 from ..inflation.convolutions import over_time
 from ..tables.inception_v3 import INCEPTION_V3
 from . import network_files
-
-# The builders whose table is that of InceptionV3.
-NETWORKS = known_names.OF_IMAGES
 
 # Names of the zoo's convolutions: endpoint, branch, and a letter that counts up in the branch.
 _CONVOLUTION = re.compile(
@@ -38,8 +33,8 @@ def is_image_network(path: str) -> bool:
 
 def _shapes(path: str) -> list[tuple[int, ...]]:
     with network_files.open_hdf5(path) as file:
-        shapes = network_files.check_arrays(file, os.path.getsize(path))
-    return [shape for name, shape in shapes.items() if not name.startswith("optimizer")]
+        arrays = network_files.arrays_of(file).items()
+        return [tuple(a.shape or ()) for name, a in arrays if not name.startswith("optimizer")]
 
 
 def load_inception_v3(model: keras.Model, weights: str) -> None:

@@ -6,7 +6,7 @@ import importlib.resources
 import os
 import pathlib
 
-from video_zoo.errors import at_home
+from video_zoo import errors
 from video_zoo.files import file_content
 
 LISTS = ("kinetics400", "kinetics600")
@@ -44,13 +44,11 @@ def class_names(name: str | os.PathLike) -> list[str]:
     """
     if name in LISTS:
         return list(_read(name))
-    folder = pathlib.Path(at_home(name))
+    folder = pathlib.Path(errors.at_home(name))
     if (folder / _RUN).is_file():
         remedy = "Take the file as the run wrote it."
         return file_content.read_json(folder / _RUN, _Run, remedy).class_names
     if (folder / _LABEL_MAP).is_file():
         return file_content.read_lines(folder / _LABEL_MAP)
-    raise ValueError(
-        f"`name` must be one of {', '.join(map(repr, LISTS))}, or the folder of a run or of "
-        f"shards. Received: name={os.fspath(name)!r}"
-    )
+    allowed = f"one of {', '.join(map(repr, LISTS))}, or the folder of a run or of shards"
+    raise errors.refusal("name", allowed, name)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from video_zoo.errors import at_home
-from video_zoo.known_names import unknown_weights
+from video_zoo.known_names import OF_IMAGES, unknown_weights
 from video_zoo.published import InputConvention, WeightsEntry, list_weights
 
 from . import formats, imagenet, network_files, saved
@@ -131,7 +131,7 @@ def find(
         path = fetch(entry)
         return Source(entry.name, path, _info_of_entry(entry), formats.read(path))
     path = at_home(weights)
-    if model in imagenet.NETWORKS and imagenet.is_image_network(path):
+    if model in OF_IMAGES and imagenet.is_image_network(path):
         return Source(path, path, _OF_IMAGES)
     source = _of_file(model, path)
     if check is not None:
@@ -192,7 +192,7 @@ def info_of_file(path: str, argument: str = "weights") -> WeightsInfo:
         raise ValueError(
             "`weights` are of a network that normalises its input, and a '.weights.h5' file from "
             "Keras does not tell how. Save the network as '.keras', or make the file with "
-            f"tools/convert_weights.py. Received: weights={path!r}"
+            f"`video-zoo convert-weights`. Received: weights={path!r}"
         )
     if convention.mean is not None and not graph.normalised:
         with network_files.reading(path, argument, "file whose notes fit its network"):
@@ -229,25 +229,19 @@ def _info_of_checkpoint(
     return WeightsInfo(checkpoint.num_classes, checkpoint.channels, checkpoint.padding, convention)
 
 
-def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
-    """Loads the weights of a file into ``model``; those of a classifier only if it has one.
+def load(model: keras.Model, source: Source) -> None:
+    """Loads weights that were found into ``model``; those of a classifier only if it has one.
 
     Raises:
-        ValueError: the file is of no known format, or its weights do not fit the network.
-        FileNotFoundError: there is no such file.
+        ValueError: they do not fit the network. Then none is loaded.
     """
-    load(model, find(None, path))
-
-
-def load(model: keras.Model, source: Source) -> None:
-    """Loads weights that were found into ``model``. If any does not fit, none is loaded."""
     if source.info.of_images:
         imagenet.load_inception_v3(model, source.weights)
         check_finite(model.weights, f"weights={source.weights!r}")
         return
     _check_graph(model, source)
     if source.checkpoint is not None:
-        _assign(model, source.checkpoint.values, source, source.checkpoint)
+        _assign(model, source.checkpoint.values, source)
     elif source.path.endswith(".weights.h5"):
         _load_h5(model, source)
     elif source.path.endswith(".keras"):
@@ -298,20 +292,16 @@ def is_head(path: str) -> bool:
     return path.startswith(("Logits", "AuxLogits"))
 
 
-def _assign(
-    model: keras.Model,
-    values: Mapping[str, object],
-    source: Source,
-    checkpoint: formats.Checkpoint | None = None,
-) -> None:
+def _assign(model: keras.Model, values: Mapping[str, object], source: Source) -> None:
     if not any(is_head(weight.path) for weight in model.weights):
         values = {path: value for path, value in values.items() if not is_head(path)}
     expected = {weight.path: tuple(weight.shape) for weight in model.weights}
     found = {path: tuple(value.shape) for path, value in values.items()}
-    origins = {} if checkpoint is None else checkpoint.sources
+    origins, unknown = {}, []
+    if source.checkpoint is not None:
+        origins, unknown = source.checkpoint.sources, source.checkpoint.unknown
     differences = _differences(expected, found, origins)
-    if checkpoint is not None:
-        differences += [f"unexpected {name}" for name in checkpoint.unknown]
+    differences += [f"unexpected {name}" for name in unknown]
     if differences:
         raise ValueError(_misfit(model, differences, source))
     for path in expected:
@@ -361,12 +351,20 @@ def _load_h5(model: keras.Model, source: Source) -> None:
         raise ValueError(_misfit(model, differences, source))
     before = model.get_weights()
     try:
+        _load_by_keras(model, source)
+        check_finite(model.weights, f"weights={source.weights!r}")
+    except Exception:
+        model.set_weights(before)
+        raise
+
+
+def _load_by_keras(model: keras.Model, source: Source) -> None:
+    try:
         with warnings.catch_warnings():
             # Keras warns once per layer that the error below is about.
             warnings.filterwarnings("ignore", "Skipping nested container")
             model.load_weights(source.path)
     except ValueError as error:
-        model.set_weights(before)
         # After these words Keras prints the values of the weight.
         reason = str(error).split(" Target variable:")[0]
         raise ValueError(
@@ -374,11 +372,5 @@ def _load_h5(model: keras.Model, source: Source) -> None:
             f"weights={source.weights!r}. {_REMEDY} Keras says: {reason}"
         ) from error
     except Exception as error:
-        model.set_weights(before)
         with network_files.reading(source.path, what=network_files.HDF5):
             raise error
-    try:
-        check_finite(model.weights, f"weights={source.weights!r}")
-    except ValueError:
-        model.set_weights(before)
-        raise

@@ -68,6 +68,29 @@ class Rule:
     make: Callable[..., np.ndarray] = np.asarray
 
 
+def rules_of(
+    origin: Callable[[Place], str],
+    ends: tuple[str, str],
+    head: tuple[str, str],
+    vector: Callable[..., np.ndarray] = np.asarray,
+) -> Iterator[Rule]:
+    """The rules of a file that has the weights of I3D one by one, as Keras has them.
+
+    Args:
+        origin: what the file calls a convolution.
+        ends: what follows that name, for its kernel and for its batch normalisation.
+        head: kernel and bias of the classifier.
+        vector: makes a vector of what stands for one in the file.
+    """
+    kernel, norm = ends
+    for place in places():
+        yield Rule(f"{place.name}_conv/kernel", (f"{origin(place)}{kernel}",))
+        for part in ("beta", "moving_mean", "moving_variance"):
+            yield Rule(f"{place.name}_bn/{part}", (f"{origin(place)}{norm}/{part}",), vector)
+    yield Rule(f"{HEAD}/kernel", head[:1])
+    yield Rule(f"{HEAD}/bias", head[1:], vector)
+
+
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
     """What a published file holds, in terms of the zoo.
@@ -99,8 +122,7 @@ class Checkpoint:
     @property
     def channels(self) -> int | None:
         """Of the input, by the shape of the first convolution; None if that is missing."""
-        (first,) = (path for path in list(self.sources)[:1])
-        kernel = self.values.get(first)
+        kernel = self.values.get(next(iter(self.sources)))
         return None if kernel is None or kernel.ndim != 5 else kernel.shape[3]
 
 

@@ -175,26 +175,26 @@ def check_network(
             raise ValueError(f"it has no {WEIGHTS}")
         with h5py.File(io.BytesIO(archive.read(WEIGHTS)), "r") as file:
             if arrays:
-                check_arrays(file, archive.getinfo(WEIGHTS).file_size)
+                _check_arrays(file, archive.getinfo(WEIGHTS).file_size)
             return {name for name, group in file.items() if len(group)}
 
 
-def check_arrays(file: h5py.File, stored: int) -> dict[str, tuple[int, ...]]:
-    """The shapes of all arrays of an open file, none of which is read yet.
-
-    Raises:
-        ValueError: they are larger than a file of ``stored`` bytes can be worth.
-    """
-    shapes, sizes = {}, []
+def arrays_of(group: h5py.Group) -> dict[str, h5py.Dataset]:
+    """Name -> array, of all in an open file or in a part of it. None is read yet."""
+    found = {}
 
     def visit(name: str, node: h5py.Group | h5py.Dataset) -> None:
         if isinstance(node, h5py.Dataset):
-            shapes[name] = tuple(node.shape or ())
-            sizes.append((node.size or 0) * node.dtype.itemsize)
+            found[name] = node
 
-    file.visititems(visit)
-    check_growth(sum(sizes), stored)
-    return shapes
+    group.visititems(visit)
+    return found
+
+
+def _check_arrays(file: h5py.File, stored: int) -> None:
+    """Raises ValueError if arrays are larger than a file of ``stored`` bytes can be worth."""
+    arrays = arrays_of(file).values()
+    check_growth(sum((array.size or 0) * array.dtype.itemsize for array in arrays), stored)
 
 
 @contextlib.contextmanager
@@ -208,7 +208,7 @@ def open_hdf5(path: str | os.PathLike, argument: str = "weights") -> Iterator[h5
         if not os.path.getsize(path):
             raise ValueError("it is empty, 0 bytes")
         with h5py.File(path, "r") as file:
-            check_arrays(file, os.path.getsize(path))
+            _check_arrays(file, os.path.getsize(path))
             yield file
 
 

@@ -233,15 +233,11 @@ def _width(layers: Mapping[str, Mapping]) -> float | None:
 
 def network_weights(file: h5py.File) -> dict[str, tuple[int, ...]]:
     """Path -> shape of the network's weights in an open file: no optimizer, metrics, seeds."""
-    shapes = {}
-
-    def visit(name: str, node) -> None:
-        network = "layer" in name.split("/")[0] and "seed_generator" not in name
-        if network and isinstance(node, h5py.Dataset):
-            shapes[name] = tuple(node.shape)
-
-    file.visititems(visit)
-    return shapes
+    return {
+        name: tuple(array.shape)
+        for name, array in network_files.arrays_of(file).items()
+        if "layer" in name.split("/")[0] and "seed_generator" not in name
+    }
 
 
 def _layer_groups(file: h5py.File) -> set[str]:
@@ -275,8 +271,6 @@ def _graph_of_weights(shapes: dict[str, tuple[int, ...]], groups: set[str]) -> G
     return Graph(
         num_classes=head[0][-1] if head else None,
         channels=first[3] if first else None,
-        padding="symmetric"
-        if any(name.startswith("zero_padding3d") for name in groups)
-        else "same",
+        padding="symmetric" if "zero_padding3d" in groups else "same",
         normalised="rescaling" in groups,
     )
