@@ -52,7 +52,7 @@ MODULES = {module_name(path): imports(path) for path in sorted(PACKAGE.rglob("*.
 # lower ones alone: neighbours never meet.
 GROUND = {
     *("errors", "limits", "files", "backend", "lettering"),
-    *("published", "known_names", "convert_config", "quickstart_config"),
+    *("published", "known_names", "convert_config", "quickstart_config", "inflation_config"),
 }
 FLOORS = (
     ("models", "data"),

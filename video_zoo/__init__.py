@@ -36,6 +36,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "inflate",
             "list_models",
             "list_weights",
+            "register",
             "register_inflation",
             "replace_head",
             "summary",

@@ -121,6 +121,8 @@ LIMITS: dict[str, Range | tuple] = {
     "dtype": ("float32", "mixed_bfloat16", "mixed_float16"),
     "dropout_rate": _BELOW_1,
     "precise_bn_steps": _count(1_000_000, low=0),
+    "convolution": ("separable", "full", "2d"),
+    "temporal_kernel": _count(99, low=3),
     "width_multiplier": Range(0.001, 16),
     "backbone_learning_rate_scale": Range(1e-12, 1e6),
     "virtual_devices": _count(128, low=0),

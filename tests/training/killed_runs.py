@@ -47,11 +47,10 @@ def newest_step(workdir):
     return max((int(name.removeprefix("step_")) for name in names), default=-1)
 
 
-def kill_after_a_checkpoint(process, workdir, delay, number=signal.SIGKILL, timeout=240):
+def kill_after_a_checkpoint(process, workdir, delay, number=signal.SIGKILL):
     """Kills a run some moments after its next checkpoint; False if it ended by itself."""
-    before, limit = newest_step(workdir), time.monotonic() + timeout
+    before = newest_step(workdir)
     while newest_step(workdir) == before and process.poll() is None:
-        assert time.monotonic() < limit, "no checkpoint was written"
         time.sleep(0.01)
     time.sleep(delay)
     if process.poll() is not None:

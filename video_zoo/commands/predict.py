@@ -9,8 +9,6 @@ Exit codes: 0 all files were classified; 1 some could not be used; 2 something i
 flags; 75 after SIGTERM, 130 after Ctrl-C.
 """
 
-import dataclasses
-
 from video_zoo.evaluation import PredictionConfig
 
 from . import cli
@@ -27,7 +25,7 @@ def main(*filenames: str) -> int:
         from video_zoo.evaluation import predict
 
     unusable = 0
-    for prediction in predict(filenames, **dataclasses.asdict(config)):
+    for prediction in predict(filenames, **vars(config)):
         print(prediction.filename)
         if prediction.problem:
             unusable += 1

@@ -3,11 +3,15 @@
 import dataclasses
 import os
 import pathlib
+import typing
 from collections.abc import Sequence
 
 from video_zoo import errors, known_names
 from video_zoo.data.input.service_config import check_address
+from video_zoo.inflation_config import InflationConfig
 from video_zoo.run.files import check_run, network_path
+
+_NETWORK = ("workdir", "checkpoint", "model", "weights", "imports", "inflation")
 
 
 class _OfNetwork:
@@ -16,19 +20,22 @@ class _OfNetwork:
     Their fields stand in each dataclass, as those without a default come first.
     """
 
+    FLAGS: typing.ClassVar[dict[str, str]] = {"imports": "import"}
+
     def __post_init__(self) -> None:
         errors.check_settings(self)
-        known_names.check_source(**self.network)
+        known_names.import_modules(self.imports)
+        known_names.check_source(self.workdir, self.checkpoint, self.model, self.weights)
 
     @property
     def network(self) -> dict[str, str | None]:
         """What names the network, as :func:`video_zoo.run.trained.load_network` takes it."""
-        return {name: getattr(self, name) for name in ("workdir", "checkpoint", "model", "weights")}
+        return {name: getattr(self, name) for name in _NETWORK}
 
     def check_files(self) -> None:
         """Raises FileNotFoundError if the network, or the shards, are not there."""
         if self.model is not None:
-            known_names.check_weights_exist(self.model, self.weights)
+            known_names.check_network_files(self.model, self.weights)
         else:
             if self.workdir is not None:
                 check_run("workdir", self.workdir)
@@ -43,8 +50,11 @@ class EvaluationConfig(_OfNetwork):
     Args:
         workdir: folder of a run; its ``best.keras`` is taken.
         checkpoint: a ``.keras`` file instead of that.
-        model: name of a network instead, with ``weights``.
+        model: name of a network instead, with ``weights``; or "inflate:NAME", a ``.keras`` file,
+            "module:function", as in training.
         weights: published name, or file; docs/weights.md lists them.
+        imports: modules that define layers or networks of yours, with commas between.
+        inflation: settings of "inflate:NAME", see docs/inflation.md.
         data_dir: folder of shards. Defaults to the run's own.
         split: split of it.
         num_clips: clips per video, evenly spaced in time.
@@ -63,6 +73,8 @@ class EvaluationConfig(_OfNetwork):
     checkpoint: str | None = None
     model: str | None = None
     weights: str | None = None
+    imports: str | None = None
+    inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
     data_dir: str | None = None
     split: str = "val"
     num_clips: int = 1
@@ -145,8 +157,11 @@ class PredictionConfig(_OfNetwork):
     Args:
         workdir: folder of a run; its ``best.keras`` is taken.
         checkpoint: a ``.keras`` file instead of that.
-        model: name of a network instead, with ``weights``.
+        model: name of a network instead, with ``weights``; or "inflate:NAME", a ``.keras`` file,
+            "module:function", as in training.
         weights: published name, or file; docs/weights.md lists them.
+        imports: modules that define layers or networks of yours, with commas between.
+        inflation: settings of "inflate:NAME", see docs/inflation.md.
         num_clips: clips per video, evenly spaced in time.
         num_crops: 1 (centre) or 3 (along the long side) of each.
         top: number of classes to name.
@@ -157,6 +172,8 @@ class PredictionConfig(_OfNetwork):
     checkpoint: str | None = None
     model: str | None = None
     weights: str | None = None
+    imports: str | None = None
+    inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
     num_clips: int = 1
     num_crops: int = 1
     top: int = 5
@@ -172,8 +189,11 @@ class ExtractionConfig(_OfNetwork):
         output_dir: folder of the features.
         workdir: folder of a run; its ``best.keras`` is taken.
         checkpoint: a ``.keras`` file instead of that.
-        model: name of a network instead of both, with ``weights``.
-        weights: published name or file of weights of ``model``.
+        model: name of a network instead, with ``weights``; or "inflate:NAME", a ``.keras`` file,
+            "module:function", as in training.
+        weights: published name, or file; docs/weights.md lists them.
+        imports: modules that define layers or networks of yours, with commas between.
+        inflation: settings of "inflate:NAME", see docs/inflation.md.
         data_dir: folder of shards, in place of video files.
         split: split of it.
         pooling: "avg" or "max" over time and space, or "none" for whole feature maps.
@@ -190,6 +210,8 @@ class ExtractionConfig(_OfNetwork):
     checkpoint: str | None = None
     model: str | None = None
     weights: str | None = None
+    imports: str | None = None
+    inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
     data_dir: str | None = None
     split: str = "val"
     pooling: str = "avg"

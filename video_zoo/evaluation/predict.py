@@ -8,6 +8,7 @@ import numpy as np
 
 from video_zoo.data.format.encoding import EncodingConfig
 from video_zoo.data.videos import video
+from video_zoo.inflation_config import InflationConfig
 from video_zoo.run.room import enough_room
 from video_zoo.run.trained import TrainedNetwork, check_scores, load_network
 
@@ -44,6 +45,8 @@ def predict(
     num_crops: int = 1,
     top: int = 5,
     frames_fps: float | None = None,
+    imports: str | None = None,
+    inflation: InflationConfig | None = None,
 ) -> Iterator[Prediction]:
     """Classifies video files, one after another.
 
@@ -56,12 +59,15 @@ def predict(
             single one.
         workdir: folder of a run; its ``best.keras`` is taken.
         checkpoint: a ``.keras`` file instead of that.
-        model: name of a builder instead, with ``weights``.
+        model: name of a builder instead, with ``weights``; or a network from elsewhere, as
+            :class:`video_zoo.training.TrainingConfig` takes it.
         weights: published name or file, as its ``weights=``.
         num_clips: clips per video, evenly spaced in time.
         num_crops: 1 (centre) or 3 (along the long side) of each.
         top: number of classes to name.
         frames_fps: frames per second of folders of frames, which tell none.
+        imports: modules that define layers or networks of yours, with commas between.
+        inflation: settings of "inflate:NAME".
 
     Yields:
         A prediction per file, in order; for an unusable one its ``problem``.
@@ -73,7 +79,16 @@ def predict(
     if isinstance(filenames, str | os.PathLike):
         filenames = [filenames]
     config = PredictionConfig(
-        workdir, checkpoint, model, weights, num_clips, num_crops, top, frames_fps
+        workdir=workdir,
+        checkpoint=checkpoint,
+        model=model,
+        weights=weights,
+        imports=imports,
+        inflation=inflation or InflationConfig(),
+        num_clips=num_clips,
+        num_crops=num_crops,
+        top=top,
+        frames_fps=frames_fps,
     )
     config.check_files()
     files = [file for _, file in list_inputs(filenames, "filenames")]

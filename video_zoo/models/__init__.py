@@ -8,7 +8,7 @@ from video_zoo.published import list_weights
 from .complexity import count_macs, count_parameters
 from .inflation import inflate, register_inflation
 from .overview import summary
-from .registry import get_builder, get_model, list_models
+from .registry import get_builder, get_model, list_models, register
 from .tables.spec import TemporalPlan, bottom_heavy, top_heavy
 from .transfer import feature_extractor, freeze, replace_head, unfreeze
 from .two_stream import two_stream
@@ -28,6 +28,7 @@ __all__ = [  # and the networks, below
     "inflate",
     "list_models",
     "list_weights",
+    "register",
     "register_inflation",
     "replace_head",
     "summary",

@@ -12,7 +12,25 @@ _ARCHITECTURES: dict[str, Architecture] = {}
 
 
 def register(builder: Callable[..., Any]) -> Callable[..., Any]:
-    """Enters ``builder`` under its own name and returns it."""
+    """Enters a builder of networks under its own name, for ``get_model`` and ``--model``.
+
+    Args:
+        builder: a function ``(num_classes, *, input_shape, ...)`` that returns a functional
+            ``keras.Model`` from clips in [-1, 1] to logits. Training passes it those of
+            ``width_multiplier``, ``gating``, ``dropout_rate``, ``weights`` that are set.
+
+    Returns:
+        ``builder``, so that it can be a decorator.
+
+    Raises:
+        ValueError: the name is taken.
+
+    Example:
+        >>> @video_zoo.register
+        ... def tiny(num_classes, *, input_shape):
+        ...     return keras.Sequential([keras.Input(input_shape), keras.layers.Flatten(),
+        ...                              keras.layers.Dense(num_classes)])
+    """
     if builder.__name__ in _BUILDERS:
         raise ValueError(f"a builder is already registered as {builder.__name__!r}")
     _BUILDERS[builder.__name__] = builder

@@ -231,6 +231,30 @@ def _dropout(x, rate: float, name: str) -> Any:
     return keras.layers.Dropout(rate, name=f"{name}_Dropout")(x)
 
 
+def without_softmax(model: keras.Model) -> keras.Model:
+    """The network that gives the logits of ``model``, whose other layers it shares.
+
+    That is ``model`` itself, unless a softmax is the last that it does.
+    """
+    output = model.outputs[0]
+    last, node = _call_of(output)
+    if is_functional(last):
+        inner = without_softmax(last)
+        if inner is last:
+            return model
+        return keras.Model(_inputs(model), _call_again(inner, node, *node.input_tensors))
+    if isinstance(last, keras.layers.Softmax) or (
+        isinstance(last, keras.layers.Activation) and last.activation is keras.activations.softmax
+    ):
+        return keras.Model(_inputs(model), node.input_tensors[0], name=model.name)
+    if getattr(last, "activation", None) is not keras.activations.softmax:
+        return model
+    linear = type(last).from_config(last.get_config() | {"activation": "linear"})
+    logits = _call_again(linear, node, *node.input_tensors)
+    linear.set_weights(last.get_weights())
+    return keras.Model(_inputs(model), logits, name=model.name)
+
+
 def list_endpoints(model: keras.Model) -> list[str]:
     """Names of the endpoints of a network of the zoo, in order; none for other models."""
     names = {operation.name for operation in _operations(model)}

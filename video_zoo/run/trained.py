@@ -12,6 +12,8 @@ import numpy as np
 from video_zoo import known_names, models
 from video_zoo.backend import leave_gpus_to_keras
 from video_zoo.data.input.clips import ClipConfig
+from video_zoo.inflation_config import InflationConfig
+from video_zoo.models import elsewhere, transfer
 from video_zoo.models.weights import network_files
 from video_zoo.models.weights.load import WeightsInfo, check_finite, info_of_file, weights_info
 
@@ -92,9 +94,6 @@ class TrainedNetwork:
         if keras.backend.backend() != "tensorflow":  # others take no tensors of TensorFlow
             clips = keras.tree.map_structure(np.asarray, clips)
         outputs = np.asarray(self.model.predict_on_batch(clips), np.float32)
-        activation = getattr(self.model.layers[-1], "activation", None)
-        if activation is keras.activations.softmax:
-            return outputs
         with np.errstate(invalid="ignore"):  # `check_scores` tells, with the name of the video
             exponentials = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
         return exponentials / exponentials.sum(axis=-1, keepdims=True)
@@ -117,6 +116,8 @@ def load_network(
     model: str | None = None,
     weights: str | os.PathLike | None = None,
     frame_order: str = "sequential",
+    imports: str | None = None,
+    inflation: InflationConfig | None = None,
 ) -> TrainedNetwork:
     """Loads ``best.keras`` of a run, any ``.keras`` file, or a builder with published weights.
 
@@ -127,10 +128,13 @@ def load_network(
     Args:
         workdir: folder of a run of :func:`video_zoo.training.train`.
         checkpoint: a ``.keras`` file. With ``workdir`` too, the run's settings belong to it.
-        model: name of a builder, with ``weights``.
+        model: name of a builder, with ``weights``; or a network from elsewhere, as
+            :class:`video_zoo.training.TrainingConfig` takes it.
         weights: published name or file, as its ``weights=``. Clips, their storage and the class
             names are as they need them.
         frame_order: order of the frames of a clip.
+        imports: modules that define layers or networks of the user's, with commas between.
+        inflation: settings of "inflate:NAME".
 
     Raises:
         ValueError: none of these, or both kinds, are given, the file is damaged, or holds no
@@ -140,19 +144,22 @@ def load_network(
     """
     leave_gpus_to_keras()
     known_names.check_source(workdir, checkpoint, model, weights)
+    known_names.import_modules(imports, model)
+    if model is not None and (whole := _whole_network(model, weights)) is not None:
+        model, checkpoint = None, whole
     if model is not None:
-        return _published(model, weights, frame_order)
+        built = _published if known_names.kind_of(model) == "zoo" else _from_elsewhere
+        return built(model, weights, frame_order, inflation)
     run = None if workdir is None else read_config(pathlib.Path(workdir))
+    if run is not None:
+        known_names.import_modules(run.training.get("imports"), run.training.get("model"))
     path, argument = network_path(workdir, checkpoint)
     network = _load(path, argument)
     about = info_of_file(path, argument)
     if about.assumed and run is not None:  # the file is of before it told
         about = _with_run(about, run)
     _tell_assumed(path, about)
-    frames, height = network.input_shape[1:3]
-    taken = about.convention
-    size = height or taken.image_size
-    clip = ClipConfig(frames or taken.num_frames, taken.frame_stride, size, frame_order)
+    clip = _clip_of(network, about, frame_order)
     training = {} if run is None else run.training
     return TrainedNetwork(network, path, clip, about.class_names, training, _data(about))
 
@@ -195,10 +202,48 @@ def _load(path: str, argument: str) -> keras.Model:
     check_finite(network.weights, f"{argument}={path!r}")
     if len(network.outputs) > 1:  # the auxiliary classifier has done its work
         network = keras.Model(network.inputs, network.outputs[0], name=network.name)
-    return network
+    return transfer.without_softmax(network)
 
 
-def _published(model: str, weights: str | os.PathLike, frame_order: str) -> TrainedNetwork:
+def _whole_network(model: str, weights: str | os.PathLike | None) -> str | os.PathLike | None:
+    """The file that holds all of a network from elsewhere; None where it must be built."""
+    kind = known_names.kind_of(model)
+    if kind == "saved":
+        return model
+    if kind != "zoo" and weights is not None and os.fspath(weights).endswith(known_names.SAVED):
+        return weights
+    return None
+
+
+def _from_elsewhere(
+    model: str,
+    weights: str | os.PathLike | None,
+    frame_order: str,
+    inflation: InflationConfig | None,
+) -> TrainedNetwork:
+    weights = None if weights is None else os.fspath(weights)
+    wanted = elsewhere.Wanted(model, weights=weights, inflation=inflation or InflationConfig())
+    network, info = elsewhere.build(wanted)
+    if info is None:  # a builder of the user's may have weights of its own
+        info = elsewhere.unknown_clips(network)
+    called = model if weights is None else weights
+    _tell_assumed(called, info)
+    return TrainedNetwork(
+        network, called, _clip_of(network, info, frame_order), info.class_names, {}, _data(info)
+    )
+
+
+def _clip_of(network: keras.Model, info: WeightsInfo, frame_order: str) -> ClipConfig:
+    frames, height = network.input_shape[1:3]
+    taken = info.convention
+    return ClipConfig(
+        frames or taken.num_frames, taken.frame_stride, height or taken.image_size, frame_order
+    )
+
+
+def _published(
+    model: str, weights: str | os.PathLike, frame_order: str, _: InflationConfig | None
+) -> TrainedNetwork:
     models.get_builder(model)  # fails before the weights are looked for, if it does
     info = weights_info(model, weights)
     if info.num_classes is None:

@@ -7,6 +7,7 @@ import typing
 from video_zoo import errors, known_names
 from video_zoo.data.input.augmentation_config import AugmentationConfig
 from video_zoo.data.input.service_config import check_address
+from video_zoo.inflation_config import InflationConfig
 from video_zoo.run.files import CONFIG
 
 # Gupta et al., section 4; `scale_lr` counts from it.
@@ -32,7 +33,9 @@ class TrainingConfig:
     """A training run. The defaults are the recipe of Gupta, Dharmaraj & Hayes, section 4.
 
     Args:
-        model: name of a network, see :func:`video_zoo.list_models`.
+        model: name of a network, see :func:`video_zoo.list_models`; "inflate:ResNet50V2", or
+            another network of keras.applications; a ``.keras`` file of any classifier of clips; or
+            "module:function", which builds a network from ``num_classes`` and ``input_shape``.
         data_dir: folder of shards with its label map.
         workdir: folder of the run: checkpoints, history, pictures.
         train_split: split to train on.
@@ -74,6 +77,8 @@ class TrainingConfig:
         max_loss: a step with a higher loss ends the run, as one with NaN does.
         aux_loss_weight: weight of the auxiliary classifier's loss in networks that have one;
             0 leaves it out.
+        imports: modules that define layers or networks of yours, with commas between.
+        inflation: settings of "inflate:NAME", see docs/inflation.md.
         dtype: "float32", "mixed_bfloat16" or "mixed_float16".
         dropout_rate: None for the network's own.
         sync_batch_norm: whether batch normalisation takes its statistics over the clips of all
@@ -113,11 +118,13 @@ class TrainingConfig:
         "train_split": "clips and batches",
         "epochs": "duration, one of the three",
         "optimizer": "optimisation",
-        "dtype": "network",
+        "imports": "network",
         "weights": "start from weights",
         "seed": "reproducibility, devices and machines",
         "checkpoint_steps": "checkpoints",
     }
+
+    FLAGS: typing.ClassVar[dict[str, str]] = {"imports": "import"}
 
     model: str
     data_dir: str
@@ -152,6 +159,8 @@ class TrainingConfig:
     early_stopping_epochs: int | None = None
     max_loss: float = 1e4
     aux_loss_weight: float = 0.4
+    imports: str | None = None
+    inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
     dtype: str = "float32"
     dropout_rate: float | None = None
     sync_batch_norm: bool = False
@@ -177,11 +186,11 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if isinstance(self.augmentation, dict):  # from config.json
             object.__setattr__(self, "augmentation", AugmentationConfig(**self.augmentation))
+        if isinstance(self.inflation, dict):
+            object.__setattr__(self, "inflation", InflationConfig(**self.inflation))
         # A flag without a value takes back the hosts that a file of settings says.
         errors.check_settings(self, worker_hosts="")
-        known_names.check_network(self.model)
-        if self.weights is not None:
-            known_names.check_weights(self.model, self.weights)
+        self._check_network()
         if self.data_service is not None:
             check_address("data_service", self.data_service)
         durations = [name for name in DURATIONS if getattr(self, name) is not None]
@@ -192,17 +201,32 @@ class TrainingConfig:
             )
         if not durations:
             object.__setattr__(self, "max_hours", 24.0)
-        if self.weights is None:
-            if self.new_head:
-                self._refuse("new_head", "False without `weights`: all is new then")
-            if self.freeze_until is not None:
-                self._refuse("freeze_until", "None without `weights`: random layers would stay so")
         try:
             fits = all(0 <= share <= 1 for share in self.milestone_shares)
         except ValueError:
             fits = False
         if not fits:
             self._refuse("milestones", "numbers in [0, 1] with commas between, such as '0.5,0.75'")
+
+    def _check_network(self) -> None:
+        known_names.import_modules(self.imports)
+        known_names.check_any_network(self.model)
+        kind = known_names.kind_of(self.model)
+        if self.weights is not None:
+            known_names.check_weights(self.model, self.weights)
+        elif kind != "saved":
+            if self.new_head:
+                self._refuse("new_head", "False without `weights`: all is new then")
+            if self.freeze_until is not None:
+                self._refuse("freeze_until", "None without `weights`: random layers would stay so")
+        if kind != "inflated" and self.inflation != InflationConfig():
+            raise errors.refusal(
+                "model", f"{known_names.INFLATE}NAME with settings of inflation", self.model
+            )
+        if kind != "zoo":
+            for name, default in (("width_multiplier", None), ("gating", False)):
+                if getattr(self, name) != default:
+                    self._refuse(name, f"{default} but for networks of the zoo")
 
     @property
     def milestone_shares(self) -> tuple[float, ...]:
@@ -221,8 +245,9 @@ class TrainingConfig:
             FileNotFoundError: the shards, or the weights of a new run, are not there.
         """
         errors.check_shards(self.data_dir)
-        if self.weights is not None and not os.path.exists(os.path.join(self.workdir, CONFIG)):
-            known_names.check_weights_exist(self.model, self.weights)
+        if os.path.exists(os.path.join(self.workdir, CONFIG)):
+            return  # all that the run needs is in its folder
+        known_names.check_network_files(self.model, self.weights)
 
     def _refuse(self, argument: str, allowed: str) -> None:
         raise errors.refusal(argument, allowed, getattr(self, argument))

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import keras
 
-from video_zoo import models
-from video_zoo.models import transfer
+from video_zoo import errors, known_names, models
+from video_zoo.models import elsewhere, transfer
 from video_zoo.models.weights.load import WeightsInfo
 
 from .batch_norm import synchronise
@@ -22,6 +22,8 @@ def has_auxiliary_loss(config: TrainingConfig) -> bool:
 
 
 def _may_have_auxiliary(model: str) -> bool:
+    if known_names.kind_of(model) != "zoo":
+        return False
     return "aux_logits" in inspect.signature(models.get_builder(model)).parameters
 
 
@@ -57,7 +59,9 @@ def initial_model(config: TrainingConfig, task: Task) -> tuple[keras.Model, str]
         FileNotFoundError: there is no file of weights.
     """
     with global_dtype(config.dtype):
-        if config.weights is None:
+        if known_names.kind_of(config.model) != "zoo":
+            model, note = _from_elsewhere(config, task)
+        elif config.weights is None:
             model = _build(config, task, task.num_classes, has_auxiliary_loss(config))
             note = "all weights are random"
         else:
@@ -77,7 +81,7 @@ def initial_model(config: TrainingConfig, task: Task) -> tuple[keras.Model, str]
 def compiled_model(config: TrainingConfig, task: Task) -> keras.Model:
     """The network of ``config`` with optimizer, loss and metrics; tells what was loaded."""
     model, note = initial_model(config, task)
-    if config.weights is not None:
+    if config.weights is not None or known_names.kind_of(config.model) != "zoo":
         print(note)
     metrics = [keras.metrics.CategoricalAccuracy("top1")]
     if task.num_classes > 5:
@@ -98,7 +102,7 @@ def compiled_model(config: TrainingConfig, task: Task) -> keras.Model:
 
 def check_freeze_until(config: TrainingConfig) -> None:
     """Raises ValueError if ``freeze_until`` is no layer; builds a small network to find out."""
-    if config.freeze_until is not None:
+    if config.freeze_until is not None and known_names.kind_of(config.model) == "zoo":
         model = models.get_model(
             config.model,
             input_shape=(config.num_frames, config.image_size, config.image_size, 3),
@@ -115,12 +119,43 @@ def _build(
         options["aux_logits"] = True
     if config.dropout_rate is not None:
         options["dropout_rate"] = config.dropout_rate
-    return models.get_model(
-        config.model,
-        num_classes,
-        input_shape=(config.num_frames, config.image_size, config.image_size, task.channels),
-        **{"width_multiplier": config.width_multiplier or 1.0, "gating": config.gating} | options,
+    options = {"width_multiplier": config.width_multiplier, "gating": config.gating} | options
+    for name in ("width_multiplier", "gating"):  # which builders of the user's need not have
+        if options[name] in (None, False, 1.0):
+            del options[name]
+    builder = models.get_builder(config.model)
+    known = inspect.signature(builder).parameters
+    if not any(each.kind is each.VAR_KEYWORD for each in known.values()):
+        for name in options.keys() - known.keys():
+            allowed = f"left out for {config.model!r}, whose builder has no such argument"
+            raise errors.refusal(name, allowed, options[name])
+    shape = (config.num_frames, config.image_size, config.image_size, task.channels)
+    return builder(num_classes, input_shape=shape, **options)
+
+
+def _from_elsewhere(config: TrainingConfig, task: Task) -> tuple[keras.Model, str]:
+    """A network that is none of the zoo's, with a classifier for the classes of the data."""
+    shape = (config.num_frames, config.image_size, config.image_size, task.channels)
+    wanted = elsewhere.Wanted(
+        config.model, task.num_classes, shape, config.weights, config.inflation
     )
+    model, info = elsewhere.build(wanted)
+    saved = config.model if info is not None and config.weights is None else config.weights
+    reason = "all weights are random" if info is None else _why_new_head(config, task, info)
+    if config.dtype != "float32" and saved is not None and saved.endswith(known_names.SAVED):
+        raise errors.refusal("dtype", "'float32' with a saved network, as it is", config.dtype)
+    if config.dropout_rate is not None and reason is None:
+        raise errors.refusal("dropout_rate", "None where the classifier stays", config.dropout_rate)
+    fits = info is None or info.of_images  # it was built for these classes
+    if fits and model.output_shape[-1] != task.num_classes:
+        allowed = f"a function whose network has the {task.num_classes} classes asked for"
+        raise errors.refusal("model", allowed, config.model)
+    if reason is not None and (not fits or config.dropout_rate is not None):
+        model = models.replace_head(model, task.num_classes, dropout_rate=config.dropout_rate)
+    if info is None:
+        return model, reason
+    note = f"weights from {saved}; the classifier is {'new: ' + reason if reason else 'theirs'}"
+    return model, note + _note_on_clips(config, task, info)
 
 
 def _from_weights(config: TrainingConfig, task: Task) -> tuple[keras.Model, str]:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from video_zoo import known_names
 from video_zoo.data.input.records import SkippedRecords, named_errors
 from video_zoo.data.input.source import Split
 from video_zoo.data.input.stream import ALL
@@ -76,6 +77,7 @@ def train(config: TrainingConfig) -> TrainingResult:
         MemoryError: a device has too little memory.
     """
     config.check_files()
+    known_names.import_modules(config.imports, config.model)
     check_backend(config.dtype)
     world = find_world(config)
     checks.check_devices(config, world.strategy.num_replicas_in_sync, world.share.count)

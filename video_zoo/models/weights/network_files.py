@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ ARCHIVE, HDF5 = "whole '.keras' file", "whole HDF5 file"
 WHOLE_NETWORKS = (".keras", ".h5", ".hdf5")
 
 # Keras stores values as they are, and weights hardly shrink: a file that grows more is no network.
+_UNKNOWN_LAYER = re.compile(r"Could not locate (?:class|function) '([^']+)'")
 _LEAST_LIMIT, _GROWTH = 64 << 20, 10
 
 
@@ -241,7 +243,15 @@ def load(
             warnings.filterwarnings("error", "Skipping variable loading for optimizer")
             if "optimizer" not in groups:
                 raise ValueError("it has no state of an optimizer")
-        network = keras.saving.load_model(path, compile=compile)
+        try:
+            network = keras.saving.load_model(path, compile=compile)
+        except TypeError as error:
+            if (layer := _UNKNOWN_LAYER.search(str(error))) is None:
+                raise
+            raise ValueError(
+                f"it has a layer {layer[1]} that is not known here: give the module that registers "
+                "it with `keras.saving.register_keras_serializable` as `imports`"
+            ) from error
         if not isinstance(network, keras.Model):
             raise ValueError(f"it holds a {type(network).__name__}, and no network")
         if compile and network.optimizer is None:
