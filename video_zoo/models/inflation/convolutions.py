@@ -99,12 +99,17 @@ def temporal_unit(
         config = normalisation.get_config()
         config |= {"axis": -1, "name": f"{setting.name}_temporal_bn", "trainable": True}
         new = keras.layers.BatchNormalization.from_config(config)
-        ones, zeros = np.ones(image.width, np.float32), np.zeros(image.width, np.float32)
-        weights = [ones] * normalisation.scale + [zeros] * normalisation.center
-        chain.append(VideoLayer(new, [*weights, zeros, ones - np.float32(normalisation.epsilon)]))
+        chain.append(VideoLayer(new, identity_norm(normalisation, image.width)))
     config = {**activation.get_config(), "name": activation_name}
     chain.append(VideoLayer(type(activation).from_config(config), []))
     return chain
+
+
+def identity_norm(norm: keras.layers.BatchNormalization, width: int) -> list[np.ndarray]:
+    """Weights of a batch normalisation like ``norm`` that leaves ``width`` channels as they are."""
+    ones, zeros = np.ones(width, np.float32), np.zeros(width, np.float32)
+    learnt = [ones] * norm.scale + [zeros] * norm.center
+    return [*learnt, zeros, ones - np.float32(norm.epsilon)]
 
 
 def _temporal_half(

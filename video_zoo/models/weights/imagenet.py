@@ -8,7 +8,7 @@ import re
 import keras
 import numpy as np
 
-from ..inflation.convolutions import over_time
+from ..inflation.convolutions import identity_norm, over_time
 from ..tables.inception_v3 import INCEPTION_V3
 from . import network_files
 
@@ -77,8 +77,7 @@ def load_inception_v3(model: keras.Model, weights: str) -> None:
             identity = np.eye(layer.filters, dtype=np.float32)
             layer.set_weights([over_time(identity, layer.kernel_size[0])])
             norm = model.get_layer(layer.name.removesuffix("_conv") + "_bn")
-            zeros = np.zeros(layer.filters, np.float32)
-            norm.set_weights([zeros, zeros, zeros + np.float32(1 - norm.epsilon)])
+            norm.set_weights(identity_norm(norm, layer.filters))
     _take_classifier(model, image_model)
 
 
