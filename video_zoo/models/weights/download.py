@@ -1,7 +1,6 @@
 """Files of published weights: from the cache, or fetched into it, and never a part of one."""
 
 import contextlib
-import hashlib
 import os
 import pathlib
 import shutil
@@ -15,6 +14,7 @@ import keras
 from video_zoo.files import full_disk
 from video_zoo.published import RemoteFile, WeightsEntry
 
+from .digests import sha256_of, why_not
 from .formats import read, reader_of
 
 _SECONDS_OF_LEFTOVERS = 24 * 3600
@@ -24,15 +24,6 @@ def cache_folder(model: str) -> pathlib.Path:
     """Where files of the network ``model`` are kept: in the folder of Keras itself."""
     home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
     return pathlib.Path(home, "models", "video_zoo", model)
-
-
-def sha256_of(path: pathlib.Path) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def fetch(entry: WeightsEntry) -> str:
@@ -157,13 +148,10 @@ def _missing(entry: WeightsEntry) -> str:
 
 
 def _check(entry: WeightsEntry, file: RemoteFile, path: pathlib.Path, remedy: str) -> None:
-    if file.sha256 is None:
-        return
-    found = sha256_of(path)
-    if not found.startswith(file.sha256):
+    problem = why_not(file, path)
+    if problem is not None:
         raise ValueError(
-            f"{_received(entry)} {path} is not the published file: its SHA-256 must begin with "
-            f"{file.sha256} and is {found}. {remedy}"
+            f"{_received(entry)} {path} is not the published file: {problem}. {remedy}"
         )
 
 

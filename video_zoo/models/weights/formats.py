@@ -24,7 +24,7 @@ def reader_of(path: str | os.PathLike) -> tuple[str, str] | None:
     path = pathlib.Path(path)
     if path.suffix == ".h5" and not path.name.endswith(".weights.h5"):
         return "dlpbc", str(path)
-    if path.suffix in (".pth", ".pt", ".safetensors"):
+    if path.name.endswith((".pth", ".pt", ".pth.tar", ".safetensors")):
         return "torch_files", str(path)
     prefix = _prefix(path)
     return None if prefix is None else ("deepmind", prefix)

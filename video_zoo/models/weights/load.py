@@ -15,6 +15,7 @@ from video_zoo.known_names import OF_IMAGES, unknown_weights
 from video_zoo.published import InputConvention, WeightsEntry, list_weights
 
 from . import formats, imagenet, network_files, saved
+from .digests import is_published
 from .download import fetch
 from .labels import class_names
 
@@ -216,12 +217,12 @@ def info_of_file(path: str, argument: str = "weights") -> WeightsInfo:
 def _info_of_checkpoint(
     model: str | None, path: str, checkpoint: formats.Checkpoint
 ) -> WeightsInfo:
-    """A file under the name that it was published with is taken for the published one."""
+    """A file with the bytes of a published one, or under its name, is taken for it."""
     _, main = formats.reader_of(path)
     files = {pathlib.PurePath(os.path.abspath(main + end)) for end in ("", ".index")}
     for entry in [] if model is None else list_weights(model):
         named = any(file.match(entry.files[0].name) for file in files)
-        if named and entry.num_classes == checkpoint.num_classes:
+        if entry.num_classes == checkpoint.num_classes and (named or is_published(entry, main)):
             return _info_of_entry(entry)
     convention = checkpoint.convention
     if checkpoint.channels == 2:

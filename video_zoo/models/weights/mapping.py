@@ -91,6 +91,33 @@ def rules_of(
     yield Rule(f"{HEAD}/bias", head[1:], vector)
 
 
+def _folded_kernel(weight: np.ndarray, gamma: np.ndarray) -> np.ndarray:
+    return torch_kernel(weight) * gamma
+
+
+def folded_unit(name: str, conv: str, norm: str) -> Iterator[Rule]:
+    """The rules of one convolution of PyTorch whose normalisation has a factor (gamma).
+
+    It folds exactly into the kernel and the moving mean.
+
+    Args:
+        name: what the zoo calls the convolution.
+        conv: what the file calls it.
+        norm: what the file calls its batch normalisation.
+    """
+    gamma = f"{norm}.weight"
+    yield Rule(f"{name}_conv/kernel", (f"{conv}.weight", gamma), _folded_kernel)
+    yield Rule(f"{name}_bn/beta", (f"{norm}.bias",))
+    yield Rule(f"{name}_bn/moving_mean", (f"{norm}.running_mean", gamma), np.multiply)
+    yield Rule(f"{name}_bn/moving_variance", (f"{norm}.running_var",))
+
+
+def torch_head(head: str) -> Iterator[Rule]:
+    """The rules of a classifier that is a 1x1x1 convolution of PyTorch."""
+    yield Rule(f"{HEAD}/kernel", (f"{head}.weight",), torch_kernel)
+    yield Rule(f"{HEAD}/bias", (f"{head}.bias",))
+
+
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
     """What a published file holds, in terms of the zoo.

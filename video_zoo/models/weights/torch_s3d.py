@@ -7,11 +7,9 @@ normalisation, which folds exactly into the convolution above it and its moving 
 import dataclasses
 from collections.abc import Iterator
 
-import numpy as np
-
 from video_zoo.published import KYLEMIN, TORCHVISION, InputConvention
 
-from .mapping import HEAD, Place, Rule, places, torch_kernel
+from .mapping import Place, Rule, folded_unit, places, torch_head
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,10 +56,6 @@ STYLES = (
 )
 
 
-def _folded_kernel(weight: np.ndarray, gamma: np.ndarray) -> np.ndarray:
-    return torch_kernel(weight) * gamma
-
-
 def rules(names: Names) -> Iterator[Rule]:
     """The rules of one of the two."""
     for place in places():
@@ -69,10 +63,5 @@ def rules(names: Names) -> Iterator[Rule]:
         halves = ("_spatial", "_temporal") if place.kernel[0] > 1 else ("",)
         for half in halves:
             conv, norm = (f"{prefix}.{part}" for part in names.units[half])
-            name, gamma = f"{place.name}{half}", f"{norm}.weight"
-            yield Rule(f"{name}_conv/kernel", (f"{conv}.weight", gamma), _folded_kernel)
-            yield Rule(f"{name}_bn/beta", (f"{norm}.bias",))
-            yield Rule(f"{name}_bn/moving_mean", (f"{norm}.running_mean", gamma), np.multiply)
-            yield Rule(f"{name}_bn/moving_variance", (f"{norm}.running_var",))
-    yield Rule(f"{HEAD}/kernel", (f"{names.head}.weight",), torch_kernel)
-    yield Rule(f"{HEAD}/bias", (f"{names.head}.bias",))
+            yield from folded_unit(f"{place.name}{half}", conv, norm)
+    yield from torch_head(names.head)
