@@ -105,10 +105,8 @@ def test_a_saved_network_gets_a_new_head_and_two_learning_rates(settings, saved,
     train(TrainingConfig(**settings, backbone_learning_rate_scale=0.1))
     told = capsys.readouterr().out
     assert f"weights from {saved}; the classifier is new: 5 classes, and the weights have 3" in told
-    before, after = (
-        keras.saving.load_model(saved),
-        keras.saving.load_model(latest_checkpoint(tmp_path / "run")),
-    )
+    before = keras.saving.load_model(saved)
+    after = keras.saving.load_model(latest_checkpoint(tmp_path / "run"), compile=False)
     frozen = [before.get_layer("lstm").get_weights(), after.get_layer("lstm").get_weights()]
     assert all(np.array_equal(*pair) for pair in zip(*frozen, strict=True))
     assert after.output_shape == (None, 5)

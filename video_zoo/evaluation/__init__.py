@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "evaluate": ["describe", "evaluate"],
         "feature_files": ["VideoFeatures", "read_features"],
         "features": ["ExtractionResult", "extract_features"],
+        "frechet": ["frechet_video_distance"],
         "metrics": ["video_metrics"],
         "predict": ["Prediction", "predict"],
         "plots": ["save_confusion_matrix", "save_curves"],

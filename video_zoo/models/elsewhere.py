@@ -230,4 +230,8 @@ def _checked(network: keras.Model, wanted: Wanted) -> keras.Model:
             f"network takes: {shape[1:]}. Received: {tuple(asked)} and model={wanted.model!r}. "
             "Set them, or build the network for clips of any size."
         )
+    if wanted.input_shape is not None and None in shape[1:]:
+        fixed = keras.models.clone_model(network, input_tensors=keras.Input(wanted.input_shape))
+        fixed.set_weights(network.get_weights())
+        return fixed
     return network

@@ -14,7 +14,7 @@ from video_zoo.backend import leave_gpus_to_keras
 from video_zoo.data.input.clips import ClipConfig
 from video_zoo.inflation_config import InflationConfig
 from video_zoo.models import elsewhere, transfer
-from video_zoo.models.weights import network_files
+from video_zoo.models.weights import network_files, saved
 from video_zoo.models.weights.load import WeightsInfo, check_finite, info_of_file, weights_info
 
 from .config import STORAGE, RunFile, read_config
@@ -210,9 +210,10 @@ def _whole_network(model: str, weights: str | os.PathLike | None) -> str | os.Pa
     kind = known_names.kind_of(model)
     if kind == "saved":
         return model
-    if kind != "zoo" and weights is not None and os.fspath(weights).endswith(known_names.SAVED):
-        return weights
-    return None
+    if kind == "zoo" or weights is None or not os.fspath(weights).endswith(known_names.SAVED):
+        return None
+    # One of images is to be inflated.
+    return weights if kind == "function" or saved.takes_clips(os.fspath(weights)) else None
 
 
 def _from_elsewhere(

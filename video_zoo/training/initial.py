@@ -67,6 +67,7 @@ def initial_model(config: TrainingConfig, task: Task) -> tuple[keras.Model, str]
         else:
             model, note = _from_weights(config, task)
     if config.freeze_until is not None:
+        transfer.find_layer(model, config.freeze_until, "freeze_until")
         models.freeze(model, config.freeze_until)
         note += f"; frozen until {config.freeze_until}"
     if not model.trainable_weights:
@@ -155,7 +156,7 @@ def _from_elsewhere(config: TrainingConfig, task: Task) -> tuple[keras.Model, st
     if info is None:
         return model, reason
     note = f"weights from {saved}; the classifier is {'new: ' + reason if reason else 'theirs'}"
-    return model, note + _note_on_clips(config, task, info)
+    return model, note + _note_on_clips(config, task, info, saved)
 
 
 def _from_weights(config: TrainingConfig, task: Task) -> tuple[keras.Model, str]:
@@ -177,7 +178,7 @@ def _from_weights(config: TrainingConfig, task: Task) -> tuple[keras.Model, str]
         note += f"; the auxiliary classifier is {'new' if new else 'theirs'}"
     elif auxiliary:
         note += "; their auxiliary classifier is left out"
-    return model, note + _note_on_clips(config, task, info)
+    return model, note + _note_on_clips(config, task, info, config.weights)
 
 
 def _loaded(
@@ -204,13 +205,15 @@ def _shape(config: TrainingConfig, info: WeightsInfo) -> dict:
     return {"width_multiplier": width, "gating": config.gating or bool(info.gating)}
 
 
-def _note_on_clips(config: TrainingConfig, task: Task, info: WeightsInfo) -> str:
+def _note_on_clips(
+    config: TrainingConfig, task: Task, info: WeightsInfo, weights: str | None
+) -> str:
     """Where the clips of the run are others than those that the weights were trained on."""
     if info.of_images:
         return ""
     if info.assumed:
         print(
-            f"note: {config.weights} does not say which clips its network was trained on "
+            f"note: {weights} does not say which clips its network was trained on "
             f"({info.about_assumed()} are assumed): this run's are taken",
             file=sys.stderr,
             flush=True,

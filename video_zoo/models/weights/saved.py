@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import h5py
 import keras
@@ -171,6 +171,18 @@ def graph_of(path: str, argument: str = "weights") -> Graph:
         return _graph_of_weights(network_weights(file), _layer_groups(file))
 
 
+def takes_clips(path: str) -> bool:
+    """Whether the network of a ``.keras`` file takes clips, and not images."""
+    config = network_files.read_config(path)
+    return len(_input_shape(config["config"].get("layers", []))) == 5
+
+
+def _input_shape(layers: Sequence[Mapping]) -> Sequence[int | None]:
+    """That of the first input of a network; of a clip without sizes where it has none."""
+    inputs = (each["config"] for each in layers if each["class_name"] == "InputLayer")
+    return next(inputs, {}).get("batch_shape") or [None] * 5
+
+
 def values_of(path: str) -> dict[str, np.ndarray]:
     """Path -> values of the weights of an ``.h5`` file with the network in it."""
     with network_files.open_hdf5(path) as file:
@@ -195,7 +207,7 @@ def graph_of_model(model: keras.Model) -> Graph:
 def _graph_of_config(config: Mapping) -> Graph:
     layers = {layer["config"].get("name"): layer for layer in config["config"].get("layers", [])}
     of_class = {layer["class_name"]: layer["config"] for layer in reversed(layers.values())}
-    shape = of_class.get("InputLayer", {}).get("batch_shape") or [None] * 5
+    shape = _input_shape(config["config"].get("layers", []))
     rescaling = layers.get(NORMALISATION, {}).get("config", {})
     head = layers.get(HEAD_CONV) or layers.get(LOGITS) or {"config": {}}
     return Graph(
