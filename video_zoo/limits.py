@@ -120,6 +120,8 @@ LIMITS: dict[str, Range | tuple] = {
     "aux_loss_weight": Range(0, 1000),
     "dtype": ("float32", "mixed_bfloat16", "mixed_float16"),
     "dropout_rate": _BELOW_1,
+    "batch_norm_momentum": _BELOW_1,
+    "batch_norm_epsilon": Range(0, 1, above=True),
     "precise_bn_steps": _count(1_000_000, low=0),
     "convolution": ("separable", "full", "2d"),
     "temporal_kernel": _count(99, low=3),

@@ -6,6 +6,7 @@ import shutil
 import zipfile
 
 import keras
+import numpy as np
 import pytest
 
 from video_zoo import models
@@ -44,6 +45,21 @@ def test_a_converted_file_names_its_classes(narrow, videos):
     assert prediction.problem is None
     assert sorted(prediction.classes) == CLASSES
     assert sum(prediction.probabilities) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_network_sees_crops_of_another_size(narrow):
+    usual, larger = load_network(checkpoint=narrow), load_network(checkpoint=narrow, image_size=40)
+    assert (usual.clip.image_size, larger.clip.image_size) == (24, 40)
+    assert larger.model.input_shape == (None, 8, 40, 40, 3)
+    assert all(map(np.array_equal, usual.model.get_weights(), larger.model.get_weights()))
+
+
+def test_a_network_of_one_size_is_not_given_another(tmp_path):
+    inputs = keras.Input((8, 24, 24, 3))
+    outputs = keras.layers.Dense(5)(keras.layers.Flatten()(inputs))
+    keras.Model(inputs, outputs).save(tmp_path / "flat.keras")
+    with pytest.raises(ValueError, match="`image_size` must be 24 or None"):
+        load_network(checkpoint=tmp_path / "flat.keras", image_size=40)
 
 
 def test_a_builder_with_weights_is_a_network_too(tmp_path, videos):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from video_zoo import models
 from video_zoo.data import ConversionConfig, EncodingConfig, convert
 from video_zoo.data.format.manifests import LABEL_MAP_NAME
 from video_zoo.data.input import pipeline
@@ -123,3 +124,47 @@ def test_streams_of_other_classes_are_refused(runs, data_dirs, tiny_run, tmp_pat
     config = TwoStreamConfig(str(runs / "rgb"), str(tmp_path / "run"))
     with pytest.raises(ValueError, match="`flow_workdir` must have the same classes.*upwards"):
         evaluate_two_stream(config)
+
+
+def test_weights_in_place_of_runs(data_dirs, tmp_path):
+    weights = {}
+    for stream, channels in (("rgb", 3), ("flow", 2)):
+        model = models.s3d_v1(5, input_shape=(8, 32, 32, channels), width_multiplier=0.0625)
+        source = Split.open(data_dirs[stream], "val")
+        weights[stream] = tmp_path / f"{stream}.keras"
+        save_checkpoint(model, weights[stream], Position(2), source.class_names)
+    config = TwoStreamConfig(
+        model="s3d_v1",
+        rgb_weights=str(weights["rgb"]),
+        flow_weights=str(weights["flow"]),
+        rgb_data_dir=str(data_dirs["rgb"]),
+        flow_data_dir=str(data_dirs["flow"]),
+        output_dir=str(tmp_path / "out"),
+        image_size=24,
+    )
+    numbers = evaluate_two_stream(config)
+    assert numbers["num_videos"] == 10
+    assert numbers["checkpoints"] == {stream: str(path) for stream, path in weights.items()}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"flow_workdir": "b"}, "one of `rgb_workdir` and `rgb_weights` must be given"),
+        (
+            {"rgb_workdir": "a", "flow_workdir": "b", "flow_weights": "kinetics400_flow"},
+            "one of `flow_workdir` and `flow_weights` must be given",
+        ),
+        (
+            {"rgb_workdir": "a", "flow_weights": "kinetics400_flow"},
+            "`flow_data_dir` must be given with `flow_weights`",
+        ),
+        (
+            {"rgb_weights": "kinetics400", "rgb_data_dir": "d", "flow_workdir": "b"},
+            "`output_dir` must be given with `rgb_weights`",
+        ),
+    ],
+)
+def test_settings_of_two_streams_that_do_not_go_together(settings, message):
+    with pytest.raises(ValueError, match=message):
+        TwoStreamConfig(**settings)

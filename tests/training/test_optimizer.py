@@ -143,3 +143,12 @@ def test_every_optimizer_takes_rate_times_decay_off_the_kernels(optimizer, scale
         for path, value in after_a_step_without_gradient(config):
             rate = 0.5 if path.startswith("Logits") else 0.5 * scale
             assert value == (1 - rate * decay if path.endswith("kernel") else 1), path
+
+
+def test_the_constants_of_batch_normalisation_are_set_and_saved(tiny_run, tmp_path):
+    config = tiny_config(tiny_run, batch_norm_momentum=0.999, batch_norm_epsilon=1e-5)
+    compiled_model(config, Task(5)).save(tmp_path / "network.keras")
+    saved = keras.saving.load_model(tmp_path / "network.keras", compile=False)
+    norms = [x for x in saved.layers if isinstance(x, keras.layers.BatchNormalization)]
+    assert len(norms) > 10
+    assert {(layer.momentum, layer.epsilon) for layer in norms} == {(0.999, 1e-5)}

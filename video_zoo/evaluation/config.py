@@ -59,6 +59,8 @@ class EvaluationConfig(_OfNetwork):
         split: split of it.
         num_clips: clips per video, evenly spaced in time.
         num_crops: 1 (centre) or 3 (along the long side) of each.
+        image_size: height and width of the crops, as 256 for the whole height of videos of short
+            side 256. Defaults to those that the network takes.
         frame_order: "sequential", or "shuffled" to see what the network owes to motion.
         batch_size: views per step.
         output_dir: where to write. Defaults to ``eval/SPLIT`` in the run's folder (beside the
@@ -79,6 +81,7 @@ class EvaluationConfig(_OfNetwork):
     split: str = "val"
     num_clips: int = 1
     num_crops: int = 1
+    image_size: int | None = None
     frame_order: str = "sequential"
     batch_size: int = 5
     output_dir: str | None = None
@@ -107,7 +110,7 @@ class EvaluationConfig(_OfNetwork):
 
 @dataclasses.dataclass(frozen=True)
 class TwoStreamConfig:
-    """Which two runs to evaluate together, and on what.
+    """Which two networks to evaluate together, and on what.
 
     Args:
         rgb_workdir: folder of a run on RGB shards; its ``best.keras`` is taken.
@@ -118,35 +121,79 @@ class TwoStreamConfig:
         split: split of both.
         num_clips: clips per video, evenly spaced in time.
         num_crops: 1 (centre) or 3 (along the long side) of each.
+        image_size: height and width of the crops. Defaults to those of each network.
         batch_size: views per step.
         output_dir: where to write. Defaults to ``eval/SPLIT_two_stream`` in the folder of the RGB
-            run.
+            run. Must be given with ``rgb_weights``.
+        model: name of the network of ``rgb_weights`` and ``flow_weights``.
+        rgb_weights: published name, or file, in place of ``rgb_workdir``.
+        flow_weights: published name, or file, in place of ``flow_workdir``.
     """
 
-    rgb_workdir: str
-    flow_workdir: str
+    rgb_workdir: str | None = None
+    flow_workdir: str | None = None
     rgb_data_dir: str | None = None
     flow_data_dir: str | None = None
     split: str = "val"
     num_clips: int = 1
     num_crops: int = 1
+    image_size: int | None = None
     batch_size: int = 5
     output_dir: str | None = None
+    model: str = "i3d"
+    rgb_weights: str | None = None
+    flow_weights: str | None = None
 
     def __post_init__(self) -> None:
         errors.check_settings(self)
+        for stream in ("rgb", "flow"):
+            workdir, weights, data_dir = self._of(stream)
+            if (workdir is None) == (weights is None):
+                raise ValueError(
+                    f"one of `{stream}_workdir` and `{stream}_weights` must be given. Received: "
+                    f"{stream}_workdir={errors.shown(workdir)}, "
+                    f"{stream}_weights={errors.shown(weights)}"
+                )
+            if weights is not None:
+                known_names.check_source(None, None, self.model, weights)
+                if data_dir is None:
+                    raise ValueError(
+                        f"`{stream}_data_dir` must be given with `{stream}_weights`. Received: none"
+                    )
+        self.folder()
+
+    def _of(self, stream: str) -> tuple[str | None, str | None, str | None]:
+        return tuple(
+            getattr(self, f"{stream}_{name}") for name in ("workdir", "weights", "data_dir")
+        )
+
+    def network(self, stream: str) -> dict[str, str | int | None]:
+        """What names the network of "rgb" or "flow", as ``load_network`` takes it."""
+        workdir, weights, _ = self._of(stream)
+        model = None if weights is None else self.model
+        return {
+            "workdir": workdir,
+            "model": model,
+            "weights": weights,
+            "image_size": self.image_size,
+        }
 
     def check_files(self) -> None:
-        """Raises FileNotFoundError if a run, or the shards, are not there."""
-        for argument in ("rgb_workdir", "flow_workdir"):
-            check_run(argument, getattr(self, argument))
-        for argument in ("rgb_data_dir", "flow_data_dir"):
-            errors.check_shards(getattr(self, argument), argument)
+        """Raises FileNotFoundError if a run, a file of weights, or the shards are not there."""
+        for stream in ("rgb", "flow"):
+            workdir, weights, data_dir = self._of(stream)
+            if weights is None:
+                check_run(f"{stream}_workdir", workdir)
+            else:
+                known_names.check_weights_exist(self.model, weights)
+            errors.check_shards(data_dir, f"{stream}_data_dir")
 
     def folder(self) -> pathlib.Path:
         """Where the results go."""
         if self.output_dir is not None:
             return pathlib.Path(self.output_dir)
+        if self.rgb_workdir is None:
+            raise ValueError("`output_dir` must be given with `rgb_weights`. Received: none")
         return pathlib.Path(self.rgb_workdir, "eval", f"{self.split}_two_stream")
 
 

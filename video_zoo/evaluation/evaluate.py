@@ -42,7 +42,9 @@ def evaluate(config: EvaluationConfig) -> dict:
         FileNotFoundError: the run, the file or the shards are missing.
     """
     config.check_files()
-    network = load_network(**config.network, frame_order=config.frame_order)
+    network = load_network(
+        **config.network, frame_order=config.frame_order, image_size=config.image_size
+    )
     data_dir = network.data_dir(config.data_dir)
     skipped = SkippedRecords() if config.on_bad_record == "skip" else None
     source = Split.open(data_dir, config.split, check_sizes=skipped is None)

@@ -34,14 +34,14 @@ def evaluate_two_stream(config: TwoStreamConfig) -> dict:
     config.check_files()
     networks, data_dirs, sources = {}, {}, {}
     for stream in ("rgb", "flow"):
-        networks[stream] = load_network(getattr(config, f"{stream}_workdir"))
+        networks[stream] = load_network(**config.network(stream))
         argument = f"{stream}_data_dir"
         data_dirs[stream] = networks[stream].data_dir(getattr(config, argument), argument)
         sources[stream] = Split.open(data_dirs[stream], config.split)
         check_data(networks[stream], sources[stream], data_dirs[stream])
     if networks["rgb"].class_names != networks["flow"].class_names:
         raise ValueError(
-            "`rgb_workdir` and `flow_workdir` must have the same classes. Received: "
+            "the networks of RGB and of flow must have the same classes. Received: "
             f"{shown(networks['rgb'].class_names)} and {shown(networks['flow'].class_names)}"
         )
     model = models.two_stream(networks["rgb"].model, networks["flow"].model)

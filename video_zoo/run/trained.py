@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from video_zoo import known_names, models
+from video_zoo import errors, known_names, models
 from video_zoo.backend import leave_gpus_to_keras
 from video_zoo.data.input.clips import ClipConfig
 from video_zoo.inflation_config import InflationConfig
@@ -118,6 +118,7 @@ def load_network(
     frame_order: str = "sequential",
     imports: str | None = None,
     inflation: InflationConfig | None = None,
+    image_size: int | None = None,
 ) -> TrainedNetwork:
     """Loads ``best.keras`` of a run, any ``.keras`` file, or a builder with published weights.
 
@@ -135,6 +136,7 @@ def load_network(
         frame_order: order of the frames of a clip.
         imports: modules that define layers or networks of the user's, with commas between.
         inflation: settings of "inflate:NAME".
+        image_size: height and width of its clips, in place of those that it takes.
 
     Raises:
         ValueError: none of these, or both kinds, are given, the file is damaged, or holds no
@@ -147,9 +149,31 @@ def load_network(
     known_names.import_modules(imports, model)
     if model is not None and (whole := _whole_network(model, weights)) is not None:
         model, checkpoint = None, whole
-    if model is not None:
+    if model is None:
+        network = _of_file(workdir, checkpoint, frame_order)
+    else:
         built = _published if known_names.kind_of(model) == "zoo" else _from_elsewhere
-        return built(model, weights, frame_order, inflation)
+        network = built(model, weights, frame_order, inflation)
+    return network if image_size is None else _at_size(network, image_size)
+
+
+def _at_size(network: TrainedNetwork, size: int) -> TrainedNetwork:
+    """The network, with its weights, for clips of another size."""
+    clip = dataclasses.replace(network.clip, image_size=size)
+    inputs = keras.Input((clip.num_frames, size, size, network.num_channels))
+    try:
+        model = keras.models.clone_model(network.model, input_tensors=inputs)
+        model.set_weights(network.model.get_weights())
+    except ValueError as error:
+        own = network.clip.image_size
+        allowed = f"{own} or None: its layers are made for that size"
+        raise errors.refusal("image_size", allowed, size) from error
+    return dataclasses.replace(network, model=model, clip=clip)
+
+
+def _of_file(
+    workdir: str | os.PathLike | None, checkpoint: str | os.PathLike | None, frame_order: str
+) -> TrainedNetwork:
     run = None if workdir is None else read_config(pathlib.Path(workdir))
     if run is not None:
         known_names.import_modules(run.training.get("imports"), run.training.get("model"))

@@ -15,6 +15,13 @@ def layers_of(model: keras.Model) -> list[keras.layers.BatchNormalization]:
     ]
 
 
+def set_constants(model: keras.Model, momentum: float | None, epsilon: float | None) -> None:
+    """Sets momentum and epsilon of all trained batch normalisation, where given; saved with it."""
+    for layer in layers_of(model):
+        layer.momentum = layer.momentum if momentum is None else momentum
+        layer.epsilon = layer.epsilon if epsilon is None else epsilon
+
+
 def synchronise(model: keras.Model) -> None:
     """Lets batch normalisation take its statistics over the clips of all devices; saved with it."""
     for layer in layers_of(model):

@@ -81,6 +81,9 @@ class TrainingConfig:
         inflation: settings of "inflate:NAME", see docs/inflation.md.
         dtype: "float32", "mixed_bfloat16" or "mixed_float16".
         dropout_rate: None for the network's own.
+        batch_norm_momentum: of the moving statistics of batch normalisation; None for the network's
+            own, which is 0.9 in the zoo; 0.999 where I3D's weights come from.
+        batch_norm_epsilon: what batch normalisation adds to variances; None for the network's own.
         sync_batch_norm: whether batch normalisation takes its statistics over the clips of all
             devices.
         precise_bn_steps: batches over which, after training, the statistics of batch normalisation
@@ -163,6 +166,8 @@ class TrainingConfig:
     inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
     dtype: str = "float32"
     dropout_rate: float | None = None
+    batch_norm_momentum: float | None = None
+    batch_norm_epsilon: float | None = None
     sync_batch_norm: bool = False
     precise_bn_steps: int = 0
     jit_compile: bool = False

@@ -11,7 +11,7 @@ from video_zoo import errors, known_names, models
 from video_zoo.models import elsewhere, transfer
 from video_zoo.models.weights.load import WeightsInfo
 
-from .batch_norm import synchronise
+from .batch_norm import set_constants, synchronise
 from .config import TrainingConfig
 from .optimizer import global_dtype, make_optimizer
 
@@ -91,6 +91,7 @@ def compiled_model(config: TrainingConfig, task: Task) -> keras.Model:
         from_logits=True, label_smoothing=config.label_smoothing
     )
     optimizer = make_optimizer(config, model)
+    set_constants(model, config.batch_norm_momentum, config.batch_norm_epsilon)
     if config.sync_batch_norm:
         synchronise(model)
     options = {"loss": loss, "weighted_metrics": metrics}
