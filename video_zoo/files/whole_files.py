@@ -29,15 +29,15 @@ def atomic_write(path: str | os.PathLike, ending: str = "") -> Iterator[str]:
     for a shard.
 
     Args:
-        path: The final name.
-        ending: What the temporary name ends with, for writers that insist on one.
+        path: the final name.
+        ending: what the temporary name ends with, for writers that insist on one.
 
     Yields:
         The temporary name.
 
     Raises:
-        DiskFullError: if there is no room for the file.
-        OSError: if TensorFlow cannot write it for another reason.
+        DiskFullError: there is no room for the file.
+        OSError: TensorFlow cannot write it for another reason.
     """
     path = at_home(path)
     folder, name = os.path.split(path)
@@ -75,7 +75,13 @@ def write_json(path: str | os.PathLike, content: object) -> None:
 def write_rows(
     path: str | os.PathLike, header: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
-    """Writes a local CSV file, whole or not at all; names of files may be any bytes."""
+    """Writes a CSV file to a local disk, whole or not at all.
+
+    Args:
+        path: the file.
+        header: names of the columns.
+        rows: values of each row; names of files among them may be any bytes.
+    """
     with (
         atomic_write(path) as temporary,
         open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
