@@ -109,7 +109,22 @@ def read_counter():
 
 
 @pytest.fixture(scope="session")
-def motion_shards(tmp_path_factory) -> pathlib.Path:
+def make_shards():
+    """A function (folder, short_side=32, **settings) -> folder/shards, made of folder/videos."""
+    from video_zoo import data
+
+    def make(folder, short_side=32, **settings):
+        place = str(folder / "videos"), str(folder / "shards")
+        settings = {"num_shards": 2, "workers": 1} | settings
+        encoding = data.EncodingConfig(short_side=short_side)
+        data.convert(data.ConversionConfig(*place, encoding=encoding, **settings), progress=False)
+        return folder / "shards"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def motion_shards(tmp_path_factory, make_shards) -> pathlib.Path:
     """Shards of 23 training and 10 validation videos of the five motion classes, 32x32 pixels."""
     from video_zoo import data
 
@@ -119,22 +134,14 @@ def motion_shards(tmp_path_factory) -> pathlib.Path:
     )
     for extra in list((folder / "videos" / "train" / "up").glob("*.mp4"))[:2]:
         extra.unlink()  # 23 examples: no multiple of any batch size
-    config = data.ConversionConfig(
-        input_dir=str(folder / "videos"),
-        output_dir=str(folder / "shards"),
-        encoding=data.EncodingConfig(short_side=32),
-        num_shards=2,
-        workers=1,
-    )
-    data.convert(config)
-    return folder / "shards"
+    return make_shards(folder)
 
 
 @pytest.fixture(scope="session")
 def tiny_run() -> dict:
     """Settings of a run that takes seconds."""
     return {
-        "model": "s3d_v1",
+        "model": "r3d_18",  # of the networks the one that is compiled soonest
         "num_frames": 8,
         "image_size": 32,
         "width_multiplier": 0.0625,
@@ -144,3 +151,12 @@ def tiny_run() -> dict:
         "learning_rate": 1e-3,
         "schedule": "constant",
     }
+
+
+@pytest.fixture(scope="session")
+def tiny_flags(tiny_run) -> list[str]:
+    """The same as flags of a tool."""
+    return [
+        f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}"
+        for name, value in tiny_run.items()
+    ]

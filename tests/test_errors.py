@@ -5,11 +5,11 @@ import inspect
 import math
 import os
 import pathlib
-import subprocess
 import sys
 import typing
 
 import numpy as np
+import processes
 import pytest
 
 from video_zoo import errors, known_names, models
@@ -224,15 +224,8 @@ def test_every_tool_has_its_wrong_flags(repository):
 
 @pytest.mark.parametrize("name", WRONG_FLAGS)
 def test_flags_are_checked_before_a_framework_is_loaded(name, repository, tmp_path):
-    command = [sys.executable, "-c", SCRIPT, repository / "tools" / f"{name}.py"]
-    done = subprocess.run(
-        [*command, *WRONG_FLAGS[name]],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(repository)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    tool = repository / "tools" / f"{name}.py"
+    done = processes.run("-c", SCRIPT, tool, *WRONG_FLAGS[name], cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     message, loaded = done.stderr.splitlines()
     assert message.startswith(f"{name}: ")

@@ -4,7 +4,6 @@ import ast
 import configparser
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import processes
 import pytest
 
 import video_zoo
@@ -224,19 +224,9 @@ def test_few_modules_import(library, owners):
     assert importers(library, {**MODULES, **tools}) <= owners
 
 
-def run(code: str, cwd: Path, isolated: bool = False, **variables: str) -> str:
-    unset = ("PYTHONPATH", "KERAS_BACKEND", "TF_ENABLE_ONEDNN_OPTS")
-    environment = {k: v for k, v in os.environ.items() if k not in unset}
-    if not isolated:
-        environment["PYTHONPATH"] = str(ROOT)
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=cwd,
-        env={**environment, **variables},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def run(code: str, cwd: Path, **variables: str | None) -> str:
+    unset = {"KERAS_BACKEND": None, "TF_ENABLE_ONEDNN_OPTS": None}
+    done = processes.run("-c", code, cwd=cwd, **unset | variables)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.strip()
 
@@ -342,4 +332,4 @@ def test_the_wheel_works_outside_of_the_checkout(wheel, tmp_path):
         "print(video_zoo.__file__, model.output_shape, video_zoo.class_names('kinetics600')[0])"
     )
     file = site / "video_zoo" / "__init__.py"
-    assert run(code, tmp_path, isolated=True) == f"{file} (None, 5) abseiling"
+    assert run(code, tmp_path, PYTHONPATH=None) == f"{file} (None, 5) abseiling"

@@ -2,9 +2,8 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 
+import processes
 import pytest
 
 from video_zoo.commands.config_file import make_config, read_settings
@@ -38,22 +37,11 @@ def write(tmp_path):
     return write
 
 
-@pytest.fixture
-def config_of(repository):
-    """A function (*flags) -> the config that a tool makes of them."""
-
-    def call(*arguments):
-        done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, *map(str, arguments)],
-            cwd=repository,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        return TrainingConfig(**json.loads(done.stdout))
-
-    return call
+def config_of(*flags):
+    """The config that a tool makes of them."""
+    done = processes.run("-c", SCRIPT, *flags)
+    assert done.returncode == 0, done.stderr
+    return TrainingConfig(**json.loads(done.stdout))
 
 
 def required(**others):
@@ -102,7 +90,7 @@ def test_config_json_of_a_run_gives_its_settings(write):
     assert make_config(TrainingConfig, read_settings(TrainingConfig, path)) == config
 
 
-def test_flags_come_before_the_file_and_the_file_before_defaults(config_of, write):
+def test_flags_come_before_the_file_and_the_file_before_defaults(write):
     path = write("learning_rate: 0.5\nrandom_flip: false\nmixup_alpha: 0.3\nmodel: i3d\nsteps: 3")
     flags = [*required(), "--learning_rate=0.01", "--random_flip", f"--config={path}"]
     config = config_of(*flags)
@@ -113,19 +101,21 @@ def test_flags_come_before_the_file_and_the_file_before_defaults(config_of, writ
     assert config_of(*flags, "--norandom_flip", "--mixup_alpha=0").random_flip is False
 
 
-def test_the_file_may_give_what_is_required(config_of, write):
+def test_the_file_may_give_what_is_required(write):
     path = write("model: i3d\ndata_dir: .\nworkdir: run\n")
     assert config_of("--config", path) == TrainingConfig(**REQUIRED | {"model": "i3d"})
 
 
-@pytest.mark.parametrize("duration", ["epochs: 40", "steps: 40", "max_hours: 40"])
-@pytest.mark.parametrize("flag", ["epochs", "steps", "max_hours"])
-def test_a_duration_replaces_whatever_duration_the_file_has(flag, duration, config_of, write):
+@pytest.mark.parametrize(
+    ("flag", "duration"),
+    [("epochs", "steps: 40"), ("steps", "max_hours: 40"), ("max_hours", "max_hours: 40")],
+)
+def test_a_duration_replaces_whatever_duration_the_file_has(flag, duration, write):
     config = config_of(*required(**{flag: 10}), "--config", write(duration))
     assert config == TrainingConfig(**REQUIRED, **{flag: 10})
 
 
-def test_without_a_file_flags_are_all(config_of):
+def test_without_a_file_flags_are_all():
     config = config_of(*required(), "--cutmix_alpha=1", "--epochs=2")
     augmentation = AugmentationConfig(cutmix_alpha=1.0)
     assert config == TrainingConfig(**REQUIRED, epochs=2, augmentation=augmentation)

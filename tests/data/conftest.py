@@ -39,6 +39,16 @@ def make_csv(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def grey_shards(tmp_path_factory, write_video, make_shards):
+    """Two shards of six videos: each of one grey, 20 x its number, and of class a, b or c."""
+    folder = tmp_path_factory.mktemp("grey")
+    for number, label in enumerate("aabaacabacab"):
+        frames = np.full((4, 32, 32, 3), 20 * number, np.uint8)
+        write_video(folder / "videos" / "train" / label / f"{number}.mp4", frames)
+    return make_shards(folder)
+
+
+@pytest.fixture(scope="session")
 def write_timed_video():
     """A function (path, frames, times, codec="libx264", options={}, **more) that writes RGB.
 

@@ -1,9 +1,7 @@
-"""What the tests of the conversion share: the real tool in a process, and looks into folders."""
+"""What the tests of the conversion share: looks into folders, and waiting for processes."""
 
 import csv
 import os
-import subprocess
-import sys
 import time
 
 import tensorflow as tf
@@ -12,25 +10,10 @@ from video_zoo.data.format import tfrecord
 from video_zoo.data.format.encoding import EncodingConfig
 from video_zoo.data.format.folder import list_shards
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TOOL = os.path.join(ROOT, "tools", "make_tfrecords.py")
 SMALL = EncodingConfig(short_side=32)
-
-
-def tool_env(**environment):
-    path = os.pathsep.join([ROOT, *filter(None, [os.environ.get("PYTHONPATH")])])
-    return os.environ | {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"} | environment
-
-
-def run_tool(*arguments, **environment):
-    """Runs the real tool in a process of its own, as a user does."""
-    command = [sys.executable, TOOL, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=tool_env(**environment))
-
-
-def start_tool(*arguments):
-    command = [sys.executable, TOOL, *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=tool_env())
+# Of the conversion in the fixture `config`.
+SHARDS = [f"train-0000{index}-of-00003.tfrecord" for index in range(3)]
+SHARDS.append("val-00000-of-00001.tfrecord")
 
 
 def last_lines(text, count):

@@ -13,15 +13,17 @@ from video_zoo import models
 from video_zoo.evaluation import EvaluationConfig, evaluate, predict
 from video_zoo.models.weights.saved import write_provenance
 from video_zoo.run.trained import load_network
-from video_zoo.training import TrainingConfig, train
 
 CLASSES = ["down", "growing", "left", "right", "up"]
 CONVENTION = {"fps": 10.0, "num_frames": 8, "short_side": 32, "image_size": 24, "modality": "rgb"}
 
 
-def save(path, *, channels=3, convention=None, **kwargs) -> str:
-    model = models.s3d_v1(5, input_shape=(8, 24, 24, channels), **kwargs)
-    model.save(path)
+def network(channels=3, **kwargs):
+    return models.r3d_18(5, input_shape=(8, 24, 24, channels), width_multiplier=0.0625, **kwargs)
+
+
+def save(path, *, channels=3, convention=None) -> str:
+    network(channels=channels).save(path)
     told = {"name": None, "class_names": CLASSES, "padding": "same"}
     write_provenance(str(path), {**told, "convention": {**CONVENTION, **(convention or {})}})
     return str(path)
@@ -29,12 +31,7 @@ def save(path, *, channels=3, convention=None, **kwargs) -> str:
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory):
-    return save(tmp_path_factory.mktemp("convention") / "net.keras", width_multiplier=0.0625)
-
-
-@pytest.fixture(scope="module")
-def videos(motion_shards):
-    return sorted((motion_shards.parent / "videos").rglob("*.mp4"))
+    return save(tmp_path_factory.mktemp("convention") / "net.keras")
 
 
 def test_a_converted_file_names_its_classes(narrow, videos):
@@ -62,18 +59,13 @@ def test_a_network_of_one_size_is_not_given_another(tmp_path):
         load_network(checkpoint=tmp_path / "flat.keras", image_size=40)
 
 
-def test_a_builder_with_weights_is_a_network_too(tmp_path, videos):
-    path = save(tmp_path / "wide.keras")
-    network = load_network(model="s3d_v1", weights=path)
+def test_a_builder_with_weights_is_a_network_too_and_as_wide_as_they_are(narrow, videos):
+    network = load_network(model="r3d_18", weights=narrow)
     assert (network.clip.num_frames, network.clip.image_size) == (8, 24)
     assert network.class_names == CLASSES
-    by_name = list(predict(videos[:1], model="s3d_v1", weights=path))
-    assert by_name == list(predict(videos[:1], checkpoint=path))
-
-
-def test_a_builder_takes_the_width_of_the_file(narrow):
-    network = load_network(model="s3d_v1", weights=narrow)
-    assert network.model.get_layer("Conv3d_2c_3x3_spatial_conv").filters == 12
+    assert network.model.get_layer("layer4_1_conv2_conv").filters == 32
+    by_name = list(predict(videos[:1], model="r3d_18", weights=narrow))
+    assert by_name == list(predict(videos[:1], checkpoint=narrow))
 
 
 def test_evaluation_says_where_the_shards_differ(narrow, motion_shards, tmp_path, caplog):
@@ -86,14 +78,13 @@ def test_evaluation_says_where_the_shards_differ(narrow, motion_shards, tmp_path
     assert "short_side" not in told
     assert numbers["num_videos"] == 10
     caplog.clear()
-    fitting = save(tmp_path / "a.keras", width_multiplier=0.0625, convention={"fps": 25.0})
+    fitting = save(tmp_path / "a.keras", convention={"fps": 25.0})
     evaluate(EvaluationConfig(checkpoint=fitting, data_dir=str(motion_shards)))
     assert "are stored with" not in caplog.text
 
 
 def test_other_classes_are_refused(narrow, motion_shards, tmp_path):
-    for shard in motion_shards.iterdir():
-        (tmp_path / shard.name).write_bytes(shard.read_bytes())
+    shutil.copytree(motion_shards, tmp_path, dirs_exist_ok=True)
     (tmp_path / "label_map.txt").write_text("a\nb\nc\nd\ne\n")
     with pytest.raises(ValueError, match="must have the label map that the network was trained"):
         evaluate(EvaluationConfig(checkpoint=narrow, data_dir=str(tmp_path)))
@@ -101,7 +92,7 @@ def test_other_classes_are_refused(narrow, motion_shards, tmp_path):
 
 def test_a_network_of_flow_refuses_colours(motion_shards, videos, tmp_path):
     path = tmp_path / "flow.keras"
-    models.s3d_v1(5, input_shape=(8, 24, 24, 2), width_multiplier=0.0625).save(path)
+    network(channels=2).save(path)
     with pytest.raises(ValueError, match="must be videos of 2 channels, .*2 are optical flow"):
         predict(videos[:1], checkpoint=path)
     with pytest.raises(ValueError, match="`data_dir` must hold clips of 2 channels"):
@@ -110,7 +101,7 @@ def test_a_network_of_flow_refuses_colours(motion_shards, videos, tmp_path):
 
 def test_a_network_of_flow_takes_the_flow_of_videos(videos, tmp_path):
     told = {"modality": "flow_dis"}
-    path = save(tmp_path / "flow.keras", channels=2, width_multiplier=0.0625, convention=told)
+    path = save(tmp_path / "flow.keras", channels=2, convention=told)
     (prediction,) = predict(videos[:1], checkpoint=path)
     assert prediction.problem is None
     assert prediction.classes[0] in CLASSES
@@ -137,12 +128,10 @@ def test_results_of_published_weights_need_a_folder():
 
 
 @pytest.fixture(scope="module")
-def run(motion_shards, tiny_run, tmp_path_factory):
+def run(motion_shards, write_run, tmp_path_factory):
     """A run whose clips are none of the defaults: every second frame, stored 32 pixels high."""
-    workdir = tmp_path_factory.mktemp("strided") / "run"
-    settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(workdir)}
-    train(TrainingConfig(**settings | {"num_frames": 4, "frame_stride": 2}, steps=5))
-    return workdir
+    folder = tmp_path_factory.mktemp("strided") / "run"
+    return write_run(motion_shards, folder, num_frames=4, frame_stride=2)
 
 
 def without_notes(source, target):
@@ -215,7 +204,6 @@ def test_a_network_of_images_is_no_network_of_clips(tmp_path):
 
 
 def test_a_network_without_a_classifier_predicts_nothing(videos, tmp_path):
-    options = {"input_shape": (8, 24, 24, 3), "width_multiplier": 0.0625}
-    models.s3d_v1(include_top=False, **options).save(tmp_path / "a.keras")
+    network(include_top=False).save(tmp_path / "a.keras")
     with pytest.raises(ValueError, match="a classifier must be given"):
         predict(videos[:1], checkpoint=tmp_path / "a.keras")

@@ -1,4 +1,4 @@
-"""A trained network, evaluated and asked about real files."""
+"""The network of a run, evaluated and asked about real files."""
 
 import csv
 import json
@@ -11,22 +11,12 @@ import numpy as np
 import pytest
 
 from video_zoo import models
-from video_zoo.data import ConversionConfig, EncodingConfig, convert
 from video_zoo.data.input import pipeline
 from video_zoo.data.input.clips import ClipConfig
 from video_zoo.evaluation import EvaluationConfig, describe, evaluate, predict
 from video_zoo.run.trained import load_network
-from video_zoo.training import TrainingConfig, train
 
 CLASSES = ["down", "growing", "left", "right", "up"]
-
-
-@pytest.fixture(scope="module")
-def run(motion_shards, tiny_run, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("evaluation") / "run"
-    settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(workdir)}
-    train(TrainingConfig(**settings, epochs=1))
-    return workdir
 
 
 def scores_of(folder):
@@ -35,13 +25,18 @@ def scores_of(folder):
     return rows, np.array([[float(row[name]) for name in CLASSES] for row in rows])
 
 
-def test_evaluation_covers_every_video_once(run):
+@pytest.fixture(scope="module")
+def evaluated(run):
+    """The result of an evaluation of six views of each video, its rows and scores."""
     numbers = evaluate(EvaluationConfig(workdir=str(run), num_clips=2, num_crops=3, batch_size=4))
+    return numbers, *scores_of(run / "eval" / "val")
+
+
+def test_evaluation_covers_every_video_once(run, evaluated):
+    numbers, rows, scores = evaluated
     folder = run / "eval" / "val"
-    saved = json.loads((folder / "metrics.json").read_text())
-    assert saved == numbers
+    assert json.loads((folder / "metrics.json").read_text()) == numbers
     assert (numbers["num_videos"], numbers["num_clips"], numbers["num_crops"]) == (10, 2, 3)
-    rows, scores = scores_of(folder)
     assert len({row["file"] for row in rows}) == 10
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
     hits = [row["predicted"] == row["label"] for row in rows]
@@ -52,26 +47,17 @@ def test_evaluation_covers_every_video_once(run):
 
 
 @pytest.fixture
-def test_set(motion_shards, tmp_path):
+def test_set(motion_shards, videos, make_shards, tmp_path):
     """Three videos of a list without labels, converted as docs/conversion.md says."""
-    videos = sorted((motion_shards.parent / "videos" / "val").rglob("*.mp4"))[:3]
     rows = ["youtube_id,time_start,time_end,split"]
     (tmp_path / "videos").mkdir()
-    for number, video in enumerate(videos):
+    for number, video in enumerate(videos[:3]):
         name = f"{number:011d}"
         shutil.copy(video, tmp_path / "videos" / f"{name}_000000_000010.mp4")
         rows.append(f"{name},0,10,test")
     (tmp_path / "test.csv").write_text("\n".join(rows) + "\n")
-    config = ConversionConfig(
-        input_dir=str(tmp_path / "videos"),
-        output_dir=str(tmp_path / "shards"),
-        annotations=str(tmp_path / "test.csv"),
-        label_map=str(motion_shards / "label_map.txt"),
-        encoding=EncodingConfig(short_side=32),
-        workers=1,
-    )
-    convert(config, progress=False)
-    return tmp_path / "shards"
+    label_map = str(motion_shards / "label_map.txt")
+    return make_shards(tmp_path, annotations=str(tmp_path / "test.csv"), label_map=label_map)
 
 
 def test_a_split_without_labels_gets_predictions_and_no_accuracy(run, test_set, tmp_path):
@@ -94,15 +80,13 @@ def test_a_split_without_labels_gets_predictions_and_no_accuracy(run, test_set, 
     assert not (folder / "confusion_matrix.png").exists()
 
 
-def test_scores_are_the_mean_probability_over_the_views(run, motion_shards):
-    evaluate(EvaluationConfig(workdir=str(run), num_clips=2, num_crops=3))
-    _, scores = scores_of(run / "eval" / "val")
+def test_scores_are_the_mean_probability_over_the_views(run, evaluated, motion_shards):
     model = keras.saving.load_model(run / "best.keras")
     views = pipeline.evaluation_dataset(
         motion_shards, clip=ClipConfig(8, 1, 32), num_clips=2, num_crops=3, batch_size=6
     )
     wanted = [keras.ops.softmax(model.predict(clips, verbose=0)).numpy() for clips, _ in views]
-    np.testing.assert_allclose(scores, np.mean(wanted, axis=1), atol=1e-5)
+    np.testing.assert_allclose(evaluated[2], np.mean(wanted, axis=1), atol=1e-5)
 
 
 def test_the_batch_size_changes_nothing(run):
@@ -119,9 +103,8 @@ def test_shuffled_frames_go_to_a_folder_of_their_own(run):
     assert (run / "eval" / "val_shuffled" / "metrics.json").exists()
 
 
-def test_a_file_gets_the_scores_that_its_evaluation_gave_it(run, motion_shards):
-    evaluate(EvaluationConfig(workdir=str(run), num_clips=2, num_crops=3))
-    rows, scores = scores_of(run / "eval" / "val")
+def test_a_file_gets_the_scores_that_its_evaluation_gave_it(run, evaluated, motion_shards):
+    _, rows, scores = evaluated
     files = [motion_shards.parent / "videos" / row["file"] for row in rows[:3]]
     found = list(predict(files, workdir=run, num_clips=2, num_crops=3, top=5))
     for prediction, expected in zip(found, scores, strict=False):
@@ -130,15 +113,14 @@ def test_a_file_gets_the_scores_that_its_evaluation_gave_it(run, motion_shards):
         assert list(prediction.probabilities) == sorted(prediction.probabilities, reverse=True)
 
 
-def test_an_unusable_file_is_told_and_the_others_go_on(run, motion_shards, tmp_path):
+def test_an_unusable_file_is_told_and_the_others_go_on(run, videos, tmp_path):
     (tmp_path / "empty.mp4").write_bytes(b"")
-    good = next((motion_shards.parent / "videos" / "val").rglob("*.mp4"))
-    bad, fine = predict([tmp_path / "empty.mp4", good], workdir=run, top=2)
+    bad, fine = predict([tmp_path / "empty.mp4", videos[0]], workdir=run, top=2)
     assert "0 bytes" in bad.problem and not bad.classes
     assert fine.problem is None and len(fine.classes) == 2
 
 
-def test_a_checkpoint_alone_is_evaluated_beside_itself(run, motion_shards, tmp_path):
+def test_a_checkpoint_alone_is_evaluated_beside_itself(run, motion_shards, videos, tmp_path):
     model = keras.saving.load_model(run / "best.keras")
     model.save(tmp_path / "net.keras")
     config = EvaluationConfig(
@@ -147,24 +129,23 @@ def test_a_checkpoint_alone_is_evaluated_beside_itself(run, motion_shards, tmp_p
     numbers = evaluate(config)
     assert (tmp_path / "eval" / "val" / "metrics.json").exists()
     assert numbers["top1"] == evaluate(EvaluationConfig(workdir=str(run), num_clips=2))["top1"]
-    (prediction,) = predict(
-        [next(motion_shards.parent.rglob("*.mp4"))], checkpoint=tmp_path / "net.keras"
-    )
+    (prediction,) = predict(videos[:1], checkpoint=tmp_path / "net.keras")
     assert set(prediction.classes) == {"0", "1", "2", "3", "4"}
 
 
 def test_softmax_and_auxiliary_outputs_give_probabilities(tmp_path):
-    model = models.s3d_v3(
-        3,
-        input_shape=(49, 49, 49, 3),
-        width_multiplier=0.05,
-        aux_logits=True,
-        classifier_activation="softmax",
+    shape, options = (
+        (8, 32, 32, 3),
+        {"width_multiplier": 0.0625, "classifier_activation": "softmax"},
     )
+    model = models.r3d_18(3, input_shape=shape, **options)
+    x = keras.layers.GlobalAveragePooling3D()(model.get_layer("layer3_1").output)
+    auxiliary = keras.layers.Dense(3, activation="softmax", name="AuxLogits")(x)
+    model = keras.Model(model.input, [model.output, auxiliary])
     model.save(tmp_path / "softmax.keras")
     network = load_network(checkpoint=tmp_path / "softmax.keras")
-    clips = np.random.default_rng(0).uniform(-1, 1, (2, 49, 49, 49, 3)).astype("float32")
-    expected = model.predict(clips, verbose=0)[0]
+    clips = np.random.default_rng(0).uniform(-1, 1, (2, *shape)).astype("float32")
+    expected = model(clips)[0]
     np.testing.assert_allclose(network.probabilities(clips), expected, atol=1e-6)
 
 
@@ -215,17 +196,15 @@ def test_a_video_whose_scores_are_no_numbers_is_named(run, tmp_path):
         evaluate(config)
 
 
-def test_a_single_file_is_no_list_of_letters(run, motion_shards):
-    video = next((motion_shards.parent / "videos" / "val").rglob("*.mp4"))
-    for given in (video, str(video)):
+def test_a_single_file_is_no_list_of_letters(run, videos):
+    for given in (videos[0], str(videos[0])):
         (prediction,) = predict(given, workdir=run)
-        assert prediction.filename == str(video) and prediction.problem is None
+        assert prediction.filename == str(videos[0]) and prediction.problem is None
 
 
-def test_a_folder_is_searched_for_videos(run, motion_shards, tmp_path):
-    folder = motion_shards.parent / "videos" / "val"
-    expected = [str(path) for path in sorted(folder.rglob("*.mp4"))]
-    assert [found.filename for found in predict([folder], workdir=run)] == expected
+def test_a_folder_is_searched_for_videos(run, videos, tmp_path):
+    found = predict([videos[0].parents[1]], workdir=run)
+    assert [each.filename for each in found] == list(map(str, videos))
     (tmp_path / "notes.txt").touch()
     with pytest.raises(ValueError, match=r"`filenames` must hold videos. Received: .*, without an"):
         predict(tmp_path, workdir=run)
@@ -250,39 +229,25 @@ class Greedy(keras.layers.Layer):
         return keras.ops.zeros((1, 5)) + keras.random.normal((10**6, 10**6, 10**3))[0, :1, :5]
 
 
-def test_a_network_that_fits_no_memory_is_told_in_one_line(motion_shards, tmp_path):
+def test_a_network_that_fits_no_memory_is_told_in_one_line(motion_shards, videos, tmp_path):
     clips = keras.Input((8, 32, 32, 3))
     keras.Model(clips, Greedy()(clips)).save(tmp_path / "greedy.keras")
     settings = {"checkpoint": str(tmp_path / "greedy.keras")}
     with pytest.raises(MemoryError, match="a device is out of memory. Lower `batch_size`"):
         evaluate(EvaluationConfig(**settings, data_dir=str(motion_shards)))
-    video = next(motion_shards.parent.glob("videos/val/*/*.mp4"))
     with pytest.raises(MemoryError, match="a device is out of memory. The network takes one clip"):
-        next(predict(video, **settings))
+        next(predict(videos[0], **settings))
 
 
-def test_scores_have_the_bytes_of_the_names(motion_shards, tmp_path):
-    videos = tmp_path / "videos"
+def test_scores_have_the_bytes_of_the_names(run, motion_shards, make_shards, tmp_path):
     names = [f"{label}/é{number}.mp4".encode("latin-1") for label in CLASSES for number in (0, 1)]
     for name in names:
-        path = pathlib.Path(os.fsdecode(os.path.join(os.fsencode(videos), name)))
+        path = pathlib.Path(os.fsdecode(os.path.join(os.fsencode(tmp_path / "videos"), name)))
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(
             next((motion_shards.parent / "videos" / "val" / path.parent.name).iterdir()), path
         )
-    shards = tmp_path / "shards"
-    encoding = EncodingConfig(short_side=32)
-    convert(
-        ConversionConfig(str(videos), str(shards), encoding=encoding, workers=1), progress=False
-    )
-    network = models.s3d_v1(5, input_shape=(8, 32, 32, 3), width_multiplier=0.0625)
-    network.save(tmp_path / "network.keras")
-    evaluate(
-        EvaluationConfig(
-            checkpoint=str(tmp_path / "network.keras"),
-            data_dir=str(shards),
-            output_dir=str(tmp_path / "out"),
-        )
-    )
+    place = {"data_dir": str(make_shards(tmp_path)), "output_dir": str(tmp_path / "out")}
+    evaluate(EvaluationConfig(workdir=str(run), **place))
     rows = (tmp_path / "out" / "scores.csv").read_bytes().splitlines()[1:]
     assert len(rows) == 5 and {row.split(b",")[0] for row in rows} < set(names)

@@ -15,20 +15,20 @@ from video_zoo.data.input import pipeline
 from video_zoo.data.input.clips import ClipConfig
 from video_zoo.data.input.source import Split
 from video_zoo.evaluation import TwoStreamConfig, evaluate_two_stream, predict
-from video_zoo.training import TrainingConfig, train, workdir
+from video_zoo.training import TrainingConfig, train
 from video_zoo.training.checkpoint import Position, save_checkpoint
 
 CLASSES = ["down", "growing", "left", "right", "up"]
 
 
 def convert_flow(motion_shards, output_dir, **settings):
-    """The videos behind `motion_shards`, converted alike, but to flow."""
+    """The validation videos of `motion_shards`, converted alike, but to flow."""
     config = ConversionConfig(
         input_dir=str(motion_shards.parent / "videos"),
         output_dir=str(output_dir),
         encoding=EncodingConfig(short_side=32, modality="flow_dis"),
         workers=1,
-        **{"num_shards": 2} | settings,
+        **{"num_shards": 2, "train_per_class": 0} | settings,
     )
     convert(config, progress=False)
     return output_dir
@@ -40,25 +40,12 @@ def data_dirs(motion_shards, tmp_path_factory):
     return {"rgb": motion_shards, "flow": convert_flow(motion_shards, folder / "shards")}
 
 
-def write_run(config, channels):
-    """What training leaves, of a small network that has learnt nothing."""
-    clips = keras.Input((8, 32, 32, channels))
-    x = keras.layers.Conv3D(6, 4, strides=4, activation="relu")(clips)
-    x = keras.layers.Dense(5, name="Logits")(keras.layers.Flatten()(x))
-    model, source = keras.Model(clips, x), Split.open(config.data_dir, "train")
-    best = workdir.make_workdir(config) / "best.keras"
-    workdir.write_config(config, model, source)
-    told = workdir.convention_of(config, model, source)
-    save_checkpoint(model, best, Position(2), source.class_names, told)
-
-
 @pytest.fixture(scope="module")
-def runs(data_dirs, tiny_run, tmp_path_factory):
+def runs(data_dirs, write_run, tmp_path_factory):
     """Workdirs of two runs: RGB and flow."""
     folder = tmp_path_factory.mktemp("two_stream")
     for stream, channels in (("rgb", 3), ("flow", 2)):
-        settings = {"data_dir": str(data_dirs[stream]), "workdir": str(folder / stream)}
-        write_run(TrainingConfig(**tiny_run, **settings), channels)
+        write_run(data_dirs[stream], folder / stream, channels)
     return folder
 
 
@@ -67,13 +54,13 @@ def config_of(runs, **settings):
 
 
 @pytest.mark.slow  # it is trained
-def test_a_run_on_flow_takes_flow(data_dirs, motion_shards, tiny_run, tmp_path):
-    settings = {"data_dir": str(data_dirs["flow"]), "workdir": str(tmp_path)}
+def test_a_run_on_flow_takes_flow(motion_shards, videos, tiny_run, tmp_path):
+    shards = convert_flow(motion_shards, tmp_path / "shards", train_per_class=None)
+    settings = {"data_dir": str(shards), "workdir": str(tmp_path)}
     train(TrainingConfig(**tiny_run, **settings, steps=2))
     model = keras.saving.load_model(tmp_path / "best.keras")
     assert model.input_shape == (None, 8, 32, 32, 2)
-    video = next((motion_shards.parent / "videos" / "val").glob("left/*.mp4"))
-    (prediction,) = predict([video], workdir=tmp_path, top=1)
+    (prediction,) = predict(videos[:1], workdir=tmp_path, top=1)
     assert prediction.problem is None and prediction.classes[0] in CLASSES
 
 
@@ -116,12 +103,11 @@ def test_streams_that_are_swapped_are_refused(runs):
         evaluate_two_stream(swapped)
 
 
-def test_streams_of_other_classes_are_refused(runs, data_dirs, tiny_run, tmp_path):
+def test_streams_of_other_classes_are_refused(runs, data_dirs, write_run, tmp_path):
     shards = shutil.copytree(data_dirs["flow"], tmp_path / "shards")
     (shards / LABEL_MAP_NAME).write_text("\n".join([*CLASSES[:-1], "upwards"]) + "\n")
-    settings = {"data_dir": str(shards), "workdir": str(tmp_path / "run")}
-    write_run(TrainingConfig(**tiny_run, **settings), channels=2)
-    config = TwoStreamConfig(str(runs / "rgb"), str(tmp_path / "run"))
+    other = write_run(shards, tmp_path / "run", channels=2)
+    config = TwoStreamConfig(str(runs / "rgb"), str(other))
     with pytest.raises(ValueError, match="`flow_workdir` must have the same classes.*upwards"):
         evaluate_two_stream(config)
 

@@ -1,11 +1,9 @@
 """A path whose file system TensorFlow cannot read is refused before anything is done."""
 
 import importlib.util
-import os
-import subprocess
-import sys
 
 import pytest
+from processes import run_tool
 
 from video_zoo import data
 from video_zoo.data.format import manifests
@@ -82,18 +80,6 @@ def test_the_conversion_refuses_before_it_looks_for_videos():
         data.merge(REMOTE)
 
 
-def run_tool(repository, folder, name, *arguments):
-    path = os.pathsep.join([str(repository), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return subprocess.run(
-        [sys.executable, str(repository / "tools" / f"{name}.py"), *arguments],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        timeout=120,
-    )
-
-
 @without_tensorflow_io
 @pytest.mark.parametrize(
     ("name", "arguments"),
@@ -102,8 +88,8 @@ def run_tool(repository, folder, name, *arguments):
         ("make_tfrecords", ("--input=.", "--output_dir=s3://bucket/shards")),
     ],
 )
-def test_tools_end_with_2_and_one_line(name, arguments, repository, tmp_path):
-    done = run_tool(repository, tmp_path, name, *arguments)
+def test_tools_end_with_2_and_one_line(name, arguments, tmp_path):
+    done = run_tool(name, *arguments, cwd=tmp_path)
     assert done.returncode == 2
     # TensorFlow may have logged something before.
     told = [line for line in done.stderr.splitlines() if line.startswith(f"{name}: ")]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from processes import environment
 
 from video_zoo.data.conversion.config import ConversionConfig
 from video_zoo.data.conversion.convert import convert, merge
@@ -26,16 +27,11 @@ with sole_owner(sys.argv[1], "workdir"):
 
 
 @pytest.fixture
-def owner(tmp_path, repository):
+def owner(tmp_path):
     """Another process that holds `tmp_path` until a line is written to it, or it is killed."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(repository)},
-    )
-    with process:
+    command = [sys.executable, "-c", HOLD, tmp_path]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, env=environment()) as process:
         assert process.stdout.readline() == "held\n"
         yield process
         process.kill()

@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.util
-import os
 import pathlib
 import socket
 import subprocess
@@ -11,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from processes import run_tool
 
 BUCKET = "zoo"
 
@@ -80,34 +80,12 @@ def bucket(s3_environment):
 
 
 @pytest.fixture(scope="session")
-def start(repository, needed_packages):
-    """A function (tool, *arguments, **environment) that starts the real tool."""
-
-    def call(name, *arguments, **environment):
-        command = [sys.executable, str(repository / "tools" / f"{name}.py"), *map(str, arguments)]
-        path = os.pathsep.join([str(repository), *filter(None, [os.environ.get("PYTHONPATH")])])
-        return subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"} | environment,
-        )
-
-    return call
-
-
-@pytest.fixture(scope="session")
-def run(start):
+def run():
     """A function (tool, *arguments, **environment) -> exit code, stdout, stderr."""
 
-    def call(name, *arguments, **environment):
-        process = start(name, *arguments, **environment)
-        try:
-            out, err = process.communicate(timeout=300)
-        finally:
-            process.kill()
-        return process.returncode, out, err
+    def call(*arguments, **environment):
+        done = run_tool(*arguments, **environment)
+        return done.returncode, done.stdout, done.stderr
 
     return call
 
@@ -144,15 +122,3 @@ def local_shards(run, conversion, tmp_path_factory):
 def local_files(local_shards):
     """Name -> bytes of the files in that folder."""
     return {path.name: path.read_bytes() for path in pathlib.Path(local_shards).iterdir()}
-
-
-@pytest.fixture(scope="session")
-def training(tiny_run):
-    """The flags of a run that takes seconds."""
-
-    def flag(name, value):
-        return (
-            f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}"
-        )
-
-    return [flag(name, value) for name, value in tiny_run.items()]

@@ -24,12 +24,12 @@ def large_shards(run, videos, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def workdir(large_shards, run, training, tmp_path_factory):
+def workdir(large_shards, run, tiny_flags, tmp_path_factory):
     """The folder of a run on those shards, which came from a web server."""
     folder = tmp_path_factory.mktemp("run")
     with served(str(SERVER), str(large_shards)) as address:
         arguments = (f"--data_dir={address}/shards", f"--workdir={folder}", "--epochs=1")
-        code, _, err = run("train", *training, *arguments)
+        code, _, err = run("train", *tiny_flags, *arguments)
     assert code == 0, err
     return folder
 
@@ -49,14 +49,14 @@ def test_small_shards_come_from_a_server_that_sends_whole_files(
     assert "over 4 videos" in out
 
 
-def refusal(run, training, data_dir, workdir):
-    code, _, err = run("train", *training, f"--data_dir={data_dir}", f"--workdir={workdir}")
+def refusal(run, tiny_flags, data_dir, workdir):
+    code, _, err = run("train", *tiny_flags, f"--data_dir={data_dir}", f"--workdir={workdir}")
     assert code == 2, err
     assert err.count("\n") == 1
     return err
 
 
-def test_what_a_web_server_lacks_is_told(local_shards, large_shards, run, training, tmp_path):
+def test_what_a_web_server_lacks_is_told(local_shards, large_shards, run, tiny_flags, tmp_path):
     bare = shutil.copytree(local_shards, tmp_path / "bare")
     (bare / "manifest.json").unlink()
     shardless = shutil.copytree(local_shards, tmp_path / "shardless")
@@ -64,12 +64,12 @@ def test_what_a_web_server_lacks_is_told(local_shards, large_shards, run, traini
     shutil.copytree(large_shards, tmp_path / "large")  # the server sends no parts of files
     server = ("-m", "http.server", "--bind", "127.0.0.1", "--directory", str(tmp_path))
     with served(*server) as address:
-        err = refusal(run, training, f"{address}/bare", tmp_path / "run")
+        err = refusal(run, tiny_flags, f"{address}/bare", tmp_path / "run")
         assert "`data_dir` must hold manifest.json where it is read from a web server" in err
         parts = "`data_dir` must be on a web server that sends shards, and parts of them."
         for folder in ("shardless", "large"):
-            assert parts in refusal(run, training, f"{address}/{folder}", tmp_path / "run")
-    err = refusal(run, training, address, tmp_path / "run")
+            assert parts in refusal(run, tiny_flags, f"{address}/{folder}", tmp_path / "run")
+    err = refusal(run, tiny_flags, address, tmp_path / "run")
     assert "connect" in err.lower()
 
 

@@ -4,6 +4,7 @@ import signal
 import time
 
 import pytest
+from processes import start_tool
 
 BUCKET = "zoo"
 ABORTED = ("pure virtual", "terminate called", "Traceback")
@@ -64,10 +65,10 @@ def test_the_second_call_changes_nothing(shards, run, conversion, objects, s3_en
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGKILL, -signal.SIGKILL, "killed")],
 )
 def test_an_ended_conversion_is_continued(
-    sent, code, folder, start, run, conversion, objects, contents, local_files, s3_environment
+    sent, code, folder, run, conversion, objects, contents, local_files, s3_environment
 ):
     arguments = (*conversion, f"--output_dir=s3://{BUCKET}/{folder}")
-    process = start("make_tfrecords", *arguments, **s3_environment)
+    process = start_tool("make_tfrecords", *arguments, **s3_environment)
     record = ".conversion/train-00001-of-00012.tfrecord.json"
     try:
         deadline = time.monotonic() + 60
@@ -92,8 +93,8 @@ def test_an_ended_conversion_is_continued(
     assert contents(folder) == local_files
 
 
-def test_training_and_evaluation(shards, run, training, s3_environment, tmp_path):
-    arguments = (*training, f"--data_dir={shards[0]}", f"--workdir={tmp_path}")
+def test_training_and_evaluation(shards, run, tiny_flags, s3_environment, tmp_path):
+    arguments = (*tiny_flags, f"--data_dir={shards[0]}", f"--workdir={tmp_path}")
     for epochs in (1, 2):
         code, out, err = run("train", *arguments, f"--epochs={epochs}", **s3_environment)
         assert code == 0, err

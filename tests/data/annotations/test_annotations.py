@@ -2,6 +2,7 @@ import collections
 import os
 
 import pytest
+from found import counts, names
 
 from video_zoo.data.annotations.listing import read_annotations
 
@@ -10,14 +11,6 @@ from video_zoo.data.annotations.listing import read_annotations
 def ten_classes(make_files):
     """Ten classes of 20 files."""
     return make_files(*(f"class{c}/{n:02d}.mp4" for c in range(10) for n in range(20)))
-
-
-def counts(found):
-    return collections.Counter((clip.label, clip.split) for clip in found.clips)
-
-
-def names(found, split=None):
-    return [os.path.basename(clip.path) for clip in found.clips if split in (None, clip.split)]
 
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
@@ -264,36 +257,26 @@ def test_what_a_list_has_twice(make_files, make_csv):
     assert names(found, "val") == ["3.mp4", "4.mp4"]
 
 
-@pytest.fixture
-def make_map(tmp_path):
-    def make(text):
-        path = tmp_path / "label_map.txt"
-        path.write_bytes(text.encode())
-        return path
-
-    return make
-
-
-def test_label_map(make_files, make_map):
+def test_label_map(make_files, make_csv):
     folder = make_files("wave/1.mp4", "jump/2.mp4")
-    found = read_annotations(folder, label_map=make_map("wave\r\nsit down\njump\n\n"))
+    found = read_annotations(folder, label_map=make_csv("wave\r", "sit down", "jump", ""))
     assert found.labels == ("wave", "sit down", "jump")
 
 
 @pytest.mark.parametrize(
     ("text", "arguments", "message"),
     [
-        ("wave\nsit\n", {}, "it lacks 1, such as 'jump'.*Received: label_map="),
-        ("wave\n\njump\n", {}, "none of them empty or twice"),
-        ("wave\njump\nwave\n", {}, "none of them empty or twice"),
+        ("wave\nsit", {}, "it lacks 1, such as 'jump'.*Received: label_map="),
+        ("wave\n\njump", {}, "none of them empty or twice"),
+        ("wave\njump\nwave", {}, "none of them empty or twice"),
         ("", {}, "class names in UTF-8"),
-        ("wave\njump\n", {"num_classes": 1}, "`num_classes` must be left out"),
+        ("wave\njump", {"num_classes": 1}, "`num_classes` must be left out"),
     ],
 )
-def test_bad_label_maps(make_files, make_map, text, arguments, message):
+def test_bad_label_maps(make_files, make_csv, text, arguments, message):
     with pytest.raises(ValueError, match=message):
         read_annotations(
-            make_files("wave/1.mp4", "jump/2.mp4"), label_map=make_map(text), **arguments
+            make_files("wave/1.mp4", "jump/2.mp4"), label_map=make_csv(text), **arguments
         )
 
 

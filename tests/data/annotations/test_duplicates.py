@@ -4,15 +4,12 @@ import os
 
 import pytest
 from conversion_runs import SMALL, contents
+from found import relative
 
 from video_zoo.data.annotations.contents import list_videos
 from video_zoo.data.annotations.listing import read_annotations
 from video_zoo.data.conversion.config import ConversionConfig
 from video_zoo.data.conversion.convert import convert
-
-
-def relative(found, folder):
-    return [os.path.relpath(clip.path, folder) for clip in found.clips]
 
 
 @pytest.mark.parametrize("target", [".", "..", "../.."])

@@ -3,6 +3,7 @@
 import collections
 
 import pytest
+from found import counts, relative
 
 from video_zoo.data.annotations.listing import read_annotations
 
@@ -13,14 +14,6 @@ CVDF_REPLACEMENTS = "replacement/replacement_for_corrupted_k400"
 
 def by_id(found):
     return {clip.clip_id: clip for clip in found.clips}
-
-
-def counts(found):
-    return collections.Counter((clip.label, clip.split) for clip in found.clips)
-
-
-def relative(found, folder):
-    return [clip.path.removeprefix(f"{folder}/") for clip in found.clips]
 
 
 def test_kinetics(make_files, make_csv):
@@ -174,14 +167,6 @@ def test_class_folders_with_replacements(make_files):
             "replaces no Kinetics clip of that name",
         ),
     )
-
-
-def test_a_class_called_replacement_replaces_nothing(make_files):
-    """Its files have names that Kinetics has not, and that other classes have too."""
-    folder = make_files("replacement/001.mp4", "yoga/001.mp4", "yoga/002.mp4")
-    found = read_annotations(folder, val_fraction=0)
-    assert found.labels == ("replacement", "yoga")
-    assert relative(found, folder) == ["replacement/001.mp4", "yoga/001.mp4", "yoga/002.mp4"]
 
 
 def test_a_class_called_replacement_within_a_split_replaces_nothing(make_files, make_csv):

@@ -1,12 +1,14 @@
 """Videos in, shards out: what is in them, and what the tool says of damaged ones."""
 
+import dataclasses
 import os
 import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conversion_runs import SMALL, last_lines, read_skipped, read_split, run_tool
+from conversion_runs import SHARDS, SMALL, contents, last_lines, read_skipped, read_split
+from processes import run_tool
 
 from video_zoo.data.conversion.config import ConversionConfig
 from video_zoo.data.conversion.convert import convert
@@ -16,43 +18,21 @@ from video_zoo.data.videos.video import encode_clip
 
 
 @pytest.fixture(scope="module")
-def videos(tmp_path_factory, write_video, counter_frames):
-    """Two classes of six short videos; the number of frames tells which is which."""
-    folder = tmp_path_factory.mktemp("videos")
-    for label, first in (("wave", 10), ("jump", 20)):
-        for number in range(6):
-            frames = counter_frames(first + number)
-            write_video(folder / label / f"{number}.mp4", frames)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def converted(videos, tmp_path_factory):
-    """The two classes, in two workers and two shards."""
-    output = tmp_path_factory.mktemp("converted")
-    config = ConversionConfig(str(videos), str(output), encoding=SMALL, num_shards=2, workers=2)
-    return convert(config, progress=False)
+def converted(whole):
+    return whole[0]
 
 
 def test_files(converted):
-    assert sorted(os.listdir(converted.output_dir)) == [
-        "duplicates.csv",
-        "label_map.txt",
-        "manifest.json",
-        "missing.csv",
-        "notes.csv",
-        "skipped.csv",
-        "train-00000-of-00002.tfrecord",
-        "train-00001-of-00002.tfrecord",
-        "val-00000-of-00001.tfrecord",
-    ]
+    lists = [f"{name}.csv" for name in ("duplicates", "missing", "notes", "skipped")]
+    wanted = {"label_map.txt", "manifest.json", *lists, *SHARDS}
+    assert set(os.listdir(converted.output_dir)) == wanted
     assert manifests.load_label_map(converted.output_dir) == ["jump", "wave"]
-    assert converted.skipped == ()
     assert converted.problem is None
-    assert read_skipped(converted.output_dir) == {}
+    skipped = {"wave/empty.mp4": "empty: the file has 0 bytes"}
+    assert dict(converted.skipped) == read_skipped(converted.output_dir) == skipped
 
 
-def test_examples(converted, videos, read_counter):
+def test_examples(converted, read_counter):
     examples = read_split(converted.output_dir, "train") + read_split(converted.output_dir, "val")
     found = {}
     for example in examples:
@@ -62,21 +42,18 @@ def test_examples(converted, videos, read_counter):
         assert (example["height"], example["width"]) == (32, 64)
         assert example["label"] == ["jump", "wave"].index(name.split("/")[0])
         found[name] = len(numbers)
-    expected = {f"wave/{n}.mp4": 10 + n for n in range(6)}
-    expected |= {f"jump/{n}.mp4": 20 + n for n in range(6)}
+    expected = {f"wave/{n}.mp4": 4 + n for n in range(4)}
+    expected |= {f"jump/{n}.mp4": 8 + n for n in range(4)}
     assert found == expected
 
 
 def test_manifest(converted):
     manifest = manifests.load_manifest(converted.output_dir)
     assert manifest == converted.manifest
-    assert manifest.num_clips == 12
-    assert manifest.num_examples("train") == 10
+    assert (manifest.num_clips, manifest.num_skipped) == (9, 1)
+    assert manifest.num_examples("train") == 6
     assert manifest.splits["val"].classes == {"jump": 1, "wave": 1}
-    assert manifest.shard_sizes("train") == {
-        "train-00000-of-00002.tfrecord": 5,
-        "train-00001-of-00002.tfrecord": 5,
-    }
+    assert manifest.shard_sizes("train") == dict(zip(SHARDS, (3, 1, 2), strict=False))
     frames = sum(len(e["frames"]) for e in read_split(converted.output_dir, "train"))
     assert manifest.splits["train"].num_frames == frames
     for split in manifest.splits.values():
@@ -90,16 +67,10 @@ def test_manifest(converted):
     }
 
 
-def test_same_bytes_for_any_number_of_workers(converted, videos, tmp_path):
-    config = ConversionConfig(
-        str(videos), str(tmp_path / "again"), encoding=SMALL, num_shards=2, workers=1
-    )
-    convert(config, progress=False)
-    for name in os.listdir(converted.output_dir):
-        first = os.path.join(converted.output_dir, name)
-        second = os.path.join(config.output_dir, name)
-        with open(first, "rb") as one, open(second, "rb") as two:
-            assert one.read() == two.read(), name
+def test_same_bytes_for_any_number_of_workers(config, whole, tmp_path):
+    again = dataclasses.replace(config, output_dir=str(tmp_path / "again"), workers=1)
+    convert(again, progress=False)
+    assert contents(again.output_dir) == whole[1]
 
 
 def test_unwritable_output_folder(videos, tmp_path):
@@ -144,7 +115,8 @@ def odd_run(shared_data, tmp_path_factory):
     (folder / "in").mkdir()
     (folder / "in" / "odd").symlink_to(shared_data / "odd")
     flags = ("--short_side", 64, "--workers", 2, "--val_fraction", 0)
-    run = run_tool("--input", folder / "in", "--output_dir", folder / "out", *flags)
+    place = ("--input", folder / "in", "--output_dir", folder / "out")
+    run = run_tool("make_tfrecords", *place, *flags)
     return run, folder / "out"
 
 
@@ -180,12 +152,13 @@ def test_tool_succeeds(videos, tmp_path):
         os.symlink(videos / "wave" / f"{number}.mp4", tmp_path / "in" / "wave" / f"{number}.mp4")
     (tmp_path / "in" / "wave" / "bad.mp4").write_bytes(b"")
     flags = ("--fps", 0, "--short_side", 16, "--workers", 1, "--max_skipped", 0.25)
-    run = run_tool("--input", tmp_path / "in", "--output_dir", tmp_path / "out", *flags)
+    place = ("--input", tmp_path / "in", "--output_dir", tmp_path / "out")
+    run = run_tool("make_tfrecords", *place, *flags)
     assert run.returncode == 0, run.stderr
     assert read_skipped(tmp_path / "out") == {"wave/bad.mp4": "empty: the file has 0 bytes"}
     manifest = manifests.load_manifest(tmp_path / "out")
     assert manifest.settings["fps"] is None
-    assert sum(split.num_frames for split in manifest.splits.values()) == 10 + 11 + 12
+    assert sum(split.num_frames for split in manifest.splits.values()) == 4 + 5 + 6
 
 
 def test_what_may_be_wrong_is_said_before_the_work(tmp_path, write_video, capsys):

@@ -1,11 +1,13 @@
 """The tool's own words where flags, input or OpenCV are wrong."""
 
+import functools
 import os
-import subprocess
-import sys
 
+import processes
 import pytest
-from conversion_runs import last_lines, run_tool, tool_env
+from conversion_runs import last_lines
+
+run_tool = functools.partial(processes.run_tool, "make_tfrecords")
 
 
 @pytest.mark.parametrize(
@@ -26,10 +28,7 @@ def test_opencv_without_a_system_library(tmp_path):
     """The real OpenCV, and an empty file in the place of a library that it loads."""
     (tmp_path / "libGL.so.1").touch()
     broken = {"LD_LIBRARY_PATH": str(tmp_path)}
-    check = subprocess.run(
-        [sys.executable, "-c", "import cv2"], capture_output=True, env=tool_env(**broken)
-    )
-    if check.returncode == 0:
+    if processes.run("-c", "import cv2", **broken).returncode == 0:
         pytest.skip("this OpenCV does not use libGL (a headless one)")
     run = run_tool("--input", ".", "--output_dir", tmp_path / "out", **broken)
     assert run.returncode == 2
@@ -43,9 +42,8 @@ def test_opencv_broken_by_a_second_package(tmp_path):
     """What is left of cv2 when one of two OpenCV packages is uninstalled."""
     (tmp_path / "cv2").mkdir()
     (tmp_path / "cv2" / "__init__.py").touch()
-    root = ""
-    path = {"PYTHONPATH": os.pathsep.join([str(tmp_path), root])}
-    run = run_tool("--input", ".", "--output_dir", tmp_path / "out", **path)
+    path = os.pathsep.join([str(tmp_path), processes.environment()["PYTHONPATH"]])
+    run = run_tool("--input", ".", "--output_dir", tmp_path / "out", PYTHONPATH=path)
     assert run.returncode == 2
     (line,) = run.stderr.splitlines()
     assert "pip uninstall -y opencv" in line and "pip install opencv-python-headless" in line

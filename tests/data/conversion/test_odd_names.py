@@ -2,11 +2,10 @@
 
 import dataclasses
 import os
-import subprocess
-import sys
 
+import processes
 import pytest
-from conversion_runs import SMALL, contents, tool_env
+from conversion_runs import SMALL, contents
 
 from video_zoo.data.conversion.config import ConversionConfig
 from video_zoo.data.conversion.convert import convert
@@ -66,8 +65,6 @@ def test_an_example_has_the_bytes_of_the_name(config):
 
 def test_a_tool_prints_any_name():
     code = "from video_zoo.commands import cli; cli.run(lambda: print('caf\\udce9'))"
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, env=tool_env(PYTHONIOENCODING="utf-8")
-    )
-    assert run.stderr == b""
-    assert run.stdout.rstrip() == rb"caf\udce9"
+    run = processes.run("-c", code, PYTHONIOENCODING="utf-8")
+    assert run.stderr == ""
+    assert run.stdout.rstrip() == r"caf\udce9"

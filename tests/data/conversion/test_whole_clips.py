@@ -6,8 +6,10 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from conversion_runs import read_table, run_tool
+from conversion_runs import read_table
 
+from video_zoo.data.conversion.config import ConversionConfig
+from video_zoo.data.conversion.convert import convert
 from video_zoo.data.format.encoding import EncodingConfig
 from video_zoo.data.inspect.config import InspectionConfig
 from video_zoo.data.inspect.inspection import inspect_dataset
@@ -195,10 +197,9 @@ def test_notes_stand_beside_the_shards(tmp_path, whole):
     folder.mkdir(parents=True)
     (folder / "a.mp4").write_bytes(whole["mp4"])
     (folder / "b.mp4").write_bytes(whole["mp4"][: len(whole["mp4"]) * 7 // 10])
-    flags = ("--input", tmp_path / "in", "--output_dir", tmp_path / "out", "--val_fraction", 0)
-    run = run_tool(*flags, "--short_side", 32, "--workers", 1)
-    assert run.returncode == 0, run.stderr
-    assert "not whole: 1, see notes.csv" in run.stdout
+    place = str(tmp_path / "in"), str(tmp_path / "out")
+    config = ConversionConfig(*place, encoding=SMALL, val_fraction=0, workers=1)
+    assert "not whole: 1, see notes.csv" in convert(config, progress=False).summary()
     ((file, note),) = read_table(tmp_path / "out", "notes.csv", ["file", "note"])
     assert file == "label/b.mp4"
     assert re.search(r"\d\d of the 50 frames declared decode", note)

@@ -2,20 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
+import processes
 import pytest
-from conversion_runs import (
-    last_lines,
-    read_skipped,
-    read_split,
-    start_tool,
-    tool_env,
-    wait_until,
-)
+from conversion_runs import last_lines, read_skipped, read_split, wait_until
 
 from video_zoo.data.annotations.clip import Clip
 from video_zoo.data.conversion import workers
@@ -58,12 +50,7 @@ def test_workers_that_crash(tmp_path, write_video):
         write_video(tmp_path / "in" / "label" / f"{name}.mp4", np.zeros((5, 32, 32, 3)))
     script = tmp_path / "script.py"
     script.write_text(CRASHING_SCRIPT)
-    run = subprocess.run(
-        [sys.executable, script, tmp_path / "in", tmp_path / "out"],
-        capture_output=True,
-        text=True,
-        env=tool_env(),
-    )
+    run = processes.run(script, tmp_path / "in", tmp_path / "out")
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("5 3 of 8 clips were skipped")
     assert read_skipped(tmp_path / "out") == {
@@ -79,12 +66,7 @@ def test_a_script_without_a_main_guard(tmp_path, write_video):
     write_video(tmp_path / "in" / "label" / "a.mp4", np.zeros((5, 32, 32, 3)))
     script = tmp_path / "script.py"
     script.write_text(CRASHING_SCRIPT.replace('if __name__ == "__main__":', "if True:"))
-    run = subprocess.run(
-        [sys.executable, script, tmp_path / "in", tmp_path / "out"],
-        capture_output=True,
-        text=True,
-        env=tool_env(),
-    )
+    run = processes.run(script, tmp_path / "in", tmp_path / "out")
     assert run.returncode == 1
     assert '`if __name__ == "__main__":`' in last_lines(run.stderr, 1)[0]
 
@@ -142,7 +124,7 @@ def test_an_ended_run(tmp_path, write_video, sent):
     output = tmp_path / "out"
     flags = ["--input", tmp_path / "in", "--output_dir", output, "--num_shards=1", "--workers=2"]
     flags += ["--annotations", tmp_path / "list.csv", "--val_fraction=0"]
-    with start_tool(*flags) as process:
+    with processes.start_tool("make_tfrecords", *flags) as process:
         try:
             unfinished = output / temporary_name("train-00000-of-00001.tfrecord", process.pid)
             # Two workers and the process that multiprocessing keeps for itself.

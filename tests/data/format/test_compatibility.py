@@ -43,17 +43,13 @@ READERS = {
 
 
 @pytest.fixture(scope="module")
-def our_shards(tmp_path_factory, write_video, counter_frames):
+def our_shards(tmp_path_factory, write_video, counter_frames, make_shards):
     """A shard of four videos of 5, 6, 7 and 8 frames with their numbers drawn into them."""
     folder = tmp_path_factory.mktemp("ours")
     for number, label in enumerate(NAMES * 2):
         path = folder / "videos" / "train" / label / f"{number}.mp4"
         write_video(path, counter_frames(5 + number))
-    output = folder / "shards"
-    encoding = data.EncodingConfig(short_side=64)
-    config = data.ConversionConfig(str(folder / "videos"), str(output), encoding=encoding)
-    data.convert(config, progress=False)
-    return output
+    return make_shards(folder, short_side=64, num_shards=1)
 
 
 def read(folder, reader):

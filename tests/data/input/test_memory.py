@@ -1,10 +1,7 @@
 """The memory that input takes does not depend on the size of the shards."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
+import processes
 import pytest
 import tensorflow as tf
 
@@ -50,24 +47,19 @@ def write_shards(folder, num_examples):
     return sum(path.stat().st_size for path in folder.glob("train-*"))
 
 
-def gigabytes(folder, dtype, repository, steps=40):
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, folder, dtype, str(steps)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(repository), "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
+def gigabytes(folder, dtype, steps=40):
+    done = processes.run("-c", SCRIPT, folder, dtype, steps)
     assert done.returncode == 0, done.stderr[-2000:]
     return float(done.stdout)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_memory_is_bounded(dtype, repository, tmp_path):
+def test_memory_is_bounded(dtype, tmp_path):
     small, large = tmp_path / "small", tmp_path / "large"
     assert write_shards(small, 60) > 300e6  # more than the shuffle buffer
     assert write_shards(large, 240) > 1.2e9
-    taken = {folder.name: gigabytes(folder, dtype, repository) for folder in (small, large)}
+    taken = {folder.name: gigabytes(folder, dtype) for folder in (small, large)}
     print(dtype, taken)
     assert taken["large"] <= 1.5
     assert taken["large"] - taken["small"] < 0.3

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from video_zoo.data import ConversionConfig, EncodingConfig, convert
 from video_zoo.data.input import pipeline
 from video_zoo.data.input.clips import ClipConfig
 from video_zoo.data.input.records import data_error
@@ -20,7 +19,7 @@ CLIP = ClipConfig(num_frames=4, image_size=56)
 
 
 @pytest.fixture(scope="module")
-def shards(tmp_path_factory, write_video):
+def shards(tmp_path_factory, write_video, make_shards):
     """Videos of a constant hue each, whose brightness is 20 x the number of the frame."""
     folder = tmp_path_factory.mktemp("pipeline")
     for split, count in (("train", NUM_TRAIN), ("val", NUM_VAL)):
@@ -30,15 +29,7 @@ def shards(tmp_path_factory, write_video):
             frames[..., 0] = 20 * number
             label = "ab"[number % 2]
             write_video(folder / "videos" / split / label / f"{number}.mp4", frames)
-    config = ConversionConfig(
-        input_dir=str(folder / "videos"),
-        output_dir=str(folder / "shards"),
-        encoding=EncodingConfig(short_side=64),
-        num_shards=3,
-        workers=1,
-    )
-    convert(config)
-    return folder / "shards"
+    return make_shards(folder, short_side=64, num_shards=3)
 
 
 @pytest.fixture
@@ -140,14 +131,12 @@ def test_padded_batches_are_full_and_weigh_as_much_as_the_videos(shards):
     np.testing.assert_allclose(weights, [8 / 5] * 5 + [0] * 3)
 
 
-def test_three_crops_of_a_wide_video_differ(shards, tmp_path, write_video):
+def test_three_crops_of_a_wide_video_differ(tmp_path, write_video, make_shards):
     frames = np.zeros((4, 64, 128, 3), np.uint8)
     frames[..., 1] = np.arange(128) * 2
     write_video(tmp_path / "videos" / "val" / "a" / "wide.mp4", frames)
-    encoding = EncodingConfig(short_side=64)
-    config = ConversionConfig(str(tmp_path / "videos"), str(tmp_path / "out"), encoding=encoding)
-    convert(config)
-    (clips, _), *_ = pipeline.evaluation_dataset(tmp_path / "out", clip=CLIP, num_crops=3)
+    wide = make_shards(tmp_path, short_side=64)
+    (clips, _), *_ = pipeline.evaluation_dataset(wide, clip=CLIP, num_crops=3)
     means = (clips.numpy()[..., 1].mean(axis=(1, 2, 3)) + 1) * 127.5
     np.testing.assert_allclose(means, [55, 127, 199], atol=4)
 

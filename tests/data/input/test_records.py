@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from video_zoo.benchmarks.config import InputConfig
 from video_zoo.benchmarks.input import measure_input
-from video_zoo.data import ConversionConfig, EncodingConfig, convert
 from video_zoo.data.format import tfrecord
 from video_zoo.data.input import pipeline
 from video_zoo.data.input.clips import ClipConfig
@@ -25,32 +24,11 @@ from video_zoo.data.input.records import (
 from video_zoo.data.input.source import Split
 
 CLIP = ClipConfig(num_frames=2, image_size=28)
-NUM_VIDEOS = 12
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory, write_video):
-    """Two shards of six videos, of which each has a brightness of its own."""
-    folder = tmp_path_factory.mktemp("records")
-    for number in range(NUM_VIDEOS):
-        frames = np.full((4, 32, 32, 3), 20 * number, np.uint8)
-        write_video(folder / "videos" / "train" / "ab"[number % 2] / f"{number}.mp4", frames)
-    convert(
-        ConversionConfig(
-            input_dir=str(folder / "videos"),
-            output_dir=str(folder / "shards"),
-            encoding=EncodingConfig(short_side=32),
-            num_shards=2,
-            workers=1,
-        ),
-        progress=False,
-    )
-    return folder / "shards"
 
 
 @pytest.fixture
-def copied(shards, tmp_path):
-    return pathlib.Path(shutil.copytree(shards, tmp_path / "copy"))
+def copied(grey_shards, tmp_path):
+    return pathlib.Path(shutil.copytree(grey_shards, tmp_path / "copy"))
 
 
 def shard_of(folder, index):
@@ -63,14 +41,6 @@ def flip_byte(shard, record, offset):
     shard.write_bytes(content)
 
 
-def replace_record(shard, record, example):
-    records = list(tf.data.TFRecordDataset(str(shard)).as_numpy_iterator())
-    records[record] = example
-    with tf.io.TFRecordWriter(str(shard)) as writer:
-        for content in records:
-            writer.write(content)
-
-
 def evaluated(folder, skipped):
     """The brightness of the videos that an evaluation sees, as their numbers."""
     dataset = pipeline.evaluation_dataset(folder, split="train", clip=CLIP, skipped=skipped)
@@ -78,16 +48,16 @@ def evaluated(folder, skipped):
     return np.round((clips.mean(axis=(1, 2, 3, 4)) + 1) * 127.5 / 20).astype(int).tolist()
 
 
-def test_offsets_are_where_records_begin(shards):
-    shard = str(shard_of(shards, 0))
+def test_offsets_are_where_records_begin(grey_shards):
+    shard = str(shard_of(grey_shards, 0))
     lengths = [len(record) for record in tf.data.TFRecordDataset(shard).as_numpy_iterator()]
     expected = np.cumsum([0] + [12 + length + 4 for length in lengths[:-1]])
     np.testing.assert_array_equal(record_offsets(shard), expected)
 
 
-def test_without_damage_nothing_is_skipped(shards):
+def test_without_damage_nothing_is_skipped(grey_shards):
     skipped = SkippedRecords()
-    assert evaluated(shards, skipped) == evaluated(shards, None)
+    assert evaluated(grey_shards, skipped) == evaluated(grey_shards, None)
     assert not skipped
 
 
@@ -212,9 +182,9 @@ def a_shard_of(folder, records):
 
 
 @pytest.fixture(scope="module")
-def record(shards):
+def record(grey_shards):
     """A whole record of class a."""
-    for shard in sorted(shards.glob("train-*")):
+    for shard in sorted(grey_shards.glob("train-*")):
         for found in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator():
             if tfrecord.parse_label(found) == 0:
                 return found
@@ -266,10 +236,8 @@ def test_a_jpeg_with_bytes_after_its_end_is_one(record, tmp_path):
 
 
 def test_a_label_map_in_another_order_is_found_at_the_start(copied):
-    (copied / "label_map.txt").write_text("b\na\n")
-    message = (
-        r"record 0 of shard .*train-0000\d.*: label (0 is 'b'|1 is 'a') in the label map, its "
-    )
+    (copied / "label_map.txt").write_text("b\nc\na\n")
+    message = r"record 0 of shard .*train-0000\d.*: label \d is '[abc]' in the label map, its "
     with pytest.raises(ValueError, match=message):
         check_shards(Split.open(copied, "train"))
 

@@ -1,15 +1,14 @@
 """A real tf.data service: a dispatcher and two workers, each a process of its own."""
 
 import collections
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 
 import numpy as np
 import pytest
+from processes import start_tool
 
 from video_zoo.data.input import pipeline, service
 from video_zoo.data.input.clips import ClipConfig
@@ -23,16 +22,9 @@ NUM_TRAIN, NUM_VAL = 23, 10  # of `motion_shards`
 class Server:
     """A process of tools/data_service.py, and what it prints."""
 
-    def __init__(self, repository, *arguments):
-        command = [sys.executable, repository / "tools" / "data_service.py", "--trusted_network"]
-        command += map(str, arguments)
-        self.process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=os.environ | {"PYTHONPATH": str(repository), "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
+    def __init__(self, *arguments):
+        arguments = ("--trusted_network", *arguments)
+        self.process = start_tool("data_service", *arguments, stderr=subprocess.DEVNULL)
         with self.process.stdout as output:
             self.first_line = output.readline()
 
@@ -42,13 +34,13 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def address(repository):
-    dispatcher = Server(repository, "--role", "dispatcher")
+def address():
+    dispatcher = Server("--role", "dispatcher")
     servers = [dispatcher]
     try:
         found = re.fullmatch(r"dispatcher: (grpc://localhost:\d+)\n", dispatcher.first_line)
         for _ in range(2):
-            servers.append(Server(repository, "--role", "worker", "--dispatcher", found[1]))
+            servers.append(Server("--role", "worker", "--dispatcher", found[1]))
         yield found[1]
     finally:
         for server in servers:
@@ -130,8 +122,8 @@ def test_bad_records_cannot_be_skipped_elsewhere(motion_shards):
         )
 
 
-def test_ctrl_c_ends_a_server(repository):
-    server = Server(repository, "--role", "dispatcher")
+def test_ctrl_c_ends_a_server():
+    server = Server("--role", "dispatcher")
     try:
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait() == 130

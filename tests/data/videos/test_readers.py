@@ -1,13 +1,12 @@
 """What the decoder gives is what a player shows: times, pixels, and reasons."""
 
 import contextlib
-import subprocess
-import sys
 from fractions import Fraction
 
 import av
 import cv2
 import numpy as np
+import processes
 import pytest
 
 from video_zoo.data.videos import display, readers
@@ -133,7 +132,7 @@ def test_both_live_in_one_process(tmp_path, write_video, counter_frames, order):
         f"for _ in av.open({str(path)!r}).decode(video=0): count += capture.read()[0]\n"
         "print(count)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = processes.run("-c", code)
     assert (done.returncode, done.stdout.strip()) == (0, "20"), done.stderr
 
 
@@ -143,7 +142,7 @@ def test_without_pyav_the_error_names_it(tmp_path):
         "from video_zoo.data.videos.video import decoder_versions\n"
         "decoder_versions()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = processes.run("-c", code)
     assert done.stderr.splitlines()[-1].startswith("ImportError: PyAV, which decodes videos, ")
     assert 'pip install "av>=' in done.stderr
 
