@@ -20,7 +20,7 @@ def at_home(motion_shards, tmp_path_factory):
     (folder / "videos").symlink_to(motion_shards.parent / "videos")
     (folder / "shards").symlink_to(motion_shards)
     keras.utils.set_random_seed(1)
-    network = video_zoo.s3d_v1(5, input_shape=(4, 32, 32, 3), width_multiplier=0.0625)
+    network = video_zoo.r3d_18(5, input_shape=(4, 32, 32, 3), width_multiplier=0.0625)
     network.save(folder / "network.keras")
     features = {"Mixed_5c": np.zeros((1, 2), np.float32)}
     content = evaluation.VideoFeatures(features, np.zeros(1, np.int64), "a.mp4")
@@ -48,11 +48,11 @@ def write_videos(path):
 
 READERS = {
     "class_names": ("shards", video_zoo.class_names),
-    "weights_info": ("network.keras", lambda path: video_zoo.weights_info("s3d_v1", path)),
+    "weights_info": ("network.keras", lambda path: video_zoo.weights_info("r3d_18", path)),
     "builder": (
         "network.keras",
         lambda path: (
-            video_zoo.s3d_v1(5, input_shape=(4, 32, 32, 3), width_multiplier=0.0625, weights=path)
+            video_zoo.r3d_18(5, input_shape=(4, 32, 32, 3), width_multiplier=0.0625, weights=path)
             .get_weights()[0]
             .sum()
         ),

@@ -2,19 +2,16 @@
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
 import numpy as np
+import processes
 import pytest
 
 import video_zoo
 
 SCRIPT = Path(__file__).with_name("backend_script.py")
-ROOT = Path(video_zoo.__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -52,17 +49,7 @@ def test_outputs_agree(backend, saved):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"the backend {backend} is not installed")
     folder, expected = saved
-    environment = {**os.environ, "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "-1"}
-    environment["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
-    )
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(folder)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    done = processes.run(SCRIPT, folder, KERAS_BACKEND=backend, CUDA_VISIBLE_DEVICES="-1")
     assert done.returncode == 0, done.stderr[-3000:]
     found = np.load(folder / f"{backend}.npz")
     assert set(found.files) == set(expected)

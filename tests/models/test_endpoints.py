@@ -45,15 +45,6 @@ INCEPTION_V3 = {
     "Mixed_7b": (1, 6, 6, 2048),
     "Mixed_7c": (1, 6, 6, 2048),
 }
-V1_PLANS = ["full", "separable", "2d", video_zoo.top_heavy("Mixed_4b")]
-V3_PLANS = [
-    "full",
-    "separable",
-    "2d",
-    video_zoo.top_heavy("Mixed_6b"),
-    video_zoo.bottom_heavy("Mixed_6b"),
-    video_zoo.bottom_heavy("Mixed_7a"),
-]
 
 
 def found(model) -> list[tuple[str, tuple[int, ...]]]:
@@ -63,28 +54,32 @@ def found(model) -> list[tuple[str, tuple[int, ...]]]:
     return [(name, tuple(model.get_layer(name).output.shape[1:])) for name in layers]
 
 
-@pytest.mark.parametrize("name", ["i3d", "s3d_v1"])
-def test_inception_v1_at_full_width(name):
-    assert found(video_zoo.get_model(name, include_top=False)) == list(INCEPTION_V1.items())
+TABLES = {
+    "i3d": INCEPTION_V1,
+    "s3d_v1": INCEPTION_V1,
+    "s3d_v3": INCEPTION_V3,
+    "s3d_v3_top_heavy": INCEPTION_V3,
+}
 
 
-@pytest.mark.parametrize("name", ["s3d_v3", "s3d_v3_top_heavy"])
-def test_inception_v3_is_table_1(name):
-    assert found(video_zoo.get_model(name, include_top=False)) == list(INCEPTION_V3.items())
+@pytest.mark.parametrize("name", TABLES)
+def test_endpoints_at_full_width_are_those_of_the_table(name):
+    assert found(video_zoo.get_model(name, include_top=False)) == list(TABLES[name].items())
 
 
-@pytest.mark.parametrize("temporal", V1_PLANS, ids=str)
-def test_inception_v1_has_these_sizes_under_every_plan(temporal):
-    model = video_zoo.s3d_v1(temporal=temporal, width_multiplier=0.0625)
+@pytest.mark.parametrize(
+    ("name", "temporal"),
+    [
+        *(("s3d_v1", plan) for plan in ("full", "2d", video_zoo.top_heavy("Mixed_4b"))),
+        *(("s3d_v3", plan) for plan in ("full", "2d")),
+        *(("s3d_v3", video_zoo.bottom_heavy(start)) for start in ("Mixed_6b", "Mixed_7a")),
+    ],
+    ids=str,
+)
+def test_endpoints_have_these_sizes_under_every_plan(name, temporal):
+    model = video_zoo.get_model(name, temporal=temporal, width_multiplier=0.0625)
     sizes = [(name, size[:3]) for name, size in found(model)]
-    assert sizes == [(name, size[:3]) for name, size in INCEPTION_V1.items()]
-
-
-@pytest.mark.parametrize("temporal", V3_PLANS, ids=str)
-def test_inception_v3_has_these_sizes_under_every_plan(temporal):
-    model = video_zoo.s3d_v3(temporal=temporal, width_multiplier=0.0625)
-    sizes = [(name, size[:3]) for name, size in found(model)]
-    assert sizes == [(name, size[:3]) for name, size in INCEPTION_V3.items()]
+    assert sizes == [(name, size[:3]) for name, size in TABLES[name].items()]
 
 
 @pytest.mark.parametrize(("frames", "pixels"), [(49, 50), (63, 81), (82, 97), (99, 112)])

@@ -1,26 +1,17 @@
 """The benchmarks run, and report what they measured."""
 
-import os
+import functools
 import re
-import subprocess
-import sys
 
+import processes
 import pytest
 
-
-@pytest.fixture(scope="module")
-def benchmark(repository):
-    def run(*arguments):
-        command = [sys.executable, repository / "tools" / "benchmark.py", *map(str, arguments)]
-        environment = os.environ | {"PYTHONPATH": str(repository), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        return subprocess.run(command, capture_output=True, text=True, env=environment)
-
-    return run
+benchmark = functools.partial(processes.run_tool, "benchmark")
 
 
-def test_input(benchmark, motion_shards):
+def test_input(motion_shards):
     flags = "--num_frames=8 --image_size=32 --clips=10 --steps=1 --repeats=1 --width_multiplier=0.1"
-    done = benchmark("input", "--data_dir", motion_shards, *flags.split())
+    done = benchmark("input", "--data_dir", motion_shards, "--model=r3d_18", *flags.split())
     assert done.returncode == 0, done.stderr
     rates = dict(re.findall(r"^(\w.*?)  +([\d.]+) clips/s", done.stdout, re.MULTILINE))
     assert list(rates) == ["bare decode and crop", "pipeline", "training step alone", "fit"]
@@ -33,7 +24,7 @@ def test_input(benchmark, motion_shards):
     assert done.stdout.strip().endswith(verdict)
 
 
-def test_conversion(benchmark, motion_shards):
+def test_conversion(motion_shards):
     videos = motion_shards.parent / "videos" / "train"
     flags = ["--max_clips=4", "--repeats=1", "--workers=1", "--short_side=32"]
     done = benchmark("conversion", "--input", videos, *flags)
@@ -45,7 +36,7 @@ def test_conversion(benchmark, motion_shards):
     assert ratio == pytest.approx(100 * float(converted) / float(bare), rel=0.02, abs=0.06)
 
 
-def test_unknown_benchmarks_are_told(benchmark):
+def test_unknown_benchmarks_are_told():
     done = benchmark("speed")
     assert done.returncode == 2
     assert done.stderr == (
@@ -53,7 +44,7 @@ def test_unknown_benchmarks_are_told(benchmark):
     )
 
 
-def test_the_folder_is_called_by_its_flag(benchmark):
+def test_the_folder_is_called_by_its_flag():
     done = benchmark("conversion", "--input=/nowhere")
     assert done.returncode == 2
     assert "benchmark: `--input` must be a folder of videos" in done.stderr.splitlines()[-1]

@@ -1,31 +1,20 @@
 """The command `video-zoo`, which is there without a clone."""
 
 import configparser
+import functools
 import re
 import shlex
-import subprocess
-import sys
 
+import processes
 import pytest
 
 from video_zoo.commands import COMMANDS
 
 
 @pytest.fixture
-def run(repository, tmp_path):
+def run(tmp_path):
     """A function (*arguments) -> the finished process of `python -m video_zoo`."""
-
-    def call(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "video_zoo", *map(str, arguments)],
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(repository), "PATH": ""},
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-
-    return call
+    return functools.partial(processes.run, "-m", "video_zoo", cwd=tmp_path, PATH="")
 
 
 def test_the_installed_command_is_that_of_the_package(repository):
@@ -69,8 +58,8 @@ def test_the_next_command_is_one_of_the_package(run, motion_shards, tmp_path):
     (hint,) = re.findall("^next: (.*)$", done.stdout, re.MULTILINE)
     _python, *words = shlex.split(hint)
     assert words[:3] == ["-m", "video_zoo", "train"]
-    small = ["--epochs=1", "--width_multiplier=0.0625", "--num_frames=4", "--image_size=32"]
-    trained = run(*words[2:], *small)
+    small = ["--model=r3d_18", "--epochs=1", "--width_multiplier=0.0625", "--num_frames=2"]
+    trained = run(*words[2:], *small, "--image_size=16")
     assert trained.returncode == 0, trained.stderr
 
 

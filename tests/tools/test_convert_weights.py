@@ -1,25 +1,17 @@
 """tools/convert_weights.py as a user calls it."""
 
-import subprocess
-import sys
+import functools
 
 import h5py
 import numpy as np
-import pytest
+import processes
 
 from video_zoo import models
 
-
-@pytest.fixture(scope="module")
-def convert(repository):
-    def call(*arguments):
-        command = [sys.executable, str(repository / "tools" / "convert_weights.py"), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-    return call
+convert = functools.partial(processes.run_tool, "convert_weights")
 
 
-def test_weights_are_converted_and_listed(convert, tmp_path):
+def test_weights_are_converted_and_listed(tmp_path):
     model = models.s3d_v1(5, input_shape=(8, 32, 32, 3))
     model.save(tmp_path / "old.keras")
     output = tmp_path / "new.weights.h5"
@@ -40,7 +32,7 @@ def test_weights_are_converted_and_listed(convert, tmp_path):
     assert "`output` must not exist" in done.stderr
 
 
-def test_an_unknown_name_is_told_in_one_line(convert, tmp_path):
+def test_an_unknown_name_is_told_in_one_line(tmp_path):
     done = convert("--model=i3d", "--weights=imagenet", f"--output={tmp_path / 'a.keras'}")
     assert done.returncode == 2
     told = done.stderr.splitlines()[-1]

@@ -3,29 +3,23 @@
 import configparser
 import re
 import runpy
-import subprocess
-import sys
 
 import pytest
 import yaml
-
-
-def dev(repository, *arguments):
-    command = [sys.executable, str(repository / "tools" / "dev.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+from processes import run_tool
 
 
 @pytest.mark.parametrize("command", ["test", "test_io", "mutants"])
-def test_a_folder_that_it_did_not_make_is_left_alone(command, repository, tmp_path):
+def test_a_folder_that_it_did_not_make_is_left_alone(command, tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
-    done = dev(repository, command, "--venv", tmp_path)
+    done = run_tool("dev", command, "--venv", tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("error: `--venv` must be a new folder or one that this file made")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_unknown_commands_list_the_known_ones(repository):
-    done = dev(repository, "tests")
+def test_unknown_commands_list_the_known_ones():
+    done = run_tool("dev", "tests")
     assert done.returncode == 2
     assert "quickstart" in done.stderr and "test" in done.stderr
 

@@ -4,36 +4,19 @@ import itertools
 import os
 import re
 import shlex
-import subprocess
-import sys
 
+import processes
 import pytest
 
 from video_zoo.commands.config_file import setting_fields
 from video_zoo.commands.next_steps import training_flags
-from video_zoo.data import ConversionConfig, EncodingConfig, convert
+from video_zoo.data import load_manifest
 from video_zoo.training import TrainingConfig
 
 
-@pytest.fixture(scope="module")
-def start(repository):
-    """A function (folder, command, *arguments) -> the process, started in the folder.
-
-    TensorFlow's own lines are not switched off for it, as the tests do for themselves.
-    """
-
-    def call(folder, command, *arguments):
-        environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-        return subprocess.run(
-            [sys.executable, *map(str, command), *map(str, arguments)],
-            cwd=folder,
-            env=environment | {"PYTHONPATH": str(repository)},
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-
-    return call
+def start(folder, *command):
+    """The finished process; TensorFlow's own lines are not switched off for it."""
+    return processes.run(*command, cwd=folder, TF_CPP_MIN_LOG_LEVEL=None)
 
 
 def hint(output):
@@ -44,24 +27,24 @@ def hint(output):
     return command
 
 
-def test_each_hint_is_a_command_that_runs(start, repository, motion_shards, tmp_path):
+def test_each_hint_is_a_command_that_runs(repository, motion_shards, tmp_path):
     videos = motion_shards.parent / "videos"
     command = [repository / "tools" / "make_tfrecords.py", "--input", videos, "--workers=1"]
-    converted = start(tmp_path, command, "--output_dir=my shards", "--short_side=32")
+    converted = start(tmp_path, *command, "--output_dir=my shards", "--short_side=32")
     assert converted.returncode == 0, converted.stderr
     small = ["--steps=1", "--width_multiplier=0.0625", "--num_frames=8", "--image_size=32"]
-    trained = start(tmp_path, hint(converted.stdout), *small)
+    trained = start(tmp_path, *hint(converted.stdout), *small)
     assert trained.returncode == 0, trained.stderr
     told = [line.split()[0] for line in trained.stdout.splitlines()]
     assert told.index("building") < told.index("training") < told.index("compiling")
-    evaluated = start(tmp_path, hint(trained.stdout))
+    evaluated = start(tmp_path, *hint(trained.stdout))
     assert evaluated.returncode == 0, evaluated.stderr
     for done in (converted, trained, evaluated):  # nothing is left of TensorFlow's start
         assert not re.search("absl|cuda|oneDNN|CPU instructions", done.stderr, re.IGNORECASE)
 
 
 @pytest.fixture
-def shards(motion_shards, tmp_path):
+def shards(motion_shards, tmp_path, make_shards):
     """A function (**splits) -> manifest of shards whose splits have these numbers of clips."""
 
     def make(**splits):
@@ -72,14 +55,8 @@ def shards(motion_shards, tmp_path):
             for path in itertools.islice(files, count)
         ]
         (tmp_path / "list.csv").write_text("path,label,split\n" + "\n".join(rows) + "\n")
-        config = ConversionConfig(
-            str(motion_shards.parent / "videos"),
-            str(tmp_path / "shards"),
-            annotations=str(tmp_path / "list.csv"),
-            encoding=EncodingConfig(short_side=32),
-            workers=1,
-        )
-        return convert(config, progress=False).manifest
+        (tmp_path / "videos").symlink_to(motion_shards.parent / "videos")
+        return load_manifest(make_shards(tmp_path, annotations=str(tmp_path / "list.csv")))
 
     return make
 
@@ -104,8 +81,8 @@ def test_a_folder_that_is_there_already_is_not_proposed_again(shards, tmp_path, 
     assert flags[flags.index("--workdir") + 1] == os.path.join("runs", "first-2")
 
 
-def test_help_has_every_setting_once_and_what_is_required_first(start, repository, tmp_path):
-    done = start(tmp_path, [repository / "tools" / "train.py"], "--help")
+def test_help_has_every_setting_once_and_what_is_required_first():
+    done = processes.run_tool("train", "--help")
     assert done.returncode == 0
     _, groups = done.stdout.split("\nrequired, here or in the file of --config:\n")
     found = re.findall(r"^  --(?:\[no\])?(\w+):", groups, re.MULTILINE)
@@ -128,19 +105,19 @@ with loading():
 """
 
 
-def test_only_the_start_up_lines_of_tensorflow_are_kept_off(start, tmp_path):
-    done = start(tmp_path, ["-c", NOISY])
+def test_only_the_start_up_lines_of_tensorflow_are_kept_off(tmp_path):
+    done = start(tmp_path, "-c", NOISY)
     assert done.stderr == "a warning of somebody else\n"
 
 
-def test_an_import_that_fails_shows_all_its_lines(start, tmp_path):
-    done = start(tmp_path, ["-c", NOISY], "fail")
+def test_an_import_that_fails_shows_all_its_lines(tmp_path):
+    done = start(tmp_path, "-c", NOISY, "fail")
     assert "failed call to cuInit" in done.stderr
     assert "ImportError: no library" in done.stderr
 
 
-def test_a_level_that_the_user_has_set_stands(start, tmp_path):
+def test_a_level_that_the_user_has_set_stands(tmp_path):
     own = "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '0'\n"
-    done = start(tmp_path, ["-c", own + NOISY + "print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"])
+    done = start(tmp_path, "-c", own + NOISY + "print(os.environ['TF_CPP_MIN_LOG_LEVEL'])")
     assert "failed call to cuInit" in done.stderr
     assert done.stdout == "0\n"

@@ -1,25 +1,14 @@
 """tools/inspect_dataset.py as a user calls it."""
 
+import functools
 import shutil
-import subprocess
-import sys
 
-import pytest
+import processes
 
-
-@pytest.fixture(scope="module")
-def inspect(repository):
-    """A function (*arguments) -> the finished process."""
-
-    def call(*arguments):
-        command = [sys.executable, str(repository / "tools" / "inspect_dataset.py")]
-        command += map(str, arguments)
-        return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-    return call
+inspect = functools.partial(processes.run_tool, "inspect_dataset")
 
 
-def test_a_whole_folder_and_its_contact_sheet(inspect, motion_shards, tmp_path):
+def test_a_whole_folder_and_its_contact_sheet(motion_shards, tmp_path):
     sheet = tmp_path / "clips.png"
     arguments = [f"--data_dir={motion_shards}", f"--contact_sheet={sheet}", "--num_clips=2"]
     arguments += ["--num_frames=4", "--columns=4", "--image_size=32", "--norandom_flip"]
@@ -30,7 +19,7 @@ def test_a_whole_folder_and_its_contact_sheet(inspect, motion_shards, tmp_path):
     assert sheet.read_bytes().startswith(b"\x89PNG")
 
 
-def test_problems_are_exit_code_1_and_mistakes_2(inspect, motion_shards, tmp_path):
+def test_problems_are_exit_code_1_and_mistakes_2(motion_shards, tmp_path):
     folder = shutil.copytree(motion_shards, tmp_path / "copy")
     shard = sorted(folder.glob("val-*"))[0]
     shard.write_bytes(shard.read_bytes()[:-10])

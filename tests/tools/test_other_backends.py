@@ -1,13 +1,12 @@
 """The tools on another backend than TensorFlow: what runs there, and what refuses in one line."""
 
 import csv
+import functools
 import importlib.util
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
+import processes
 import pytest
 
 from video_zoo.evaluation import EvaluationConfig, evaluate
@@ -17,10 +16,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def on_jax(*command):
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    command = [sys.executable, *map(str, command)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+tool_on_jax = functools.partial(processes.run_tool, KERAS_BACKEND="jax")
 
 
 @pytest.fixture(scope="module")
@@ -39,22 +35,19 @@ def scores(folder):
         return [row[3:] for row in csv.reader(file)][1:]
 
 
-def test_an_evaluation_gives_the_scores_of_tensorflow(
-    repository, checkpoint, motion_shards, tmp_path
-):
+def test_an_evaluation_gives_the_scores_of_tensorflow(checkpoint, motion_shards, tmp_path):
     options = {"checkpoint": str(checkpoint), "data_dir": str(motion_shards)}
     evaluate(EvaluationConfig(**options, output_dir=str(tmp_path / "tensorflow")))
     flags = [f"--{name}={value}" for name, value in options.items()]
-    tool = repository / "tools" / "evaluate.py"
-    done = on_jax(tool, *flags, f"--output_dir={tmp_path / 'jax'}")
+    done = tool_on_jax("evaluate", *flags, f"--output_dir={tmp_path / 'jax'}")
     assert done.returncode == 0, done.stderr[-3000:]
     found, expected = (np.array(scores(tmp_path / name), float) for name in ("jax", "tensorflow"))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_a_prediction_of_a_file(repository, checkpoint, motion_shards):
+def test_a_prediction_of_a_file(checkpoint, motion_shards):
     video = next((motion_shards.parent / "videos" / "val" / "up").glob("*.mp4"))
-    done = on_jax(repository / "tools" / "predict.py", f"--checkpoint={checkpoint}", video)
+    done = tool_on_jax("predict", f"--checkpoint={checkpoint}", video)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.startswith(f"{video}\n")
     assert len(done.stdout.splitlines()) == 6
@@ -66,7 +59,7 @@ def test_a_prediction_of_a_file(repository, checkpoint, motion_shards):
 def test_keras_is_imported_before_tensorflow(package):
     code = f"import sys, video_zoo.{package}; names = list(sys.modules);"
     code += "print(names.index('keras') < names.index('tensorflow'))"
-    done = on_jax("-c", code)
+    done = processes.run("-c", code, KERAS_BACKEND="jax")
     assert done.stdout == "True\n", done.stderr[-3000:]
 
 
@@ -81,11 +74,8 @@ def test_keras_is_imported_before_tensorflow(package):
         ),
     ],
 )
-def test_what_needs_tensorflow_says_so_in_one_line(
-    tool, flags, message, repository, motion_shards, monkeypatch, tmp_path
-):
-    monkeypatch.chdir(tmp_path)
-    done = on_jax(repository / "tools" / f"{tool}.py", f"--data_dir={motion_shards}", *flags)
+def test_what_needs_tensorflow_says_so_in_one_line(tool, flags, message, motion_shards, tmp_path):
+    done = tool_on_jax(tool, f"--data_dir={motion_shards}", *flags, cwd=tmp_path)
     assert done.returncode == 2, done.stderr[-3000:]
     *_, line = done.stderr.splitlines()
     assert line.startswith(f"{tool}: {message}")

@@ -1,24 +1,22 @@
 """Real trainings in processes of their own, killed at random moments, and what they leave."""
 
 import csv
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from processes import start_tool
 
 from video_zoo.training.checkpoint import latest_checkpoint, load_checkpoint
 
-ROOT = Path(__file__).resolve().parents[2]
 # As small as the network gets; with dropout, and an optimizer that has memories.
 SMALL = (
-    *("--model=s3d_v1", "--num_frames=2", "--image_size=16", "--width_multiplier=0.0625"),
+    *("--model=r3d_18", "--num_frames=2", "--image_size=16", "--width_multiplier=0.0625"),
     *("--batch_size=5", "--optimizer=adam", "--learning_rate=1e-3", "--schedule=cosine"),
-    *("--ema_momentum=0.9", "--clip_norm=1", "--deterministic"),
+    *("--ema_momentum=0.9", "--clip_norm=1", "--dropout_rate=0.5", "--deterministic"),
 )
 # What differs from run to run, however equal they are.
 TIMES = ("seconds", "clips_per_second", "input_wait")
@@ -26,12 +24,9 @@ TIMES = ("seconds", "clips_per_second", "input_wait")
 
 def start(shards, workdir, *arguments, output=subprocess.PIPE, **variables):
     """A process of tools/train.py."""
-    command = [sys.executable, str(ROOT / "tools" / "train.py"), *SMALL]
-    command += [f"--data_dir={shards}", f"--workdir={workdir}", *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
-    return subprocess.Popen(
-        command, stdout=output, stderr=subprocess.STDOUT, text=True, env=environment
-    )
+    arguments = (*SMALL, f"--data_dir={shards}", f"--workdir={workdir}", *arguments)
+    streams = {"stdout": output, "stderr": subprocess.STDOUT}
+    return start_tool("train", *arguments, **streams, **variables)
 
 
 def finish(process, code=0, timeout=600):
@@ -47,11 +42,15 @@ def newest_step(workdir):
     return max((int(name.removeprefix("step_")) for name in names), default=-1)
 
 
+def wait_for_step(workdir, step, *processes):
+    """Waits for a checkpoint of this step or a later one, or the end of all the processes."""
+    while newest_step(workdir) < step and any(process.poll() is None for process in processes):
+        time.sleep(0.01)
+
+
 def kill_after_a_checkpoint(process, workdir, delay, number=signal.SIGKILL):
     """Kills a run some moments after its next checkpoint; False if it ended by itself."""
-    before = newest_step(workdir)
-    while newest_step(workdir) == before and process.poll() is None:
-        time.sleep(0.01)
+    wait_for_step(workdir, newest_step(workdir) + 1, process)
     time.sleep(delay)
     if process.poll() is not None:
         return False

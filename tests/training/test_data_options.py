@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import shutil
 
 import keras
 import numpy as np
@@ -102,10 +103,7 @@ def test_the_order_of_examples_is_that_of_any_number_of_devices(config):
 
 
 def test_a_run_passes_over_bad_records_and_lists_them(config, motion_shards, tmp_path):
-    shards = tmp_path / "shards"
-    shards.mkdir()
-    for path in motion_shards.iterdir():
-        (shards / path.name).write_bytes(path.read_bytes())
+    shards = shutil.copytree(motion_shards, tmp_path / "shards")
     shard = sorted(shards.glob("train-*"))[0]
     content = bytearray(shard.read_bytes())
     content[record_offsets(str(shard))[1] + 300] ^= 1

@@ -1,11 +1,10 @@
 """Runs from weights: new heads, frozen layers, a slower backbone, and how they continue."""
 
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
+import processes
 import pytest
 
 from video_zoo import models
@@ -41,6 +40,7 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def settings(motion_shards, tiny_run, weights):
     return tiny_run | {
+        "model": "s3d_v1",
         "data_dir": str(motion_shards),
         "weights": str(weights),
         "freeze_until": "Conv3d_2c_3x3",
@@ -95,8 +95,7 @@ def test_on_two_devices_the_backbone_takes_half_steps_and_the_head_whole_ones(
 ):
     settings |= {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 0.5, "dropout_rate": 0.0}
     settings |= {"virtual_devices": 2}
-    command = [sys.executable, "-c", SCRIPT, json.dumps(settings), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    done = processes.run("-c", SCRIPT, json.dumps(settings), tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     runs = [
         keras.saving.load_model(latest_checkpoint(tmp_path / scale)) for scale in ("1.0", "0.5")
@@ -115,7 +114,8 @@ def test_on_two_devices_the_backbone_takes_half_steps_and_the_head_whole_ones(
 
 
 def config_of(tiny_run, weights, **changes):
-    return TrainingConfig(**tiny_run | changes, weights=str(weights), data_dir="-", workdir="-")
+    settings = tiny_run | {"model": "s3d_v1"} | changes
+    return TrainingConfig(**settings, weights=str(weights), data_dir="-", workdir="-")
 
 
 def test_the_head_stays_where_the_classes_are_the_same(tiny_run, tmp_path):

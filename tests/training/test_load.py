@@ -25,21 +25,13 @@ ARGUMENTS = (f"--steps={STEPS}", "--checkpoint_steps=500")
 
 
 @pytest.fixture(scope="module")
-def shards(tmp_path_factory):
+def shards(tmp_path_factory, make_shards):
     """500 videos to train on, 100 steps in an epoch; 20 to validate on."""
     folder = tmp_path_factory.mktemp("load")
     data.write_motion_videos(
         folder / "videos", train_per_class=100, val_per_class=4, num_frames=12, size=32
     )
-    data.convert(
-        data.ConversionConfig(
-            input_dir=str(folder / "videos"),
-            output_dir=str(folder / "shards"),
-            encoding=data.EncodingConfig(short_side=32),
-            num_shards=4,
-        )
-    )
-    return folder / "shards"
+    return make_shards(folder, num_shards=4)
 
 
 def epochs_of(workdir):

@@ -14,10 +14,13 @@ import pytest
 from video_zoo import data, models
 from video_zoo.files.whole_files import temporary_name
 from video_zoo.run.history import main_output_logs, read_history
+from video_zoo.run.trained import load_network
 from video_zoo.training import TrainingConfig, callbacks, latest_checkpoint, train
 from video_zoo.training.checkpoint import load_position
 from video_zoo.training.clock import Clock
 from video_zoo.training.initial import Task, compiled_model
+
+CLASSES = ["down", "growing", "left", "right", "up"]
 
 
 def rows_of(workdir):
@@ -52,18 +55,21 @@ def test_config_json_tells_the_whole_run(finished, motion_shards):
     config, workdir, _ = finished
     content = json.loads((workdir / "config.json").read_text())
     assert TrainingConfig(**content["training"]) == config
-    assert content["class_names"] == ["down", "growing", "left", "right", "up"]
+    assert content["class_names"] == CLASSES
     assert content["data"]["short_side"] == 32
-    network = models.s3d_v1(5, input_shape=(8, 32, 32, 3), width_multiplier=0.0625)
+    network = models.r3d_18(5, input_shape=(8, 32, 32, 3), width_multiplier=0.0625)
     assert content["trainable_parameters"] == models.count_parameters(network)
     assert content["gmacs"] == models.count_macs(network) / 1e9
     assert content["versions"]["keras"] == keras.__version__
 
 
-def test_saved_networks_load_without_this_package_and_predict_logits(finished):
+def test_saved_networks_load_without_this_package_and_predict_logits(finished, capsys):
     _, workdir, _ = finished
     model = keras.saving.load_model(latest_checkpoint(workdir))
     assert model.predict(np.zeros((1, 8, 32, 32, 3)), verbose=0).shape == (1, 5)
+    network = load_network(checkpoint=workdir / "best.keras")
+    assert (network.class_names, network.data["short_side"]) == (CLASSES, 32)
+    assert "note:" not in capsys.readouterr().err  # it tells its clips by itself
 
 
 def test_a_finished_run_is_left_alone(finished):
@@ -147,7 +153,7 @@ def test_shards_with_the_label_map_of_others_are_refused(finished, motion_shards
 
 
 @pytest.mark.slow
-def test_ctrl_c_has_its_meaning_back_behind_a_run(motion_shards, tiny_run, tmp_path):
+def test_ctrl_c_has_its_meaning_back_after_a_run(motion_shards, tiny_run, tmp_path):
     before = signal.getsignal(signal.SIGINT)
     settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(tmp_path)}
     train(TrainingConfig(**settings, steps=2))
@@ -212,7 +218,7 @@ def test_steps_end_within_an_epoch_and_go_on_from_there(motion_shards, tiny_run,
     assert "the learning rate rises again, from 6.7e-05 to 0.00025: " in capsys.readouterr().out
 
 
-def test_hours_end_a_run_behind_the_step_that_used_them_up(motion_shards, tiny_run, tmp_path):
+def test_hours_end_a_run_after_the_step_that_used_them_up(motion_shards, tiny_run, tmp_path):
     settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(tmp_path)}
     result = train(TrainingConfig(**settings, max_hours=1e-6))
     assert result.finished
@@ -262,7 +268,7 @@ def test_mixed_precision_trains_in_it_and_keeps_float32_weights(motion_shards, t
     (row,) = train(config).history
     assert math.isfinite(row["loss"])
     model = keras.saving.load_model(latest_checkpoint(tmp_path))
-    assert model.get_layer("Mixed_5c").compute_dtype == "bfloat16"
+    assert model.get_layer("layer4_1").compute_dtype == "bfloat16"
     assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
 
@@ -280,7 +286,8 @@ def test_label_smoothing_reaches_the_loss(tiny_run):
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
     motion_shards, tiny_run, tmp_path
 ):
-    settings = tiny_run | {"data_dir": str(motion_shards), "workdir": str(tmp_path)}
+    place = {"data_dir": str(motion_shards), "workdir": str(tmp_path)}
+    settings = tiny_run | {"model": "s3d_v1"} | place
     train(TrainingConfig(**settings, epochs=1))
     model = keras.saving.load_model(latest_checkpoint(tmp_path))
     before = latest_checkpoint(tmp_path).read_bytes()

@@ -14,6 +14,7 @@ from killed_runs import (
     rows,
     start,
     train_with_kills,
+    wait_for_step,
 )
 
 from video_zoo.training import checkpoint, latest_checkpoint
@@ -52,16 +53,34 @@ def test_killed_ten_times(devices, motion_shards, tmp_path):
     assert_equal_runs(tmp_path / "whole", tmp_path / "killed")
 
 
-def test_sigterm_saves_and_has_a_code_of_its_own(motion_shards, tmp_path):
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_leaves_a_checkpoint_that_the_same_command_continues(
+    sent, code, motion_shards, tmp_path
+):
     process = start(motion_shards, tmp_path, "--epochs=500", "--batch_size=1")
-    assert kill_after_a_checkpoint(process, tmp_path, 0.3, signal.SIGTERM)
-    output = finish(process, code=75)
+    assert kill_after_a_checkpoint(process, tmp_path, 0.3, sent)
+    output = finish(process, code=code)
     step = newest_step(tmp_path)
-    assert (
-        f"interrupted after step {step}; saved {checkpoint.path_of_step(tmp_path, step)}" in output
-    )
+    path = checkpoint.path_of_step(tmp_path, step)
+    assert f"interrupted after step {step}; saved {path}" in output
+    assert "The same command continues from there." in output
+    assert int(keras.saving.load_model(path).optimizer.iterations) == step
     output = finish(start(motion_shards, tmp_path, f"--steps={step + 1}", "--batch_size=1"))
     assert f"continuing {tmp_path} after step {step}" in output
+    assert rows(tmp_path)[-1]["step"] == step + 1
+
+
+def test_a_killed_run_leaves_whole_files_and_continues(motion_shards, tmp_path):
+    process = start(motion_shards, tmp_path, "--epochs=500")
+    wait_for_step(tmp_path, 12, process)
+    process.kill()
+    process.communicate()
+    assert len(rows(tmp_path)) >= 2
+    keras.saving.load_model(tmp_path / "best.keras")
+    step = int(keras.saving.load_model(latest_checkpoint(tmp_path)).optimizer.iterations)
+    assert step % 4 == 0  # a whole epoch
+    finish(start(motion_shards, tmp_path, f"--steps={step + 1}"))
+    assert [row["step"] for row in rows(tmp_path)] == [*range(4, step + 1, 4), step + 1]
 
 
 def test_sigterm_has_its_code_while_tensorflow_is_imported(motion_shards, tmp_path):
@@ -113,14 +132,6 @@ def test_a_run_goes_on_with_other_devices(on_two_devices, motion_shards, tmp_pat
         assert other["loss"] == pytest.approx(row["loss"], rel=0.2)
     names = sorted(path.name for path in (moved / "checkpoints").iterdir())
     assert names == ["step_00000015.keras", "step_00000016.keras"]
-
-
-def test_where_all_are_damaged_nothing_starts_anew(tmp_path):
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "step_00000004.keras").write_bytes(b"")
-    with pytest.raises(ValueError, match="`workdir` must have a checkpoint that is whole"):
-        latest_checkpoint(tmp_path)
-    assert latest_checkpoint(tmp_path / "new") is None
 
 
 def test_the_last_ones_are_kept_and_the_best(on_two_devices):

@@ -6,7 +6,7 @@ import time
 
 import keras
 import pytest
-from killed_runs import finish, newest_step, rows, start
+from killed_runs import finish, newest_step, rows, start, wait_for_step
 from worker_runs import free_hosts
 
 from video_zoo.training import latest_checkpoint
@@ -25,19 +25,11 @@ def start_all(count, shards, workdir, *arguments):
     return [start(shards, workdir, *arguments, f"--worker_index={index}") for index in range(count)]
 
 
-def wait_for_step(workdir, step, processes):
-    limit = time.monotonic() + 300
-    while newest_step(workdir) < step:
-        assert time.monotonic() < limit, "no checkpoint was written"
-        assert all(p.poll() is None for p in processes), [p.communicate()[0] for p in processes]
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_worker_that_dies_stops_the_job_which_then_continues(victim, motion_shards, tmp_path):
     arguments = ("--epochs=300", "--checkpoint_steps=2")
     processes = start_all(2, motion_shards, tmp_path, *arguments)
-    wait_for_step(tmp_path, 4, processes)
+    wait_for_step(tmp_path, 4, *processes)
     processes[victim].kill()
     killed_at = time.monotonic()
     processes[victim].communicate()
@@ -64,7 +56,7 @@ def test_a_signal_to_one_stops_all_at_the_same_step(motion_shards, tmp_path):
         arguments = ("--epochs=300", "--checkpoint_steps=2", "--batch_size=6", "--trusted_network")
         process = start(motion_shards, tmp_path, *arguments, TF_CONFIG=json.dumps(config))
         processes.append(process)
-    wait_for_step(tmp_path, 4, processes)
+    wait_for_step(tmp_path, 4, *processes)
     processes[1].send_signal(signal.SIGTERM)
     first, _ = (finish(process, code=75) for process in processes)
     step = newest_step(tmp_path)
@@ -86,7 +78,7 @@ def test_a_signal_to_one_that_starts_stops_all(victim, motion_shards, tmp_path):
         for index in range(2)
     )
     for line in first.stdout:
-        if line.startswith("training s3d_v1"):  # before its first step
+        if line.startswith("training r3d_18"):  # before its first step
             break
     (first, second)[victim].send_signal(signal.SIGTERM)
     for process in (first, second):

@@ -4,7 +4,8 @@ import json
 import pathlib
 import socket
 import subprocess
-import sys
+
+import processes
 
 SCRIPT = pathlib.Path(__file__).with_name("worker_script.py")
 
@@ -20,13 +21,7 @@ def free_hosts(count: int) -> str:
 
 def start(scenario: str, **settings) -> subprocess.Popen:
     """One process; with `hosts` and `index` one of several workers."""
-    settings = json.dumps({"scenario": scenario, **settings})
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), settings],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return processes.start(SCRIPT, json.dumps({"scenario": scenario, **settings}))
 
 
 def start_workers(count: int, scenario: str, out: pathlib.Path | None = None, **settings) -> list:

@@ -57,7 +57,7 @@ def test_a_temporal_kernel_reaches_the_neighbouring_frames_and_no_further(mode):
     assert differs == [True, True, False, False, False]
 
 
-def test_behind_a_relu_the_temporal_half_is_a_unit_of_its_own():
+def test_after_a_relu_the_temporal_half_is_a_unit_of_its_own():
     model = video_zoo.inflate(small_network("relu"), FRAMES)
     assert layer_names(model)[1:7] == [
         "conv",

@@ -115,7 +115,7 @@ def test_plans_are_temporal_on_one_side_only(name, plan, above, small):
 
 
 @pytest.mark.parametrize("temporal", ["full", "separable", "2d", video_zoo.top_heavy("Mixed_4b")])
-def test_gates_stand_behind_temporal_convolutions_only(temporal, small):
+def test_gates_stand_after_temporal_convolutions_only(temporal, small):
     model = small("s3d_v1", gating=True, temporal=temporal)
     gates = [layer.name for layer in model.layers if layer.name.endswith("_gate")]
     temporal_layers = [layer for layer, kernel in kernels(model).items() if kernel[0] > 1]

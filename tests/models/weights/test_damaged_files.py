@@ -21,7 +21,7 @@ SHAPE = (2, 8, 8, 3)
 
 
 def network(**kwargs) -> keras.Model:
-    return video_zoo.s3d_v1(5, input_shape=SHAPE, width_multiplier=0.0625, **kwargs)
+    return video_zoo.r3d_18(5, input_shape=SHAPE, width_multiplier=0.0625, **kwargs)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_an_archive_of_something_else_is_refused_before_a_network_is_built(
 ):
     path = with_members(whole, tmp_path / "a.keras", **changes)
     with pytest.raises(ValueError, match=f"^`weights` must be .*{path}.*{cause}") as error:
-        video_zoo.weights_info("s3d_v1", path)
+        video_zoo.weights_info("r3d_18", path)
     assert "\n" not in str(error.value) and len(str(error.value)) < 600
 
 
@@ -120,13 +120,13 @@ def test_one_flipped_bit_is_found(whole, tmp_path):
     content[len(content) // 2] ^= 1
     (tmp_path / "a.keras").write_bytes(content)
     with pytest.raises(ValueError, match=r"\(model.weights.h5 in it is damaged\)$"):
-        video_zoo.weights_info("s3d_v1", tmp_path / "a.keras")
+        video_zoo.weights_info("r3d_18", tmp_path / "a.keras")
 
 
 def test_an_archive_that_would_fill_the_memory_is_not_unpacked(whole, tmp_path):
     path = with_members(whole, tmp_path / "a.keras", zeros=bytes(65 << 20))
     with pytest.raises(ValueError, match="bytes that become .* when they are unpacked"):
-        video_zoo.weights_info("s3d_v1", path)
+        video_zoo.weights_info("r3d_18", path)
 
 
 def test_arrays_that_would_fill_the_memory_are_not_read(tmp_path):
@@ -134,7 +134,7 @@ def test_arrays_that_would_fill_the_memory_are_not_read(tmp_path):
     with h5py.File(path, "w") as file:  # a gigabyte of zeros in a few kilobytes
         file.create_dataset("layers/x", (1 << 28,), "f4", chunks=True, compression="gzip")
     with pytest.raises(ValueError, match=r"bytes that become 1,073,741,824 when they are unpacked"):
-        video_zoo.weights_info("s3d_v1", path)
+        video_zoo.weights_info("r3d_18", path)
 
 
 def test_the_limit_is_far_above_what_a_network_takes(whole):

@@ -123,13 +123,13 @@ def test_a_file_that_holds_no_weights(ending, small, tmp_path):
 )
 def test_weights_of_another_network(ending, saved, wanted, small, tmp_path):
     shape = (2, 8, 8, 3)
-    path = save(small("s3d_v1", input_shape=shape, **saved), tmp_path / f"model{ending}")
-    model = small("s3d_v1", input_shape=shape, **wanted)
+    path = save(small("r3d_18", input_shape=shape, **saved), tmp_path / f"model{ending}")
+    model = small("r3d_18", input_shape=shape, **wanted)
     before = model.get_weights()
     with pytest.raises(ValueError) as error:
         load(model, find(None, path))
     message = str(error.value)
-    assert "`weights` do not fit the network 's3d_v1' in " in message
+    assert "`weights` do not fit the network 'r3d_18' in " in message
     assert f"Received: weights={path!r}" in message
     assert "Build the network with the arguments that the file was saved with" in message
     assert len(message) < 1000

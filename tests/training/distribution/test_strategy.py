@@ -1,10 +1,10 @@
 """Distribution: the shares that TensorFlow really deals, in a process with its own devices."""
 
 import json
-import subprocess
-import sys
+import re
 
 import numpy as np
+import processes
 import pytest
 
 from video_zoo.training.distribution.strategy import example_weights
@@ -17,31 +17,30 @@ from video_zoo.training import TrainingConfig
 from video_zoo.training.batches import Batches
 from video_zoo.training.distribution.strategy import make_strategy
 
-shards, batch, replicas = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-strategy = make_strategy(replicas)
-config = TrainingConfig(
-    model="s3d_v1", data_dir=shards, workdir="-", num_frames=2, image_size=16, batch_size=batch
-)
-dataset = Batches(config, {"train": Split.open(shards, "train")}, replicas).training(0)
-_, _, weights = next(iter(strategy.experimental_distribute_dataset(dataset)))
-shares = strategy.experimental_local_results(weights)
-print("SHARES", [share.numpy().tolist() for share in shares])
+make_strategy(4)
+devices = tf.config.list_logical_devices("CPU")
+for batch, replicas in ((5, 2), (5, 4), (8, 3), (8, 2)):
+    strategy = tf.distribute.MirroredStrategy(devices[:replicas])
+    config = TrainingConfig(
+        model="s3d_v1", data_dir="-", workdir="-", num_frames=2, image_size=16, batch_size=batch
+    )
+    dataset = Batches(config, {"train": Split.open(sys.argv[1], "train")}, replicas).training(0)
+    _, _, weights = next(iter(strategy.experimental_distribute_dataset(dataset)))
+    shares = strategy.experimental_local_results(weights)
+    print("SHARES", [share.numpy().tolist() for share in shares])
 """
 
 
-@pytest.mark.parametrize(
-    ("batch", "replicas", "sizes"),
-    [(5, 2, [3, 2]), (5, 4, [2, 1, 1, 1]), (8, 3, [3, 3, 2]), (8, 2, [4, 4])],
-)
-def test_every_clip_counts_alike_however_a_batch_is_dealt(batch, replicas, sizes, motion_shards):
-    command = [sys.executable, "-c", SCRIPT, str(motion_shards), str(batch), str(replicas)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+def test_every_clip_counts_alike_however_a_batch_is_dealt(motion_shards):
+    done = processes.run("-c", SCRIPT, motion_shards)
     assert done.returncode == 0, done.stderr
-    shares = eval(done.stdout.split("SHARES", 1)[1])
-    assert [len(share) for share in shares] == sizes
-    # Each replica takes the mean over its own clips, and the gradient is the mean over replicas.
-    counts = [weight / len(share) / replicas for share in shares for weight in share]
-    assert counts == pytest.approx([1 / batch] * batch)
+    found = [json.loads(line) for line in re.findall(r"^SHARES (.*)$", done.stdout, re.MULTILINE)]
+    sizes = [[len(share) for share in shares] for shares in found]
+    assert sizes == [[3, 2], [2, 1, 1, 1], [3, 3, 2], [4, 4]]
+    for shares in found:
+        # Each replica takes the mean over its clips, and the gradient is the mean over replicas.
+        counts = [weight / len(share) / len(shares) for share in shares for weight in share]
+        assert counts == pytest.approx([1 / len(counts)] * len(counts))
 
 
 def test_more_devices_than_clips_are_refused():
@@ -95,9 +94,7 @@ print("FOUND", json.dumps(found))
 
 def test_a_step_on_two_devices_is_the_one_that_is_computed_by_hand():
     """A classifier of zeros gives each class a third, and always says the first."""
-    done = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, timeout=300
-    )
+    done = processes.run("-c", TWO_DEVICES)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.split("FOUND", 1)[1])
     clips = np.random.default_rng(0).integers(0, 255, (4, 2, 4, 4, 3), np.uint8) / 127.5 - 1
@@ -153,8 +150,7 @@ def test_two_devices_take_the_step_of_one_with_statistics_over_all_clips():
     """And agree on all that they keep, also where each has statistics of its own."""
     found = {}
     for devices, mode in ((1, "sync"), (2, "sync"), (2, "apart")):
-        command = [sys.executable, "-c", ONE_STEP, str(devices), mode]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        done = processes.run("-c", ONE_STEP, devices, mode)
         assert done.returncode == 0, done.stderr[-3000:]
         found[devices, mode] = [float(x) for x in done.stdout.split("LOSS")[1].split()]
     assert found[2, "sync"] == pytest.approx(found[1, "sync"], rel=1e-2)
