@@ -24,6 +24,7 @@ from video_zoo.data import (
 )
 from video_zoo.data.input.service_config import ServiceConfig
 from video_zoo.evaluation import config as evaluation
+from video_zoo.inflation_config import InflationConfig
 from video_zoo.limits import LIMITS, Range
 from video_zoo.models.registry import _BUILDERS, register
 from video_zoo.quickstart_config import QuickstartConfig
@@ -34,6 +35,7 @@ NETWORK = {"model": "i3d", "weights": "kinetics400"}
 CONFIGS = {
     TrainingConfig: {"model": "s3d_v1", "data_dir": "shards", "workdir": "run"},
     AugmentationConfig: {},
+    InflationConfig: {},
     ClipConfig: {},
     ConversionConfig: {"input_dir": "videos", "output_dir": "shards"},
     EncodingConfig: {},
@@ -45,7 +47,7 @@ CONFIGS = {
     evaluation.ExtractionConfig: {"workdir": "run", "endpoints": "Logits", "output_dir": "out"},
     benchmarks.InputConfig: {"data_dir": "shards"},
     benchmarks.ConversionBenchmarkConfig: {"input": "videos"},
-    benchmarks.InflationConfig: {"output": "out.json"},
+    benchmarks.InflationBenchmarkConfig: {"output": "out.json"},
     QuickstartConfig: {},
     WeightsConversionConfig: NETWORK | {"output": "out.keras"},
 }

@@ -9,6 +9,8 @@ from video_zoo.models import transfer
 
 HEADS = {"i3d": "Logits_Conv3d_0c_1x1", "s3d_v1": "Logits_Conv3d_0c_1x1", "s3d_v3": "Logits"}
 
+RESNET_ENDPOINTS = [f"layer{number}_{block}" for number in range(1, 5) for block in (0, 1)]
+
 
 def nested_model() -> keras.Model:
     """A dense network in a sequential one, with a fused activation, between operations."""
@@ -221,6 +223,8 @@ def test_endpoints_of_the_zoo_are_listed_in_order(s3d):
     names = transfer.list_endpoints(s3d)
     assert names[:2] == ["Conv3d_1a_7x7", "MaxPool3d_2a_3x3"] and names[-1] == "Mixed_5c"
     assert transfer.list_endpoints(nested_model()) == []
+    resnet = video_zoo.mc3_18(2, input_shape=(2, 16, 16, 3), width_multiplier=0.0625)
+    assert transfer.list_endpoints(resnet) == ["stem", *RESNET_ENDPOINTS]
 
 
 def test_frozen_weights_stay_bit_equal_and_the_others_move(small, randomize, clips, tmp_path):

@@ -66,7 +66,7 @@ class ConversionBenchmarkConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class InflationConfig:
+class InflationBenchmarkConfig:
     """Which image networks to inflate, and on what to measure them.
 
     Args:

@@ -13,7 +13,7 @@ from video_zoo import models
 from video_zoo.files import whole_files
 from video_zoo.models.inflation.graph import Graph
 
-from .config import InflationConfig
+from .config import InflationBenchmarkConfig
 
 MODES = ("2d", "separable", "full")
 # Of the mean that batch normalisation takes off in a random network. Taking it off whole leaves
@@ -101,7 +101,7 @@ def still_video_difference(
     return float(np.abs(received - expected).max() / np.abs(expected).max())
 
 
-def measure_inflation(config: InflationConfig) -> str:
+def measure_inflation(config: InflationBenchmarkConfig) -> str:
     """Measures every network in every mode and writes the results as it goes.
 
     The file has one dict per network: "network"; "differences" on a still video of ``small_size``,
@@ -123,7 +123,7 @@ def measure_inflation(config: InflationConfig) -> str:
     return _table(sorted(rows.values(), key=str))
 
 
-def _differences(name: str, config: InflationConfig) -> dict:
+def _differences(name: str, config: InflationBenchmarkConfig) -> dict:
     image_model = random_image_network(name, max(config.small_size, smallest_image(name)))
     differences = {}
     for mode in MODES:
@@ -134,7 +134,7 @@ def _differences(name: str, config: InflationConfig) -> dict:
     return {"differences": differences}
 
 
-def _costs(name: str, config: InflationConfig) -> dict:
+def _costs(name: str, config: InflationBenchmarkConfig) -> dict:
     shape = (config.image_size, config.image_size, 3)
     image_model = getattr(keras.applications, name)(weights=None, input_shape=shape)
     modes = {}

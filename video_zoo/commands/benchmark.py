@@ -31,7 +31,7 @@ RUN = {"names": {"input_dir": "--input"}}
 _BENCHMARKS = {
     "input": (config.InputConfig, "measure_input"),
     "conversion": (config.ConversionBenchmarkConfig, "measure_conversion"),
-    "inflation": (config.InflationConfig, "measure_inflation"),
+    "inflation": (config.InflationBenchmarkConfig, "measure_inflation"),
 }
 _chosen: list = []
 

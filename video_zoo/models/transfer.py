@@ -15,6 +15,7 @@ from video_zoo import errors
 
 from .tables.inception_v1 import INCEPTION_V1
 from .tables.inception_v3 import INCEPTION_V3
+from .tables.resnet18 import RESNET_18
 
 UNCHANGED = "unchanged"
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
@@ -258,8 +259,8 @@ def without_softmax(model: keras.Model) -> keras.Model:
 def list_endpoints(model: keras.Model) -> list[str]:
     """Names of the endpoints of a network of the zoo, in order; none for other models."""
     names = {operation.name for operation in _operations(model)}
-    for table in (INCEPTION_V1, INCEPTION_V3):
-        if table[0][0] in names:
+    for table in (INCEPTION_V1, INCEPTION_V3, RESNET_18):
+        if {table[0][0], table[1][0]} <= names:
             return [endpoint for endpoint, _ in table if endpoint in names]
     return []
 
