@@ -23,10 +23,11 @@ def write_run(tiny_run):
         clips = keras.Input((config.num_frames, config.image_size, config.image_size, channels))
         x = keras.layers.Conv3D(6, 4, strides=4, activation="relu")(clips)
         x = keras.layers.Dense(5, name="Logits")(keras.layers.Flatten()(x))
-        model, classes = keras.Model(clips, x), load_label_map(config.data_dir)
+        model, source = keras.Model(clips, x), Split.open(config.data_dir, "val")
         best = workdir.make_workdir(config) / "best.keras"
-        workdir.write_config(config, model)
-        save_checkpoint(model, best, Position(2), classes, workdir.convention_of(config, model))
+        workdir.write_config(config, model, source)
+        told = workdir.convention_of(config, model, source)
+        save_checkpoint(model, best, Position(2), source.class_names, told)
         return folder
 
     return write
