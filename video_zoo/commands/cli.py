@@ -198,7 +198,7 @@ def _exit_code(work: Callable[[], int | None], names: Mapping[str, str], interru
             return code
         except USER_ERRORS as error:
             if not asked:
-                return fail(_as_typed(str(error), names))
+                return fail(shortened(_as_typed(str(error), names)))
         except KeyboardInterrupt:
             pass
     print(f"{program.program()}: interrupted{interrupted and f'. {interrupted}'}", file=sys.stderr)

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import uuid
 
 import keras
 
@@ -102,7 +103,9 @@ def _save(network: keras.Model, output: str, provenance: dict) -> None:
     ending = next(ending for ending in saved.ENDINGS if output.endswith(ending))
     path = pathlib.Path(output)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name.removesuffix(ending)}.unfinished{ending}")
+    # A name of its own: two of them may be at work on one file.
+    own = f"{path.name.removesuffix(ending)}.{uuid.uuid4().hex[:8]}"
+    unfinished = path.with_name(f".{own}.unfinished{ending}")
     try:
         with full_disk.explained(path):
             if ending == ".keras":

@@ -12,7 +12,7 @@ from video_zoo.inflation_config import InflationConfig
 from video_zoo.published import InputConvention
 
 from .inflation.inflate import inflate
-from .transfer import is_functional, without_softmax
+from .transfer import call_again, call_of, inputs_of, is_functional
 from .weights import network_files
 from .weights.load import WeightsInfo, check_finite, info_of_file
 
@@ -235,3 +235,27 @@ def _checked(network: keras.Model, wanted: Wanted) -> keras.Model:
         fixed.set_weights(network.get_weights())
         return fixed
     return network
+
+
+def without_softmax(model: keras.Model) -> keras.Model:
+    """The network that gives the logits of ``model``, whose other layers it shares.
+
+    That is ``model`` itself, unless a softmax is the last that it does.
+    """
+    output = model.outputs[0]
+    last, node = call_of(output)
+    if is_functional(last):
+        inner = without_softmax(last)
+        if inner is last:
+            return model
+        return keras.Model(inputs_of(model), call_again(inner, node, *node.input_tensors))
+    if isinstance(last, keras.layers.Softmax) or (
+        isinstance(last, keras.layers.Activation) and last.activation is keras.activations.softmax
+    ):
+        return keras.Model(inputs_of(model), node.input_tensors[0], name=model.name)
+    if getattr(last, "activation", None) is not keras.activations.softmax:
+        return model
+    linear = type(last).from_config(last.get_config() | {"activation": "linear"})
+    logits = call_again(linear, node, *node.input_tensors)
+    linear.set_weights(last.get_weights())
+    return keras.Model(inputs_of(model), logits, name=model.name)

@@ -32,7 +32,7 @@ def _operations(model: keras.Model) -> list[keras.Operation]:
     return model.layers if isinstance(model, keras.Sequential) else model.operations
 
 
-def _inputs(model: keras.Model) -> Any:
+def inputs_of(model: keras.Model) -> Any:
     """The inputs in the structure in which ``model`` is called: no list around a single one."""
     return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
@@ -45,7 +45,7 @@ def _check_functional(model: Any) -> None:
         )
 
 
-def _call_of(tensor) -> tuple[keras.Operation, Any]:
+def call_of(tensor) -> tuple[keras.Operation, Any]:
     """The layer or operation that gives ``tensor``, and Keras's record of the call."""
     operation, node_index, _ = tensor._keras_history
     return operation, operation._inbound_nodes[node_index]
@@ -55,7 +55,7 @@ def _ancestors(tensors: Iterable) -> list[keras.Operation]:
     """The operations that ``tensors`` are computed with; of nested models, their operations."""
     found, seen, waiting = {}, set(), list(tensors)
     while waiting:
-        operation, node = _call_of(waiting.pop())
+        operation, node = call_of(waiting.pop())
         if id(node) in seen:
             continue
         seen.add(id(node))
@@ -73,7 +73,7 @@ def _classifier_chain(output) -> list | None:
     """
     chain, tensor = [], output
     while True:
-        operation, node = _call_of(tensor)
+        operation, node = call_of(tensor)
         chain.insert(0, tensor)
         if getattr(operation, "weights", None):
             if is_functional(operation):
@@ -163,13 +163,13 @@ def replace_head(
         outputs.append(_new_head(chain, changes, made))
         changes["dropout_rate"] = None  # only that of the first output changes
     return keras.Model(
-        _inputs(model), outputs[0] if len(outputs) == 1 else outputs, name=model.name
+        inputs_of(model), outputs[0] if len(outputs) == 1 else outputs, name=model.name
     )
 
 
 def _new_head(chain: list, changes: dict, made: dict[int, keras.Operation]) -> Any:
     """Calls the classifier and what comes after it again, as new layers; returns the output."""
-    calls = [_call_of(tensor) for tensor in chain]
+    calls = [call_of(tensor) for tensor in chain]
     classifier, node = calls[0]
     (x,) = node.input_tensors
     alone = len(calls) == 1
@@ -184,7 +184,7 @@ def _new_head(chain: list, changes: dict, made: dict[int, keras.Operation]) -> A
         if id(classifier) not in made:
             fused = alone and changes["classifier_activation"] != UNCHANGED
             made[id(classifier)] = _new_classifier(classifier, changes, linear=fused)
-    x = _call_again(made[id(classifier)], node, x)
+    x = call_again(made[id(classifier)], node, x)
     name = f"{classifier.name}_activation"
     for operation, node in calls[1:]:
         last = operation is calls[-1][0]
@@ -194,14 +194,14 @@ def _new_head(chain: list, changes: dict, made: dict[int, keras.Operation]) -> A
             continue
         if id(operation) not in made:
             made[id(operation)] = type(operation).from_config(operation.get_config())
-        x = _call_again(made[id(operation)], node, x)
+        x = call_again(made[id(operation)], node, x)
     wanted = changes["classifier_activation"]
     if wanted in (None, UNCHANGED) or (is_functional(classifier) and alone):
         return x
     return keras.layers.Activation(wanted, dtype="float32", name=name)(x)
 
 
-def _call_again(operation: keras.Operation, node: Any, x) -> Any:
+def call_again(operation: keras.Operation, node: Any, x) -> Any:
     """Calls ``operation`` as ``node`` was called, with ``x`` in the place of its tensor."""
     (before,) = node.input_tensors
     args, kwargs = keras.tree.map_structure(
@@ -225,35 +225,11 @@ def _new_classifier(layer: keras.Layer, changes: dict, linear: bool) -> keras.La
 
 def _dropout(x, rate: float, name: str) -> Any:
     """The input of the classifier ``name`` after dropout of ``rate``, in place of what it had."""
-    operation, node = _call_of(x)
+    operation, node = call_of(x)
     if isinstance(operation, keras.layers.Dropout):
         layer = type(operation).from_config(operation.get_config() | {"rate": rate})
-        return _call_again(layer, node, node.input_tensors[0])
+        return call_again(layer, node, node.input_tensors[0])
     return keras.layers.Dropout(rate, name=f"{name}_Dropout")(x)
-
-
-def without_softmax(model: keras.Model) -> keras.Model:
-    """The network that gives the logits of ``model``, whose other layers it shares.
-
-    That is ``model`` itself, unless a softmax is the last that it does.
-    """
-    output = model.outputs[0]
-    last, node = _call_of(output)
-    if is_functional(last):
-        inner = without_softmax(last)
-        if inner is last:
-            return model
-        return keras.Model(_inputs(model), _call_again(inner, node, *node.input_tensors))
-    if isinstance(last, keras.layers.Softmax) or (
-        isinstance(last, keras.layers.Activation) and last.activation is keras.activations.softmax
-    ):
-        return keras.Model(_inputs(model), node.input_tensors[0], name=model.name)
-    if getattr(last, "activation", None) is not keras.activations.softmax:
-        return model
-    linear = type(last).from_config(last.get_config() | {"activation": "linear"})
-    logits = _call_again(linear, node, *node.input_tensors)
-    linear.set_weights(last.get_weights())
-    return keras.Model(_inputs(model), logits, name=model.name)
 
 
 def list_endpoints(model: keras.Model) -> list[str]:
@@ -335,7 +311,7 @@ def feature_extractor(
         x = layer._inbound_nodes[0].output_tensors[0]  # a nested model's `output` is its own
         outputs[name] = _pooled(x, name, pooling)
     return keras.Model(
-        _inputs(model),
+        inputs_of(model),
         outputs[endpoints] if isinstance(endpoints, str) else outputs,
         name=f"{model.name}_features",
     )
@@ -364,7 +340,7 @@ def _backbone(model: keras.Model) -> list[keras.Operation]:
     chain = _classifier_chain(model.outputs[0])
     if chain is None:
         return _ancestors(model.outputs)
-    classifier, node = _call_of(chain[0])
+    classifier, node = call_of(chain[0])
     inner = _backbone(classifier) if is_functional(classifier) else []
     return _ancestors(node.input_tensors) + inner
 

@@ -13,7 +13,7 @@ from video_zoo import errors, known_names, models
 from video_zoo.backend import leave_gpus_to_keras
 from video_zoo.data.input.clips import ClipConfig
 from video_zoo.inflation_config import InflationConfig
-from video_zoo.models import elsewhere, transfer
+from video_zoo.models import elsewhere
 from video_zoo.models.weights import network_files, saved
 from video_zoo.models.weights.load import WeightsInfo, check_finite, info_of_file, weights_info
 
@@ -226,7 +226,7 @@ def _load(path: str, argument: str) -> keras.Model:
     check_finite(network.weights, f"{argument}={path!r}")
     if len(network.outputs) > 1:  # the auxiliary classifier has done its work
         network = keras.Model(network.inputs, network.outputs[0], name=network.name)
-    return transfer.without_softmax(network)
+    return elsewhere.without_softmax(network)
 
 
 def _whole_network(model: str, weights: str | os.PathLike | None) -> str | os.PathLike | None:

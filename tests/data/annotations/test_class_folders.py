@@ -196,6 +196,14 @@ def test_what_is_left_out_on_purpose_is_not_told(make_files, arguments, notes):
     assert read_annotations(folder, **arguments).remarks == notes
 
 
+def test_so_many_validation_videos_that_none_is_left_to_train_on_are_refused(make_files):
+    folder = make_files("a/1.mp4", "a/2.mp4", "b/1.mp4", "b/2.mp4")
+    with pytest.raises(ValueError, match="Received: no class has a training video"):
+        read_annotations(folder, val_per_class=5)
+    found = read_annotations(folder, val_per_class=5, allow_empty_splits=True)
+    assert counts(found) == {("a", "val"): 2, ("b", "val"): 2}
+
+
 def test_videos_without_a_class_and_classes_without_videos_are_told(make_files):
     folder = make_files("a/1.mp4", "b/1.mp4", "c/notes.txt", "loose.mp4", "readme.md")
     (folder / "d" / "deep").mkdir(parents=True)

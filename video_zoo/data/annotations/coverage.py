@@ -44,14 +44,15 @@ def check_splits(
         )
 
 
-def check_classes(clips: Collection[Clip], without: Collection[str]) -> None:
+def check_classes(clips: Collection[Clip], without: Collection[str], asked: bool) -> None:
     """ValueError if a class lacks a training or validation video where others have one.
 
     Args:
         clips: `Clip`s, each in its split.
         without: splits that are not wanted.
+        asked: whether both splits were asked for, so that none of them may be empty either.
     """
-    lacks = [line for share, line in _lacks(clips, without) if share < 1]
+    lacks = [line for share, line in _lacks(clips, without) if asked or share < 1]
     if lacks:
         raise ValueError(
             "`input_dir` and `annotations` must give each class a training and a validation "

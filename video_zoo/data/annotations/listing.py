@@ -138,6 +138,8 @@ def read_annotations(
     videos = Videos(_path(input_dir, name) for name in {*contents.videos, *listing.named})
     videos.name(clips)
     clips, duplicates = find_duplicates(clips, videos, input_dir)
+    # So many videos for validation, where the input gives no split, leave the others for training.
+    asked = val_per_class is not None and not any(clip.split for clip in clips)
     unwanted = _unwanted_splits(clips, id_lists, train_per_class, val_per_class, val_fraction)
     clips = _assign_splits(clips, videos, train_per_class, val_per_class, val_fraction, seed)
     if not clips:
@@ -146,7 +148,7 @@ def read_annotations(
             f"Received: train_per_class={train_per_class}, val_per_class={val_per_class}."
         )
     if not allow_empty_splits:
-        check_classes(clips, unwanted)
+        check_classes(clips, unwanted, asked)
     of_frames = {_path(input_dir, name) for name in contents.of_frames}
     duplicates += listing.duplicates + find_copies(clips, videos, input_dir)
     return Annotations(

@@ -143,13 +143,14 @@ def load_manifest(data_dir: str | os.PathLike) -> Manifest | None:
     path = os.path.join(data_dir, MANIFEST_NAME)
     if not tf.io.gfile.exists(path):
         return None
-    version = file_content.read_json(path, _Version, _REMEDY).format_version
+    content = file_content.read_json(path, object, _REMEDY)
+    version = file_content.check(content, _Version, path, _REMEDY).format_version
     if version != FORMAT_VERSION:
         raise ValueError(
             f"{MANIFEST_NAME} must have format_version {FORMAT_VERSION}. "
             f"Received: format_version={version!r} in {path}. Convert the videos again."
         )
-    manifest = file_content.read_json(path, Manifest, _REMEDY)
+    manifest = file_content.check(content, Manifest, path, _REMEDY)
     check_storage(manifest.settings, path, "settings", _REMEDY)
     for name, split in manifest.splits.items():
         total = sum(shard.num_examples for shard in split.shards)
