@@ -135,7 +135,7 @@ def check_settings(config: object, **own: Range | tuple | str) -> None:
     """Checks all fields of a config dataclass, for its ``__post_init__``.
 
     Values get the types that the class says. Strings must not be empty, unless that is the default.
-    A path that begins with `~` gets the home folder in its place, as a shell does only for some.
+    A path that begins with ``~`` gets the home folder in its place, as a shell does only for some.
 
     Args:
         config: the dataclass, which may be frozen.
@@ -161,7 +161,7 @@ def check_settings(config: object, **own: Range | tuple | str) -> None:
 
 
 def at_home(value: object) -> object:
-    """``value`` with the home folder in place of a `~` that a path begins with.
+    """``value`` with the home folder in place of a ``~`` that a path begins with.
 
     Nothing else that the zoo takes begins with one. A path becomes a string.
     """

@@ -28,7 +28,7 @@ class InflationConfig:
         self.strides()
 
     def strides(self) -> dict[str, int]:
-        """`temporal_strides` as layer -> stride."""
+        """``temporal_strides`` as layer -> stride."""
         found = {}
         for pair in filter(None, (self.temporal_strides or "").split(",")):
             layer, _, stride = pair.strip().rpartition("=")

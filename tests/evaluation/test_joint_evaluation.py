@@ -28,7 +28,7 @@ def convert_flow(motion_shards, output_dir, **settings):
         output_dir=str(output_dir),
         encoding=EncodingConfig(short_side=32, modality="flow_dis"),
         workers=1,
-        **{"num_shards": 2, "train_per_class": 0} | settings,
+        **{"num_shards": 1, "train_per_class": 0} | settings,
     )
     convert(config, progress=False)
     return output_dir

@@ -1,1 +1,1 @@
-"""Measurements behind the figures of the documentation: `video-zoo benchmark`."""
+"""Measurements behind the figures of the documentation: ``video-zoo benchmark``."""

@@ -35,7 +35,7 @@ class ConversionMeasurement:
         converted: clips per second of the conversion, start of its workers and writing of its files
             included.
         cpu_share: bare CPU time as a share of the conversion's, of all processes, start included:
-            what `ratio` would be were nothing else at work on the machine.
+            what ``ratio`` would be were nothing else at work on the machine.
         start_seconds: what the start of its workers takes.
     """
 

@@ -20,7 +20,7 @@ _SMALL = (
 
 
 def training_flags(manifest: Manifest, data_dir: str, clone: str | None) -> list[str]:
-    """Flags of `video-zoo train` for a first run on the shards, which this machine can do.
+    """Flags of ``video-zoo train`` for a first run on the shards, which this machine can do.
 
     Args:
         manifest: of the shards.

@@ -17,9 +17,6 @@ def frechet_video_distance(features: np.ndarray, others: np.ndarray) -> float:
         features: float [videos, features], of at least two videos.
         others: float [videos, features], of the other set; the number of videos may differ.
 
-    Returns:
-        float, the distance.
-
     Raises:
         ValueError: an array has another shape, too few videos, or values that are not finite.
 

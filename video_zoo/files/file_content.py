@@ -32,7 +32,7 @@ class _MismatchError(Exception):
 
 
 def read_lines(path: str | os.PathLike) -> list[str]:
-    """The lines of a text that people may have edited; an empty line at its end is none."""
+    """The lines of a text that people may have edited; a line break at its end adds no line."""
     return read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
 
 
@@ -41,7 +41,7 @@ def read_text(path: str | os.PathLike, errors: str = "strict") -> str:
 
     Args:
         path: the file.
-        errors: what becomes of bytes that are not UTF-8, as in `bytes.decode`.
+        errors: what becomes of bytes that are not UTF-8, as in ``bytes.decode``.
 
     Raises:
         ValueError: it is not UTF-8.

@@ -21,7 +21,7 @@ _INSTALL = (
 
 
 def scheme_of(path: str | os.PathLike) -> str:
-    """`"s3"` of `"s3://bucket/folder"`; `""` of a local path."""
+    """``"s3"`` of ``"s3://bucket/folder"``; ``""`` of a local path."""
     scheme, found, _ = os.fspath(path).partition("://")
     return scheme if found else ""
 

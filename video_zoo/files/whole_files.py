@@ -20,11 +20,11 @@ _TEMPORARY = re.compile(r"\.(?P<name>.+?)(\.\w+-\d+)?\.tmp(\.\w+)?")
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike, ending: str = "") -> Iterator[str]:
-    """Gives a temporary name beside `path`, and renames it to `path` when the block succeeds.
+    """Gives a temporary name beside ``path``, and renames it to ``path`` when the block succeeds.
 
     So a file with a final name is always whole. If the block fails the temporary file is removed.
 
-    A file of the name `path` is replaced. The temporary name tells machine and process, so that
+    A file of the name ``path`` is replaced. The temporary name tells machine and process, so that
     two processes never write into one file, and it starts with a dot, so that no reader takes it
     for a shard.
 
@@ -56,19 +56,19 @@ def atomic_write(path: str | os.PathLike, ending: str = "") -> Iterator[str]:
 
 
 def temporary_name(name: str, pid: int) -> str:
-    """The name under which a process of this machine writes the file `name`."""
+    """The name under which a process of this machine writes the file ``name``."""
     machine = re.sub(r"\W", "_", platform.node())
     return f".{name}.{machine}-{pid}.tmp"
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes `text` to `path` as UTF-8, whole or not at all."""
+    """Writes ``text`` to ``path`` as UTF-8, whole or not at all."""
     with atomic_write(path) as temporary, tf.io.gfile.GFile(os.fsencode(temporary), "wb") as file:
         file.write(text.encode("utf-8", "surrogateescape"))
 
 
 def write_json(path: str | os.PathLike, content: object) -> None:
-    """Writes `content` as JSON, whole or not at all."""
+    """Writes ``content`` as JSON, whole or not at all."""
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
@@ -92,7 +92,7 @@ def write_rows(
 
 
 def final_name(name: str) -> str | None:
-    """The name that a temporary file would have got; None if `name` is not a temporary one."""
+    """The name that a temporary file would have got; None if ``name`` is not a temporary one."""
     match = _TEMPORARY.fullmatch(name)
     return match and match["name"]
 

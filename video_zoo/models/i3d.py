@@ -43,11 +43,11 @@ def i3d(
     111.15 GMACs on 64x224x224.
 
     Args:
-        num_classes: int. Number of classes. Defaults to 400.
+        num_classes: number of classes. Defaults to 400.
         input_shape: (frames, height, width, channels), channels last; clips are float32 in
             [-1, 1]. The first three may be None. Two channels for optical flow. Defaults to
             (64, 224, 224, 3). With ``frames=None``, feed at least 9 frames.
-        include_top: bool. Whether to add the classifier. Defaults to True.
+        include_top: whether to add the classifier. Defaults to True.
         pooling: without the classifier: None for the last feature map (float of the compute
             dtype, [batch, frames / 8, height / 32, width / 32, 1024]), "avg" or "max" for a
             vector. Defaults to None.
@@ -55,15 +55,15 @@ def i3d(
             :func:`video_zoo.list_weights`), the path of a ``.keras`` or ``.weights.h5`` file or of
             a published checkpoint, or None for random values. Padding and normalisation of the
             input are as the weights need them. Defaults to None.
-        dropout_rate: float in [0, 1), before the classifier. Defaults to 0.5.
+        dropout_rate: in [0, 1), before the classifier. Defaults to 0.5.
         classifier_activation: None for logits, or for instance "softmax". Defaults to None.
-        width_multiplier: float. Factor on the width of every layer. Defaults to 1.0.
+        width_multiplier: factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
             :func:`video_zoo.bottom_heavy`. Defaults to "full".
-        gating: bool. Self-gating after each temporal convolution. Defaults to False.
+        gating: self-gating after each temporal convolution. Defaults to False.
         padding: of strided layers: "same", or "symmetric" for half the window on each side, as
             PyTorch pads. Defaults to None: what the weights need, "same" without any.
-        name: str. Name of the model. Defaults to "i3d".
+        name: name of the model. Defaults to "i3d".
 
     Returns:
         A functional ``keras.Model`` from [batch, frames, height, width, channels] to float32

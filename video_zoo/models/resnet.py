@@ -51,24 +51,24 @@ def r3d_18(
     33,371,472 trainable parameters at 400 classes.
 
     Args:
-        num_classes: int. Number of classes. Defaults to 400.
+        num_classes: number of classes. Defaults to 400.
         input_shape: (frames, height, width, channels), channels last; clips are float32 in
             [-1, 1]. The first three may be None. Two channels for optical flow. Defaults to
             (16, 112, 112, 3).
-        include_top: bool. Whether to add the classifier. Defaults to True.
+        include_top: whether to add the classifier. Defaults to True.
         pooling: without the classifier: None for the last feature map
             ([batch, frames / 8, height / 16, width / 16, 512]), "avg" or "max" for a vector.
             Defaults to None.
         weights: the published name "kinetics400", which is torchvision's; the path of a ``.keras``
             or ``.weights.h5`` file or of a published checkpoint; or None for random values. Such a
             network normalises its input as the weights need it. Defaults to None.
-        dropout_rate: float in [0, 1), before the classifier. Defaults to 0.0.
+        dropout_rate: in [0, 1), before the classifier. Defaults to 0.0.
         classifier_activation: None for logits, or for instance "softmax". Defaults to None.
-        width_multiplier: float. Factor on the width of every layer. Defaults to 1.0.
+        width_multiplier: factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
             :func:`video_zoo.bottom_heavy`. Defaults to "full".
-        gating: bool. Self-gating after each temporal convolution. Defaults to False.
-        name: str. Name of the model. Defaults to "r3d_18".
+        gating: self-gating after each temporal convolution. Defaults to False.
+        name: name of the model. Defaults to "r3d_18".
 
     Returns:
         A functional ``keras.Model`` from [batch, frames, height, width, channels] to float32
@@ -106,24 +106,24 @@ def mc3_18(
     No stage steps in time.
 
     Args:
-        num_classes: int. Number of classes. Defaults to 400.
+        num_classes: number of classes. Defaults to 400.
         input_shape: (frames, height, width, channels), channels last; clips are float32 in
             [-1, 1]. The first three may be None. Two channels for optical flow. Defaults to
             (16, 112, 112, 3).
-        include_top: bool. Whether to add the classifier. Defaults to True.
+        include_top: whether to add the classifier. Defaults to True.
         pooling: without the classifier: None for the last feature map
             ([batch, frames, height / 16, width / 16, 512]), "avg" or "max" for a vector.
             Defaults to None.
         weights: the published name "kinetics400", which is torchvision's; the path of a ``.keras``
             or ``.weights.h5`` file or of a published checkpoint; or None for random values. Such a
             network normalises its input as the weights need it. Defaults to None.
-        dropout_rate: float in [0, 1), before the classifier. Defaults to 0.0.
+        dropout_rate: in [0, 1), before the classifier. Defaults to 0.0.
         classifier_activation: None for logits, or for instance "softmax". Defaults to None.
-        width_multiplier: float. Factor on the width of every layer. Defaults to 1.0.
+        width_multiplier: factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
             :func:`video_zoo.bottom_heavy`. Defaults to ``bottom_heavy("layer2_0", "full")``.
-        gating: bool. Self-gating after each temporal convolution. Defaults to False.
-        name: str. Name of the model. Defaults to "mc3_18".
+        gating: self-gating after each temporal convolution. Defaults to False.
+        name: name of the model. Defaults to "mc3_18".
 
     Returns:
         A functional ``keras.Model`` from [batch, frames, height, width, channels] to float32
@@ -161,24 +161,24 @@ def r2plus1d_18(
     is so wide that the two have about the parameters of the one.
 
     Args:
-        num_classes: int. Number of classes. Defaults to 400.
+        num_classes: number of classes. Defaults to 400.
         input_shape: (frames, height, width, channels), channels last; clips are float32 in
             [-1, 1]. The first three may be None. Two channels for optical flow. Defaults to
             (16, 112, 112, 3).
-        include_top: bool. Whether to add the classifier. Defaults to True.
+        include_top: whether to add the classifier. Defaults to True.
         pooling: without the classifier: None for the last feature map
             ([batch, frames / 8, height / 16, width / 16, 512]), "avg" or "max" for a vector.
             Defaults to None.
         weights: the published name "kinetics400", which is torchvision's; the path of a ``.keras``
             or ``.weights.h5`` file or of a published checkpoint; or None for random values. Such a
             network normalises its input as the weights need it. Defaults to None.
-        dropout_rate: float in [0, 1), before the classifier. Defaults to 0.0.
+        dropout_rate: in [0, 1), before the classifier. Defaults to 0.0.
         classifier_activation: None for logits, or for instance "softmax". Defaults to None.
-        width_multiplier: float. Factor on the width of every layer. Defaults to 1.0.
+        width_multiplier: factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
             :func:`video_zoo.bottom_heavy`. Defaults to "separable".
-        gating: bool. Self-gating after each temporal convolution. Defaults to False.
-        name: str. Name of the model. Defaults to "r2plus1d_18".
+        gating: self-gating after each temporal convolution. Defaults to False.
+        name: name of the model. Defaults to "r2plus1d_18".
 
     Returns:
         A functional ``keras.Model`` from [batch, frames, height, width, channels] to float32

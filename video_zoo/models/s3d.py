@@ -64,11 +64,11 @@ def s3d_v1(
     400 classes; 71.92 GMACs on 64x224x224. S3D-G is ``gating=True``.
 
     Args:
-        num_classes: int. Number of classes. Defaults to 400.
+        num_classes: number of classes. Defaults to 400.
         input_shape: (frames, height, width, channels), channels last; clips are float32 in
             [-1, 1]. The first three may be None. Two channels for optical flow. Defaults to
             (64, 224, 224, 3). With ``frames=None``, feed at least 9 frames.
-        include_top: bool. Whether to add the classifier. Defaults to True.
+        include_top: whether to add the classifier. Defaults to True.
         pooling: without the classifier: None for the last feature map
             ([batch, frames / 8, height / 32, width / 32, 1024]), "avg" or "max" for a
             vector. Defaults to None.
@@ -76,15 +76,15 @@ def s3d_v1(
             the path of a ``.keras`` or ``.weights.h5`` file or of a published checkpoint, or None
             for random values. Padding and normalisation of the input are as the weights need them.
             Defaults to None.
-        dropout_rate: float in [0, 1), before the classifier. Defaults to 0.5.
+        dropout_rate: in [0, 1), before the classifier. Defaults to 0.5.
         classifier_activation: None for logits, or for instance "softmax". Defaults to None.
-        width_multiplier: float. Factor on the width of every layer. Defaults to 1.0.
+        width_multiplier: factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
             :func:`video_zoo.bottom_heavy`. Defaults to "separable".
-        gating: bool. Self-gating after each temporal convolution (S3D-G). Defaults to False.
+        gating: self-gating after each temporal convolution (S3D-G). Defaults to False.
         padding: of strided layers: "same", or "symmetric" for half the window on each side, as
             PyTorch pads. Defaults to None: what the weights need, "same" without any.
-        name: str. Name of the model. Defaults to "s3d_v1".
+        name: name of the model. Defaults to "s3d_v1".
 
     Returns:
         A functional ``keras.Model`` from [batch, frames, height, width, channels] to float32
@@ -123,26 +123,26 @@ def s3d_v3(
     pairs to 7x1x7 and 7x7x1, as the paper's future work proposes.
 
     Args:
-        num_classes: int. Number of classes. Defaults to 400.
+        num_classes: number of classes. Defaults to 400.
         input_shape: (frames, height, width, channels), channels last; clips are float32 in
             [-1, 1]. The first three may be None. Two channels for optical flow. Defaults to
             (64, 224, 224, 3). At least 49 frames and 49x49 pixels.
-        include_top: bool. Whether to add the classifier. Defaults to True.
+        include_top: whether to add the classifier. Defaults to True.
         pooling: without the classifier: None for the last feature map
             ([batch, 1, 6, 6, 2048] at the default size), "avg" or "max" for a
             vector. Defaults to None.
         weights: "imagenet", or a file of a ``keras.applications.InceptionV3``, for the image
             network's weights, see :func:`video_zoo.inflate`; the path of a ``.keras`` or
             ``.weights.h5`` file of this network; or None for random values. Defaults to None.
-        dropout_rate: float in [0, 1), before the classifier. Defaults to 0.2.
+        dropout_rate: in [0, 1), before the classifier. Defaults to 0.2.
         classifier_activation: None for logits, or for instance "softmax". Defaults to None.
-        width_multiplier: float. Factor on the width of every layer. Defaults to 1.0.
+        width_multiplier: factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "inflated_pair", "2d", or a plan:
             :func:`video_zoo.top_heavy`, :func:`video_zoo.bottom_heavy`. Defaults to "separable".
-        gating: bool. Self-gating after each temporal convolution (S3D-G). Defaults to False.
-        aux_logits: bool. Whether to add the auxiliary classifier on Mixed_6e as a second output;
-            in training its loss weighs 0.4. Defaults to False.
-        name: str. Name of the model. Defaults to "s3d_v3".
+        gating: self-gating after each temporal convolution (S3D-G). Defaults to False.
+        aux_logits: whether to add the auxiliary classifier on Mixed_6e as a second output; in
+            training its loss weighs 0.4. Defaults to False.
+        name: name of the model. Defaults to "s3d_v3".
 
     Returns:
         A functional ``keras.Model`` from [batch, frames, height, width, channels] to float32
@@ -179,27 +179,27 @@ def s3d_v3_top_heavy(
     auxiliary classifier.
 
     Args:
-        num_classes: int. Number of classes. Defaults to 400.
+        num_classes: number of classes. Defaults to 400.
         input_shape: (frames, height, width, channels), channels last; clips are float32 in
             [-1, 1]. The first three may be None. Two channels for optical flow. Defaults to
             (64, 224, 224, 3). At least 49 frames and 49x49 pixels.
-        include_top: bool. Whether to add the classifier. Defaults to True.
+        include_top: whether to add the classifier. Defaults to True.
         pooling: without the classifier: None for the last feature map
             ([batch, 1, 6, 6, 2048] at the default size), "avg" or "max" for a
             vector. Defaults to None.
         weights: "imagenet", or a file of a ``keras.applications.InceptionV3``, for the image
             network's weights, see :func:`video_zoo.inflate`; the path of a ``.keras`` or
             ``.weights.h5`` file of this network; or None for random values. Defaults to None.
-        dropout_rate: float in [0, 1), before the classifier. Defaults to 0.2.
+        dropout_rate: in [0, 1), before the classifier. Defaults to 0.2.
         classifier_activation: None for logits, or for instance "softmax". Defaults to None.
-        width_multiplier: float. Factor on the width of every layer. Defaults to 1.0.
+        width_multiplier: factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "inflated_pair", "2d", or a plan:
             :func:`video_zoo.top_heavy`, :func:`video_zoo.bottom_heavy`. Defaults to
             ``top_heavy("Mixed_6b")``.
-        gating: bool. Self-gating after each temporal convolution (S3D-G). Defaults to False.
-        aux_logits: bool. Whether to add the auxiliary classifier on Mixed_6e as a second output;
-            in training its loss weighs 0.4. Defaults to False.
-        name: str. Name of the model. Defaults to "s3d_v3_top_heavy".
+        gating: self-gating after each temporal convolution (S3D-G). Defaults to False.
+        aux_logits: whether to add the auxiliary classifier on Mixed_6e as a second output; in
+            training its loss weighs 0.4. Defaults to False.
+        name: name of the model. Defaults to "s3d_v3_top_heavy".
 
     Returns:
         A functional ``keras.Model`` from [batch, frames, height, width, channels] to float32

@@ -122,12 +122,12 @@ def replace_head(
 
     Args:
         model: a functional classifier. It keeps its own head and is not changed.
-        num_classes: int. Number of classes of the new classifier.
-        dropout_rate: float in [0, 1), before the classifier of the first output. Defaults to None:
+        num_classes: number of classes of the new classifier.
+        dropout_rate: in [0, 1), before the classifier of the first output. Defaults to None:
             as it is.
         classifier_activation: None for logits, or for instance "softmax". Defaults to "unchanged":
             what the given network has.
-        seed: int. Of the new weights. Defaults to None: Keras's global seed.
+        seed: of the new weights. Defaults to None: Keras's global seed.
 
     Returns:
         A functional ``keras.Model`` with the same inputs, name and number of outputs, not compiled.

@@ -15,7 +15,7 @@ def two_stream(rgb: keras.Model, flow: keras.Model, *, name: str = "two_stream")
     Args:
         rgb: a functional classifier that gives logits. Of several outputs, the first is taken.
         flow: another, with as many classes, for clips of 2 channels.
-        name: str. Name of the model. Defaults to "two_stream".
+        name: name of the model. Defaults to "two_stream".
 
     Returns:
         A functional ``keras.Model`` from ``{"rgb": clips, "flow": clips}``, each [batch, frames,
@@ -24,7 +24,7 @@ def two_stream(rgb: keras.Model, flow: keras.Model, *, name: str = "two_stream")
         ``flow_stream``: training it trains them.
 
     Raises:
-        ValueError: a network has several inputs or does not end in logits, `flow` takes clips of
+        ValueError: a network has several inputs or does not end in logits, ``flow`` takes clips of
             other than 2 channels, or the numbers of classes differ.
 
     Example:

@@ -318,7 +318,7 @@ class _Run:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turns TensorFlow's errors, and a loss that is none, into what a user can mend."""
+        """Turns TensorFlow's errors, and a NaN or excessive loss, into what a user can mend."""
         try:
             with self._enough_room(), named_errors(*self.sources):
                 yield

@@ -112,7 +112,7 @@ class Trainer(keras.Model):
             for variable in (layer.moving_mean, layer.moving_variance)
         ]
         context = tf.distribute.get_replica_context()
-        # On the device of the replica, all of them: only so are they reduced in one go.
+        # Copied to the replica's device first: only from there does one exchange sum them all.
         loss = tf.cast(loss, gradients[0].dtype)  # several workers exchange one type at a time
         values = [tf.identity(value) for value in (loss, *gradients, *moving)]
         loss, *values = context.all_reduce(tf.distribute.ReduceOp.SUM, values)

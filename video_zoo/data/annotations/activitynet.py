@@ -17,7 +17,7 @@ def _claims(path: str) -> bool:
 
 
 def _read(source: Source) -> Listing:
-    """Each segment of `database` is a clip; a test video without any is one without a label."""
+    """Each segment of ``database`` is a clip; a test video without any is one without a label."""
     listing = Listing()
     for path in source.files:
         root = read_json(path)

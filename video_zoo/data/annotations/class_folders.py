@@ -14,16 +14,13 @@ Parts = Sequence[str]  # of a relative path: folders, and the name of the file
 
 
 def _read(source: Source) -> Listing:
-    """Reads `CLASS/.../VIDEO` or `SPLIT/CLASS/.../VIDEO`.
+    """Reads ``CLASS/.../VIDEO`` or ``SPLIT/CLASS/.../VIDEO``.
 
-    In Kinetics-400's folder `replacement` beside the others lie files that stand in for those of
-    the same name.
-
-    Returns:
-        `Listing`. The id of a file `ID_000010_000020.*` is the video's, of another one its path.
+    In Kinetics-400's folder ``replacement`` beside the others lie files that stand in for those of
+    the same name. The id of a file ``ID_000010_000020.*`` is the video's, of another one its path.
 
     Raises:
-        ValueError: if there are no class folders, or split folders beside others.
+        ValueError: there are no class folders, or split folders beside others.
     """
     input_dir, contents = source.input_dir, source.contents
     files = [path.split(os.sep) for path in contents.videos if os.sep in path]
@@ -117,7 +114,7 @@ def _check_no_split_is_a_class(input_dir: str, files: Sequence[Parts]) -> None:
 
 
 def _check_no_split_in_a_name(input_dir: str, inside: Mapping[str, set[str | None]]) -> None:
-    """Refuses folders such as `train_256` and `val_256` that hold folders of equal names."""
+    """Refuses folders such as ``train_256`` and ``val_256`` that hold folders of equal names."""
     found: dict[str, str] = {}  # split -> folder
     for top in sorted(inside):
         split = split_of(top)

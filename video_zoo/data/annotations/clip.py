@@ -18,14 +18,14 @@ _SPLIT_WORD = re.compile(rf"(?:^|[\W_])({'|'.join(SPLIT_NAMES)})(?=[\W_]|$)", re
 class Clip:
     """One clip to convert.
 
-    Attributes:
-        path: str. The video file.
-        label: str. Class name; `""` for a clip without a label.
-        split: str. `"train"`, `"val"`, `"test"`, or `""` before one is given.
-        start: float. Seconds into the video at which the clip begins; None is the first frame.
-        end: float. Seconds at which it ends (exclusive); None is the video's end.
-        clip_id: str. Identifier of the source video: the YouTube id, or the path relative to the
-            input folder.
+    Args:
+        path: the video file.
+        label: class name; ``""`` for a clip without a label.
+        split: ``"train"``, ``"val"``, ``"test"``, or ``""`` before one is given.
+        start: seconds into the video at which the clip begins; None is the first frame.
+        end: seconds at which it ends (exclusive); None is the video's end.
+        clip_id: identifier of the source video: the YouTube id, or the path relative to the input
+            folder.
     """
 
     path: str
@@ -38,7 +38,7 @@ class Clip:
 
 @dataclasses.dataclass(frozen=True)
 class Absent:
-    """A listed video that is not in the folder: `name` as it is reported; the rest as of `Clip`."""
+    """A listed video that is not there: ``name`` as it is reported; the rest as of ``Clip``."""
 
     name: str
     label: str
@@ -50,15 +50,14 @@ class Absent:
 class Listing:
     """What a layout holds, in no particular order.
 
-    Attributes:
-        clips: list of `Clip`.
-        absent: list of `Absent`.
-        named: set of str. Relative paths of the files that are listed, chosen or not.
-        duplicates: list of `(file, problem)`. What the layout itself has to report.
-        remarks: list of str. What is odd about the folder, in one line each.
-        empty_splits: list of str. Splits that have a folder and no video in it.
-        labels: list of str. All classes, in the order in which they are published; empty where
-            nothing tells it.
+    Args:
+        clips: those that are there.
+        absent: listed videos that are not there.
+        named: relative paths of the files that are listed, chosen or not.
+        duplicates: ``(file, problem)`` of each that the layout itself has to report.
+        remarks: what is odd about the folder, in one line each.
+        empty_splits: splits that have a folder and no video in it.
+        labels: all classes, in the order in which they are published; empty where nothing tells it.
     """
 
     clips: list[Clip] = dataclasses.field(default_factory=list)
@@ -88,6 +87,6 @@ def class_name(text: str) -> str:
 
 
 def split_of(path: str) -> str | None:
-    """The split that the name of a file or folder tells, as in `train_256`; None for none."""
+    """The split that the name of a file or folder tells, as in ``train_256``; None for none."""
     words = _SPLIT_WORD.findall(os.path.basename(path))
     return SPLIT_NAMES[words[0].lower()] if words else None

@@ -20,12 +20,12 @@ _SIDECAR_SUFFIXES = (
 class FolderContents:
     """What a folder holds, by relative paths.
 
-    Attributes:
-        videos: list of str. All files that may be videos, and folders of frames, sorted; all paths
-            of one file are there.
-        of_frames: set of str. Those of them that are folders of frames.
-        folders: list of str. All folders, sorted.
-        unreadable: list of str. Folders of which the system does not tell what they hold.
+    Args:
+        videos: all files that may be videos, and folders of frames, sorted; all paths of one file
+            are there.
+        of_frames: those of them that are folders of frames.
+        folders: all folders, sorted.
+        unreadable: folders of which the system does not tell what they hold.
     """
 
     videos: list[str] = dataclasses.field(default_factory=list)
@@ -37,8 +37,8 @@ class FolderContents:
 def scan(input_dir: str) -> FolderContents:
     """Looks through a folder at any depth.
 
-    Hidden files and folders (`._x`) are left out. Links are followed, but not to a folder that they
-    lie in.
+    Hidden files and folders (``._x``) are left out. Links are followed, but not to a folder that
+    they lie in.
     """
     found = FolderContents()
 

@@ -19,10 +19,10 @@ def check_splits(
     """ValueError if a split has no clip, although the folder or a list has it.
 
     Args:
-        clips: iterable of `Clip`.
-        absent: iterable of `Absent`. Listed videos that are not there.
-        empty_splits: iterable of str. Splits that have a folder without videos.
-        input_dir: str. For the message.
+        clips: all that there are.
+        absent: listed videos that are not there.
+        empty_splits: splits that have a folder without videos.
+        input_dir: for the message.
     """
     there = {clip.split for clip in clips}
     remedy = "or pass allow_empty_splits"
@@ -48,7 +48,7 @@ def check_classes(clips: Collection[Clip], without: Collection[str], asked: bool
     """ValueError if a class lacks a training or validation video where others have one.
 
     Args:
-        clips: `Clip`s, each in its split.
+        clips: each in its split.
         without: splits that are not wanted.
         asked: whether both splits were asked for, so that none of them may be empty either.
     """
@@ -65,7 +65,7 @@ def class_remarks(clips: Collection[Clip], without: Collection[str]) -> Iterator
     """In one line each: one class only, and classes without a training or validation video.
 
     Args:
-        clips: `Clip`s, each in its split.
+        clips: each in its split.
         without: splits that are not wanted.
     """
     classes = {clip.label for clip in clips} - {""}

@@ -20,7 +20,7 @@ class Videos:
     """Which paths lead to one file, by links of both kinds, and so to one video.
 
     Args:
-        paths: iterable of str. All paths that will be asked for.
+        paths: all paths that will be asked for.
     """
 
     def __init__(self, paths: Iterable[str]):
@@ -61,12 +61,12 @@ def find_duplicates(
     clip with two labels or in two splits, and a video in two splits at other times, stay.
 
     Args:
-        clips: `Clip`s, in the order in which the first of equals is kept.
-        videos: `Videos`, with the ids of all the clips.
-        input_dir: str. Folder that reported files are relative to.
+        clips: in the order in which the first of equals is kept.
+        videos: with the ids of all the clips.
+        input_dir: folder that reported files are relative to.
 
     Returns:
-        the clips that remain, and a sorted list of `(file, problem)`.
+        The clips that remain, and a sorted list of ``(file, problem)``.
     """
     kept, problems = {}, set()
     for clip in clips:
@@ -99,15 +99,15 @@ def find_copies(clips: Sequence[Clip], videos: Videos, input_dir: str) -> list[t
     """Files of equal content whose clips are in two splits, or have two labels.
 
     Files of equal size are compared by the first and the last megabyte, which is nearly sure and
-    quick. Files of one video, by name or by link, are left to `find_duplicates`.
+    quick. Files of one video, by name or by link, are left to ``find_duplicates``.
 
     Args:
-        clips: `Clip`s, each in its split.
-        videos: `Videos` of them.
-        input_dir: str. Folder that reported files are relative to.
+        clips: each in its split.
+        videos: of the clips.
+        input_dir: folder that reported files are relative to.
 
     Returns:
-        a sorted list of `(file, problem)`.
+        A sorted list of ``(file, problem)``.
     """
     by_file = collections.defaultdict(list)
     for clip in clips:
@@ -151,7 +151,7 @@ def _size(path: str) -> int | None:
 
 
 def _digest(path: str, amount: int) -> bytes | None:
-    """Stands for the first and the last `amount` bytes of a file; None if it cannot be read."""
+    """Stands for the first and the last ``amount`` bytes of a file; None if it cannot be read."""
     try:
         with open(path, "rb", buffering=0) as file:
             digest = hashlib.sha256(file.read(amount))
@@ -163,7 +163,7 @@ def _digest(path: str, amount: int) -> bytes | None:
 
 
 def _conflict(same: Sequence[Clip]) -> str:
-    """What differs between clips that should have one label and one split; `""` if nothing does."""
+    """What differs between clips that should have one label and split; ``""`` if nothing does."""
     values = {"labels": {clip.label for clip in same}, "splits": {clip.split for clip in same}}
     return " and ".join(
         f"{len(each)} {what}: {', '.join(sorted(value or 'none' for value in each))}"

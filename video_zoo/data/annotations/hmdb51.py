@@ -1,4 +1,4 @@
-"""HMDB51 as it is published: one file `CLASS_test_split1.txt` a class and split."""
+"""HMDB51 as it is published: one file ``CLASS_test_split1.txt`` a class and split."""
 
 import os
 import re
@@ -16,7 +16,7 @@ def _claims(path: str) -> bool:
 
 
 def _read(source: Source) -> Listing:
-    """Rows are `VIDEO.avi 0`, 1 for training, 2 for test; the file's name tells the class."""
+    """Rows are ``VIDEO.avi 0``, 1 for training, 2 for test; the file's name tells the class."""
     listing = Listing()
     matches = {path: _NAME.fullmatch(os.path.basename(path)) for path in source.files}
     for path in chosen_fold({path: int(match[2]) for path, match in matches.items()}, source.fold):

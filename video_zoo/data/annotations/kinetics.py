@@ -16,10 +16,11 @@ def _claims(path: str) -> bool:
 
 
 def _read(source: Source) -> Listing:
-    """Reads Kinetics CSVs `[label,]youtube_id,time_start,time_end[,split][,is_cc]`.
+    """Reads Kinetics CSVs ``[label,]youtube_id,time_start,time_end[,split][,is_cc]``.
 
-    A file `ID_000010_000020.*` is taken whole, as it is trimmed already; a file `ID.*` is trimmed
-    by the times of the row. A row without a label is of the test split and gives a clip without.
+    A file ``ID_000010_000020.*`` is taken whole, as it is trimmed already; a file ``ID.*`` is
+    trimmed by the times of the row. A row without a label is of the test split and gives a clip
+    without.
     """
     listing = Listing()
     for path in source.files:
@@ -67,16 +68,13 @@ def choose_ids(
     An id in two lists gives a clip in each. Ids that no labelled entry has become absent.
 
     Args:
-        listing: `Listing`.
+        listing: what the annotations hold.
         ids_of_split: split -> file with one video id a line.
-        allow_empty: bool. Whether one of two lists may leave no clip. Defaults to False.
-
-    Returns:
-        `Listing`.
+        allow_empty: whether one of two lists may leave no clip. Defaults to False.
 
     Raises:
-        FileNotFoundError: if a list does not exist.
-        ValueError: if a list is empty or not text, or leaves no clip.
+        FileNotFoundError: a list does not exist.
+        ValueError: a list is empty or not text, or leaves no clip.
     """
     lists = {split: _read_ids(f"{split}_ids", path) for split, path in ids_of_split.items()}
     chosen = [

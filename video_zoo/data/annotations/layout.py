@@ -16,11 +16,11 @@ from .replacements import files_by_name
 class Source:
     """What a layout reads.
 
-    Attributes:
-        input_dir: str. Folder of the videos.
-        contents: `FolderContents` of it.
-        files: tuple of str. The annotation files that are of this layout.
-        fold: int. Which of several published divisions is wanted, from 1; None for the first.
+    Args:
+        input_dir: folder of the videos.
+        contents: what is in it.
+        files: the annotation files that are of this layout.
+        fold: which of several published divisions is wanted, from 1; None for the first.
     """
 
     input_dir: str
@@ -78,12 +78,12 @@ class Source:
 class Layout:
     """One form in which a dataset is published.
 
-    Attributes:
-        name: str. As `layout` calls it.
-        words: str. What it is, in a line.
-        claims: Callable. Whether a file is one of its annotations, told by name and beginning.
-        read: Callable. `Source` -> `Listing`.
-        has_folds: bool. Whether there are several published divisions.
+    Args:
+        name: as ``layout`` calls it.
+        words: what it is, in a line.
+        claims: whether a file is one of its annotations, told by name and beginning.
+        read: reads all its files.
+        has_folds: whether there are several published divisions.
     """
 
     name: str
@@ -97,7 +97,7 @@ def read_text(path: str) -> list[str]:
     """The lines of an annotation file, without spaces around them, empty ones left out.
 
     Raises:
-        ValueError: if it is not UTF-8.
+        ValueError: it is not UTF-8.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:
@@ -110,7 +110,7 @@ def read_json(path: str) -> object:
     """What an annotation file in JSON holds.
 
     Raises:
-        ValueError: if it is no JSON.
+        ValueError: it is no JSON.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:

@@ -33,7 +33,7 @@ LAYOUTS = {
 
 
 def check_layout(layout: str | None, annotations: str | None) -> None:
-    """Raises ValueError unless `layout` is None, or one that goes with `annotations`."""
+    """Raises ValueError unless ``layout`` is None, or one that goes with ``annotations``."""
     if layout is None:
         return
     errors.check_choice("layout", layout, tuple(LAYOUTS))
@@ -52,18 +52,15 @@ def read_layout(
     """All that the annotations say about a folder of videos.
 
     Args:
-        input_dir: str.
-        contents: `FolderContents` of it.
-        annotations: str. Files and folders, several with commas between; None for class folders.
-        layout: str. One of `LAYOUTS`. Defaults to None: each file tells by name and beginning.
-        fold: int. Which of several published divisions. Defaults to None: the first.
-
-    Returns:
-        `Listing`.
+        input_dir: folder of the videos.
+        contents: what is in it.
+        annotations: files and folders, several with commas between; None for class folders.
+        layout: one of ``LAYOUTS``. Defaults to None: each file tells by name and beginning.
+        fold: which of several published divisions. Defaults to None: the first.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if a file is of no layout, an entry is wrong, or nothing listed is there.
+        FileNotFoundError: there is no such file.
+        ValueError: a file is of no layout, an entry is wrong, or nothing listed is there.
     """
     check_layout(layout, annotations)
     by_layout: dict[str, list[str]] = {} if annotations else {CLASS_FOLDERS.name: []}

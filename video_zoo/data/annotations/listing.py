@@ -25,21 +25,21 @@ from .layouts import read_layout
 class Annotations:
     """The clips to convert.
 
-    Attributes:
-        clips: tuple of `Clip`, sorted by split, label, path and start.
-        labels: tuple of str. The class names, sorted or as the label map has them; a name's place
-            is its label index.
-        missing: tuple of str. Annotated videos that are not in the input folder: Kinetics clip
-            names (`ID_000010_000020`) or listed paths, of the chosen classes; and listed ids of
-            which no labelled clip is known.
-        unnamed: tuple of str. Relative paths of files in the folder that `annotations` does not
-            name; nothing for class folders.
-        duplicates: tuple of `(file, problem)`. Clips that occur more than once, also as another
+    Args:
+        clips: sorted by split, label, path and start.
+        labels: the class names, sorted or as the label map has them; a name's place is its label
+            index.
+        missing: annotated videos that are not in the input folder: Kinetics clip names
+            (``ID_000010_000020``) or listed paths, of the chosen classes; and listed ids of which
+            no labelled clip is known.
+        unnamed: relative paths of files in the folder that ``annotations`` does not name; nothing
+            for class folders.
+        duplicates: ``(file, problem)`` of clips that occur more than once, also as another
             path of the same file or as a file of equal content. Only those that are equal in all,
             label and split included, are converted once; the others stay.
-        remarks: tuple of str. What may be wrong with the input and is no error, in one line each:
-            no class with a training or validation video, folders without videos, and the like.
-        frame_folders: tuple of str. Paths of those of the videos that are folders of frames.
+        remarks: what may be wrong with the input and is no error, in one line each: no class with a
+            training or validation video, folders without videos, and the like.
+        frame_folders: paths of those of the videos that are folders of frames.
     """
 
     clips: tuple[Clip, ...]
@@ -69,48 +69,45 @@ def read_annotations(
 ) -> Annotations:
     """Lists the clips of a folder of videos, with their classes and splits.
 
-    `docs/data_format.md` lists the layouts: class folders, a plain list
-    `path,label[,start,end][,split]`, and those in which the datasets of the field are published. A
-    video is a file, or a folder of frames.
+    ``docs/data_format.md`` lists the layouts: class folders, a plain list
+    ``path,label[,start,end][,split]``, and those in which the datasets of the field are published.
+    A video is a file, or a folder of frames.
 
     Splits that the input gives are kept, and the limits only cut them. Otherwise each class is
-    shuffled by `seed` and divided; clips of one video stay in one split.
+    shuffled by ``seed`` and divided; clips of one video stay in one split.
 
     Args:
-        input_dir: str. Folder of the videos.
-        annotations: str. List, or folder of lists, or several with commas between. Defaults to
-            None: class folders.
-        layout: str. What the annotations are, one of `LAYOUTS`. Defaults to None: each file tells
-            by its name and its beginning.
-        fold: int. Which of the three published divisions of UCF101 and HMDB51. Defaults to None:
-            the first, or the only one that is there.
-        label_map: str. File of class names, one a line, whose order the label index keeps. Every
-            class must be in it. Defaults to None: as the dataset was published, or the classes
-            found, sorted.
-        train_ids: str. File of video ids, one a line, such as that of Mini-Kinetics-200. Only
-            listed videos are taken, into the training split whatever theirs was. Defaults to None.
-        val_ids: str. The same for the validation split; both may be given. Defaults to None.
-        num_classes: int. So many classes are drawn by `seed`. Refused with `label_map`, and where
+        input_dir: folder of the videos.
+        annotations: list, or folder of lists, or several with commas between. Defaults to None:
+            class folders.
+        layout: what the annotations are, one of ``LAYOUTS``. Defaults to None: each file tells by
+            its name and its beginning.
+        fold: which of the three published divisions of UCF101 and HMDB51. Defaults to None: the
+            first, or the only one that is there.
+        label_map: file of class names, one a line, whose order the label index keeps. Every class
+            must be in it. Defaults to None: as the dataset was published, or the classes found,
+            sorted.
+        train_ids: file of video ids, one a line, such as that of Mini-Kinetics-200. Only listed
+            videos are taken, into the training split whatever theirs was. Defaults to None.
+        val_ids: the same for the validation split; both may be given. Defaults to None.
+        num_classes: so many classes are drawn by ``seed``. Refused with ``label_map``, and where
             clips have no label, as theirs cannot be drawn. Defaults to None, all.
-        train_per_class: int. At most so many training clips a class. Defaults to None, all.
-        val_per_class: int. At most so many validation clips a class. Defaults to None: all given
-            ones or, where no split is given, `val_fraction` of the class.
-        val_fraction: float. Part of each class for validation where no split is given; at least
-            one clip of a class that has two. Defaults to 0.1; 0 gives none.
-        seed: int. Defaults to 0.
-        allow_empty_splits: bool. Whether a split may be left without a video although
-            `annotations`, an id list or a split folder asks for it, and a class without a training
-            or validation video although other classes have one. Defaults to False.
-
-    Returns:
-        `Annotations`.
+        train_per_class: at most so many training clips a class. Defaults to None, all.
+        val_per_class: at most so many validation clips a class. Defaults to None: all given ones
+            or, where no split is given, ``val_fraction`` of the class.
+        val_fraction: part of each class for validation where no split is given; at least one clip
+            of a class that has two. Defaults to 0.1; 0 gives none.
+        seed: draws classes and splits. Defaults to 0.
+        allow_empty_splits: whether a split may be left without a video although ``annotations``, an
+            id list or a split folder asks for it, and a class without a training or validation
+            video although other classes have one. Defaults to False.
 
     Raises:
-        FileNotFoundError: if `input_dir` or a file does not exist.
-        ValueError: if nothing is found, or nothing for a split that is asked for, a class has no
-            training or validation video where others have one, a row or column
-            is wrong, a number is out of range, a class is not in `label_map`, or no clip has a
-            label and there is no `label_map`.
+        FileNotFoundError: ``input_dir`` or a file does not exist.
+        ValueError: nothing is found, or nothing for a split that is asked for, a class has no
+            training or validation video where others have one, a row or column is wrong, a number
+            is out of range, a class is not in ``label_map``, or no clip has a label and there is no
+            ``label_map``.
     """
     input_dir = os.path.abspath(errors.at_home(input_dir))
     _check_numbers(
@@ -203,7 +200,7 @@ def _unwanted_splits(
 def check_input(
     input_dir: str, label_map: str | os.PathLike | None, num_classes: int | None
 ) -> None:
-    """Raises unless `input_dir` is a folder, and the two others go together."""
+    """Raises unless ``input_dir`` is a folder, and the two others go together."""
     if not os.path.isdir(input_dir):
         raise FileNotFoundError(
             f"`input_dir` must be a folder of videos. Received: input_dir={input_dir!r}, "

@@ -12,7 +12,7 @@ _LIST_COLUMNS = ("path", "label", "start", "end", "split")
 
 
 def _read(source: Source) -> Listing:
-    """Reads plain lists `path,label[,start,end][,split]`, with or without a header.
+    """Reads plain lists ``path,label[,start,end][,split]``, with or without a header.
 
     A path of the list may have another Unicode form than the file.
     """

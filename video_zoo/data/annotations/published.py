@@ -11,7 +11,7 @@ def chosen_fold(folds: Mapping[str, int], fold: int | None) -> list[str]:
         fold: the one that is wanted; None for the only one there, or the first.
 
     Raises:
-        ValueError: if there are no lists, or none of that division.
+        ValueError: there are no lists, or none of that division.
     """
     there = sorted(set(folds.values()))
     wanted = fold if fold is not None or not there else there[0]

@@ -25,7 +25,7 @@ def files_by_name(videos: Iterable[str]) -> dict[str, list[str]]:
 
 
 def kinetics_id(path: str) -> str | None:
-    """The video's id in the name `ID_000010_000020.*` of a trimmed file; None for other names."""
+    """The video's id in the name ``ID_000010_000020.*`` of a trimmed file; None for other names."""
     match = _KINETICS_NAME.fullmatch(stem(path))
     return match[1] if match else None
 

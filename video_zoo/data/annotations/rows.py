@@ -14,8 +14,8 @@ def read_rows(path: str) -> list[tuple[int, list[str]]]:
     """The rows of a CSV file that are not empty, each with its number from 1.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is not CSV in UTF-8.
+        FileNotFoundError: there is no such file.
+        ValueError: it is not CSV in UTF-8.
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(
@@ -60,10 +60,10 @@ def check_delimiter(input_dir: str, path: str, rows: list[tuple[int, list[str]]]
 class Row:
     """One row of a list, by its columns' names.
 
-    Attributes:
-        path: str. The list, for messages.
-        number: int. Counted from 1, the header included.
-        fields: mapping of column to value.
+    Args:
+        path: the list, for messages.
+        number: counted from 1, the header included.
+        fields: column -> value.
     """
 
     path: str

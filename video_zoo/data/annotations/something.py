@@ -22,14 +22,14 @@ def _is_v2(path: str) -> bool:
 
 
 def _starts_like_v2(path: str) -> bool:
-    """Whether it is a list, or a table of numbers: Kinetics has a `train.json` too."""
+    """Whether it is a list, or a table of numbers: Kinetics has a ``train.json`` too."""
     with open(path, "rb") as file:
         start = file.read(200).removeprefix(b"\xef\xbb\xbf").lstrip()
     return start.startswith(b"[") or re.match(rb'\{\s*"[^"]*"\s*:\s*"?\d', start) is not None
 
 
 def _read_v1(source: Source) -> Listing:
-    """Rows are `ID;LABEL`, of a test list `ID`; the list of labels has one a line."""
+    """Rows are ``ID;LABEL``, of a test list ``ID``; the list of labels has one a line."""
     listing = Listing()
     for path in source.files:
         if "-labels" in os.path.basename(path):
@@ -42,9 +42,9 @@ def _read_v1(source: Source) -> Listing:
 
 
 def _read_v2(source: Source) -> Listing:
-    """Entries are `{"id", "template"}`; the label is the template without its brackets.
+    """Entries are ``{"id", "template"}``; the label is the template without its brackets.
 
-    `labels.json` has label -> index; `test-answers.csv` the labels of the test videos.
+    ``labels.json`` has label -> index; ``test-answers.csv`` the labels of the test videos.
     """
     listing = Listing()
     answers = dict(_answers(source))

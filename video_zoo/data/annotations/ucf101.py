@@ -1,4 +1,4 @@
-"""UCF101 as it is published: `classInd.txt`, `trainlist01.txt`, `testlist01.txt`."""
+"""UCF101 as it is published: ``classInd.txt``, ``trainlist01.txt``, ``testlist01.txt``."""
 
 import os
 import re
@@ -17,7 +17,7 @@ def _claims(path: str) -> bool:
 
 
 def _read(source: Source) -> Listing:
-    """Rows are `CLASS/VIDEO.avi INDEX` in a training list, and `CLASS/VIDEO.avi` in a test list."""
+    """Rows are ``CLASS/VIDEO.avi INDEX`` in a training list, ``CLASS/VIDEO.avi`` in a test list."""
     listing = Listing()
     numbers = _numbers(source)
     listing.labels = sorted(numbers, key=numbers.get)
@@ -38,7 +38,7 @@ def _read(source: Source) -> Listing:
 
 
 def _numbers(source: Source) -> dict[str, int]:
-    """Class -> its number in `classInd.txt`; nothing without that file."""
+    """Class -> its number in ``classInd.txt``; nothing without that file."""
     numbers = {}
     for path in source.files:
         if os.path.basename(path) == _CLASSES:

@@ -17,7 +17,7 @@ def load_beam() -> ModuleType:
     """The module ``apache_beam``.
 
     Raises:
-        ImportError: if it is not installed; the one-line message tells the remedy.
+        ImportError: it is not installed; the one-line message tells the remedy.
     """
     try:
         import apache_beam
@@ -36,14 +36,14 @@ def make_shards(
     """Runs a pipeline with one element for each shard, and waits for its end.
 
     Args:
-        job: `ShardJob`.
-        unfinished: list of `Shard`. Those to make.
-        runner: str. Name of a Beam runner.
-        options: str. Its options, as on a command line.
+        job: of the conversion.
+        unfinished: the shards to make.
+        runner: name of a Beam runner.
+        options: its options, as on a command line.
 
     Raises:
-        ImportError: if Apache Beam is not installed.
-        ValueError: if there is no such runner, or an option is wrong.
+        ImportError: Apache Beam is not installed.
+        ValueError: there is no such runner, or an option is wrong.
     """
     beam = load_beam()
     # The graph of a pipeline may have some megabytes only, and the clips of Kinetics have more.

@@ -33,10 +33,10 @@ __all__ = ["ConversionConfig", "ConversionResult", "convert", "merge"]
 def convert(config: ConversionConfig, *, progress: bool = True) -> ConversionResult:
     """Converts videos to a folder of TFRecord shards.
 
-    Writes `train-00000-of-00008.tfrecord`, ..., `label_map.txt`, `manifest.json`, `skipped.csv`,
-    `missing.csv` and `duplicates.csv` (see ``docs/data_format.md``). Files appear under their names
-    only when whole, the manifest last. A video that cannot be used is skipped with its reason, also
-    where it crashes the process that decodes it or takes it for ever.
+    Writes ``train-00000-of-00008.tfrecord``, ..., ``label_map.txt``, ``manifest.json``,
+    ``skipped.csv``, ``missing.csv`` and ``duplicates.csv`` (see ``docs/data_format.md``). Files
+    appear under their names only when whole, the manifest last. A video that cannot be used is
+    skipped with its reason, also where it crashes the process that decodes it or takes it for ever.
 
     However a run ended, the same call continues it: finished shards stand, and in the end the files
     are those of a run without a break. In a finished dataset it changes nothing.
@@ -45,19 +45,19 @@ def convert(config: ConversionConfig, *, progress: bool = True) -> ConversionRes
     ``if __name__ == "__main__":``.
 
     Args:
-        config: `ConversionConfig`.
-        progress: bool. Whether to show a progress bar. Defaults to True.
+        config: what to convert, and how.
+        progress: whether to show a progress bar. Defaults to True.
 
     Returns:
-        `ConversionResult`. Look at its `problem`.
+        How it ended; look at its ``problem``.
 
     Raises:
-        FileNotFoundError: if the input does not exist.
-        ValueError: if the input cannot be read, or the output folder holds another conversion,
+        FileNotFoundError: the input does not exist.
+        ValueError: the input cannot be read, or the output folder holds another conversion,
             finished or not, or another process is at work there.
-        OSError: if the output folder cannot be written.
-        ImportError: if OpenCV cannot be loaded, or lacks the flow that is asked for, or if Apache
-            Beam is asked for and cannot be loaded.
+        OSError: the output folder cannot be written.
+        ImportError: OpenCV cannot be loaded, or lacks the flow that is asked for; or Apache Beam is
+            asked for and cannot be loaded.
     """
     if config.runner:
         beam.load_beam()
@@ -107,15 +107,12 @@ def merge(output_dir: str | os.PathLike, max_skipped: float = 0.05) -> Conversio
     """Finishes a conversion whose shards were made in parts: writes the manifest and the lists.
 
     Args:
-        output_dir: str. Folder that holds all the shards, and the parts' folder `.conversion`.
-        max_skipped: float. As in `ConversionConfig`. Defaults to 0.05.
-
-    Returns:
-        `ConversionResult`.
+        output_dir: folder that holds all the shards, and the parts' folder ``.conversion``.
+        max_skipped: as in ``ConversionConfig``. Defaults to 0.05.
 
     Raises:
-        FileNotFoundError: if shards are missing, or there is no conversion to finish.
-        ValueError: if another process is at work there.
+        FileNotFoundError: shards are missing, or there is no conversion to finish.
+        ValueError: another process is at work there.
     """
     errors.check("max_skipped", max_skipped)
     output_dir = _checked_folder(output_dir)

@@ -27,19 +27,19 @@ _UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 class ConversionEstimate:
     """What a conversion will take and give; ``str`` of it is the report.
 
-    Attributes:
-        num_clips: dict. Split -> clips.
-        num_classes: dict. Split -> classes with a clip in it.
-        num_shards: int. Of all splits.
-        workers: int. Processes that `hours` is for.
-        num_samples: int. Clips that were decoded.
-        unusable: tuple of `(file, reason)`. Those of them that would be skipped.
-        bytes_per_clip: float. Mean of the usable ones, as stored; nan if there is none.
-        hours: float. For all clips, unusable ones too.
-        missing: tuple of str. Annotated videos that are not in the folder.
-        unnamed: tuple of str. Files in the folder that the annotations do not name.
-        duplicates: tuple of `(file, problem)`.
-        remarks: tuple of str. What may be wrong with the input, in one line each.
+    Args:
+        num_clips: split -> clips.
+        num_classes: split -> classes with a clip in it.
+        num_shards: of all splits.
+        workers: processes that ``hours`` is for.
+        num_samples: clips that were decoded.
+        unusable: ``(file, reason)`` of each of them that would be skipped.
+        bytes_per_clip: mean of the usable ones, as stored; nan if there is none.
+        hours: for all clips, unusable ones too.
+        missing: annotated videos that are not in the folder.
+        unnamed: files in the folder that the annotations do not name.
+        duplicates: ``(file, problem)`` of each.
+        remarks: what may be wrong with the input, in one line each.
     """
 
     num_clips: Mapping[str, int]
@@ -100,17 +100,14 @@ def estimate(
     clip of each.
 
     Args:
-        config: `ConversionConfig`. Its `output_dir` is not looked at.
-        num_samples: int. Defaults to 24.
-        progress: bool. Whether to show a progress bar. Defaults to True.
-
-    Returns:
-        `ConversionEstimate`.
+        config: the conversion; its ``output_dir`` is not looked at.
+        num_samples: clips to decode. Defaults to 24.
+        progress: whether to show a progress bar. Defaults to True.
 
     Raises:
-        FileNotFoundError: if the input does not exist.
-        ValueError: if the input cannot be read, or `num_samples` is below 1.
-        ImportError: if OpenCV cannot be loaded.
+        FileNotFoundError: the input does not exist.
+        ValueError: the input cannot be read, or ``num_samples`` is below 1.
+        ImportError: OpenCV cannot be loaded.
     """
     errors.check("num_samples", num_samples)
     plan, planned, annotations = make_plan(config)

@@ -26,17 +26,17 @@ _CLIPS = "clips"  # among the manifest's settings: what stands for the lists of 
 class ConversionResult:
     """How a conversion ended.
 
-    Attributes:
-        manifest: `Manifest`, as written; None after a part of a conversion, `shard_range`.
-        output_dir: str.
-        skipped: tuple of `(file, reason)`, as written to `skipped.csv`; after a part, its own.
-        incomplete: tuple of `(file, note)`, as written to `notes.csv`: clips of which something is
+    Args:
+        manifest: as written; None after a part of a conversion, ``shard_range``.
+        output_dir: folder of the shards.
+        skipped: ``(file, reason)``, as written to ``skipped.csv``; after a part, its own.
+        incomplete: ``(file, note)``, as written to ``notes.csv``: clips of which something is
             missing; after a part, its own.
-        duplicates: tuple of `(file, problem)`, as written to `duplicates.csv`.
-        problem: str. Why the dataset should not be used as it is (too many clips skipped, or a
-            split without any), in one line; None if all is well.
-        unfinished: tuple of str. The shards that are still to be made, after a part.
-        remarks: tuple of str. What may be wrong with the input, in one line each; none after
+        duplicates: ``(file, problem)``, as written to ``duplicates.csv``.
+        problem: why the dataset should not be used as it is (too many clips skipped, or a split
+            without any), in one line; None if all is well.
+        unfinished: the shards that are still to be made, after a part.
+        remarks: what may be wrong with the input, in one line each; none after
             :func:`video_zoo.data.merge`, which does not see it.
     """
 

@@ -46,17 +46,15 @@ class Shard:
 class Plan:
     """All that the files of a conversion depend on, as it is kept until they are finished.
 
-    Attributes:
-        settings: dict. Everything that shapes the files.
-        versions: dict. Versions of the decoders and of what else had a part in it.
-        labels: tuple of str. Class names by label index.
-        missing: tuple of str. Annotated videos that are not there.
-        duplicates: tuple of `(file, problem)`. A report: what they change is in `clips`.
-        clips: dict. Split -> `{"num_clips": int, "sha256": str}`, which stand for its list of
-            clips.
-        shards: tuple of str. Their file names, split by split.
-
-    `clips` is None in what the files of an older dataset tell.
+    Args:
+        settings: everything that shapes the files.
+        versions: versions of the decoders and of what else had a part in it.
+        labels: class names by label index.
+        missing: annotated videos that are not there.
+        duplicates: ``(file, problem)`` of each, as a report: what they change is in ``clips``.
+        clips: split -> ``{"num_clips": int, "sha256": str}``, which stand for its list of clips;
+            None in what the files of an older dataset tell.
+        shards: their file names, split by split.
     """
 
     settings: Mapping[str, object]
@@ -87,14 +85,14 @@ def make_plan(config: ConversionConfig) -> tuple[Plan, list[Shard], Annotations]
     """Reads the annotations and deals the clips over shards.
 
     Args:
-        config: `ConversionConfig`.
+        config: the conversion.
 
     Returns:
-        tuple of the `Plan`, its shards with their clips, and the annotations.
+        The plan, its shards with their clips, and the annotations.
 
     Raises:
-        FileNotFoundError, ValueError: as `read_annotations`.
-        ImportError: as `decoder_versions`.
+        FileNotFoundError, ValueError: as :func:`read_annotations`.
+        ImportError: as :func:`decoder_versions`.
     """
     versions = {
         "video_zoo": video_zoo.__version__,
@@ -147,16 +145,16 @@ def by_split(members: Iterable[T]) -> dict[str, list[T]]:
 
 
 def plan_shards(annotations: Annotations, num_shards: int | None, seed: int) -> list[Shard]:
-    """Deals the clips of each split over its shards: shuffled by `seed`, then in turn.
+    """Deals the clips of each split over its shards: shuffled by ``seed``, then in turn.
 
     Args:
-        annotations: `Annotations`.
-        num_shards: int. Shards of `"train"` (or of the largest split where there is no such);
-            others get a number in proportion to their clips. None: one for every 50 clips.
-        seed: int.
+        annotations: all clips, with their splits.
+        num_shards: shards of ``"train"`` (or of the largest split where there is no such); others
+            get a number in proportion to their clips. None: one for every 50 clips.
+        seed: of the order.
 
     Returns:
-        list of `Shard`, by split and index. Always the same for the same arguments.
+        The shards, by split and index. Always the same for the same arguments.
     """
     parts = by_split(annotations.clips)
     leading = len(parts.get("train") or max(parts.values(), key=len))
@@ -211,7 +209,7 @@ def _versions_of_bytes(plan: Plan) -> dict[str, str]:
 
 
 def check_unchanged(old: Plan, new: Plan, output_dir: str) -> None:
-    """ValueError if `new` would give other files than `old`; it tells the differences."""
+    """ValueError if ``new`` would give other files than ``old``; it tells the differences."""
     found = list(_differences(old, new))
     if found:
         raise ValueError(

@@ -1,8 +1,8 @@
 """Writes one shard, and keeps account of those that are finished.
 
-Until a conversion is finished, the folder `.conversion` inside the output folder holds its plan and
-a record for each finished shard. The record is written after the shard has its final name, so what
-has a record is whole, whenever and however a run ends.
+Until a conversion is finished, the folder ``.conversion`` inside the output folder holds its plan
+and a record for each finished shard. The record is written after the shard has its final name, so
+what has a record is whole, whenever and however a run ends.
 """
 
 import contextlib
@@ -31,14 +31,16 @@ _LIST_NAME = "unfinished.jsonl"
 class ShardRecord:
     """What one shard holds.
 
-    Attributes:
-        split, name: str. Its split and its file name.
-        plan: str. Fingerprint of the plan.
-        num_clips: int. Clips that should go into it.
-        num_frames, bytes: int.
-        classes: dict. Class name -> examples; `""` stands for clips without a label.
-        skipped: list of `(file, reason)`.
-        incomplete: list of `(file, note)`: what is missing of clips that went into it.
+    Args:
+        split: of its clips.
+        name: of its file.
+        plan: fingerprint of the plan.
+        num_clips: clips that should go into it.
+        num_frames: of all its clips.
+        bytes: size of its file.
+        classes: class name -> examples; ``""`` stands for clips without a label.
+        skipped: ``(file, reason)`` of each clip that is not in it.
+        incomplete: ``(file, note)``: what is missing of clips that went into it.
     """
 
     split: str
@@ -61,12 +63,13 @@ class ShardRecord:
 class ShardJob:
     """What is the same for all shards of a conversion; small, so that it can be sent anywhere.
 
-    Attributes:
-        input_dir, output_dir: str.
-        encoding: `EncodingConfig`.
-        clip_timeout: float. Seconds.
-        labels: tuple of str. Class names by label index.
-        plan: str. Fingerprint of the plan.
+    Args:
+        input_dir: folder of the videos.
+        output_dir: folder of the shards.
+        encoding: how the frames are stored.
+        clip_timeout: seconds that a worker may take for a clip.
+        labels: class names by label index.
+        plan: fingerprint of the plan.
     """
 
     input_dir: str
@@ -85,15 +88,12 @@ class ShardJob:
         """Writes the shard, then its record.
 
         Args:
-            shard: `Shard`.
-            results: iterable of `Result`. What became of the shard's clips, in order.
-            on_clip: Called after each clip.
-
-        Returns:
-            `ShardRecord`.
+            shard: which, with its clips.
+            results: what became of the shard's clips, in order.
+            on_clip: called after each clip.
 
         Raises:
-            OSError: if a file cannot be written.
+            OSError: a file cannot be written.
         """
         path = os.path.join(self.output_dir, shard.name)
         record = ShardRecord(shard.split, shard.name, self.plan, len(shard.clips))
@@ -136,7 +136,7 @@ class ShardJob:
 
 
 def encode_labelled(clip: Clip, encoded: EncodedClip, name: str, labels: Sequence[str]) -> bytes:
-    """The clip as it is stored, `name` being its path relative to the input folder."""
+    """The clip as it is stored, ``name`` being its path relative to the input folder."""
     return tfrecord.encode_example(
         encoded,
         label_index=labels.index(clip.label) if clip.label else tfrecord.UNLABELLED,
@@ -147,12 +147,12 @@ def encode_labelled(clip: Clip, encoded: EncodedClip, name: str, labels: Sequenc
 
 
 def load_records(output_dir: str, names: Sequence[str], plan: str) -> dict[str, ShardRecord]:
-    """The records of the finished shards among `names`, by name.
+    """The records of the finished shards among ``names``, by name.
 
     Args:
-        output_dir: str.
-        names: list of str. File names of shards.
-        plan: str. Fingerprint of the plan. A shard of another plan does not count.
+        output_dir: folder of the shards.
+        names: file names of shards.
+        plan: fingerprint of the plan. A shard of another plan does not count.
     """
     folder = os.path.join(output_dir, _FOLDER)
     there = set(tf.io.gfile.listdir(folder)) if tf.io.gfile.isdir(folder) else set()
@@ -206,7 +206,7 @@ def load_plan(output_dir: str) -> Plan | None:
     """The plan of an unfinished conversion; None if there is none.
 
     Raises:
-        ValueError: if it is damaged.
+        ValueError: it is damaged.
     """
     path = os.path.join(output_dir, _FOLDER, _PLAN_NAME)
     if not tf.io.gfile.exists(path):

@@ -36,10 +36,10 @@ _CRASHED = "the decoder crashed, or the system ended it for want of memory"
 class Result(NamedTuple):
     """What became of a clip.
 
-    Attributes:
-        clip: `Clip`.
-        outcome: `EncodedClip`, or a str: the reason why there is none.
-        seconds: float. How long a worker was busy with it; 0 if that worker died.
+    Args:
+        clip: as it was given.
+        outcome: the clip with its frames, or the reason why there is none.
+        seconds: how long a worker was busy with it; 0 if that worker died.
     """
 
     clip: Clip
@@ -57,22 +57,19 @@ def encode_clips(
 
     Only a bounded number of clips is in flight, whatever their number. When a worker dies (a
     segmentation fault, the kernel's out-of-memory killer, a decoder that takes longer than
-    `timeout`), the clips that were in flight are tried again one by one, and the one that kills its
-    worker again gets the reason: "the decoder crashed", or "took more than ... s". Closing the
+    ``timeout``), the clips that were in flight are tried again one by one, and the one that kills
+    its worker again gets the reason: "the decoder crashed", or "took more than ... s". Closing the
     generator ends the workers at once.
 
     Args:
-        clips: iterable of `Clip`.
-        encoding: `EncodingConfig`.
-        workers: int. Number of processes.
-        timeout: float. Seconds after which a worker that is still at one clip ends itself.
-            Defaults to 600.
-
-    Yields:
-        `Result`.
+        clips: all to encode.
+        encoding: how the frames are stored.
+        workers: number of processes.
+        timeout: seconds after which a worker that is still at one clip ends itself. Defaults to
+            600.
 
     Raises:
-        RuntimeError: if worker processes cannot start.
+        RuntimeError: worker processes cannot start.
     """
     remaining = iter(clips)
     in_flight = workers * _CLIPS_IN_FLIGHT_PER_WORKER

@@ -49,15 +49,15 @@ class EncodingConfig:
 class EncodedClip:
     """The frames of one clip, as they are stored.
 
-    Attributes:
-        frames: list of bytes. One JPEG per frame.
-        timestamps_us: list of int. Time of each frame in microseconds from the video's first frame.
-        height: int. Pixels.
-        width: int. Pixels.
-        frame_rate: float. Frames per second.
-        start_us: int. Time of the first frame, in microseconds.
-        end_us: int. Time at which the last frame ends, in microseconds.
-        note: str. What is missing of the clip; "" where it is whole.
+    Args:
+        frames: one JPEG per frame.
+        timestamps_us: time of each frame in microseconds from the video's first frame.
+        height: pixels.
+        width: pixels.
+        frame_rate: frames per second.
+        start_us: time of the first frame, in microseconds.
+        end_us: time at which the last frame ends, in microseconds.
+        note: what is missing of the clip; "" where it is whole.
     """
 
     frames: list[bytes]

@@ -25,7 +25,7 @@ def shard_name(split: str, index: int, num_shards: int) -> str:
 
 
 def is_shard_name(name: str) -> bool:
-    """Whether `name` is a shard's file name, of whatever split."""
+    """Whether ``name`` is a shard's file name, of whatever split."""
     return _SHARD_NAME.fullmatch(name) is not None
 
 
@@ -33,19 +33,19 @@ def list_shards(data_dir: str | os.PathLike, split: str, argument: str = "split"
     """Lists the shards of one split, and checks that none is missing.
 
     Args:
-        data_dir: str. Folder of shards, local or on any file system that TensorFlow reads. Their
-            names may end in `.tfrecord` or not. A web server must have the manifest too.
-        split: str. Such as `"train"` or `"val"`.
-        argument: str. What the split was given as, for the messages. Defaults to `"split"`.
+        data_dir: folder of shards, local or on any file system that TensorFlow reads. Their names
+            may end in ``.tfrecord`` or not. A web server must have the manifest too.
+        split: such as ``"train"`` or ``"val"``.
+        argument: what the split was given as, for the messages. Defaults to ``"split"``.
 
     Returns:
-        list of str: the shards' paths (absolute when local), sorted by index.
+        The shards' paths (absolute when local), sorted by index.
 
     Raises:
-        FileNotFoundError: if the folder does not exist, or a shard of the set is missing.
-        ValueError: if there are no shards of `split`, shards of several conversions are mixed, or
+        FileNotFoundError: the folder does not exist, or a shard of the set is missing.
+        ValueError: there are no shards of ``split``, shards of several conversions are mixed, or
             the folder's file system cannot be read here.
-        OSError: if a web server does not send what is needed.
+        OSError: a web server does not send what is needed.
     """
     data_dir = errors.at_home(data_dir)
     filesystems.check(data_dir, "data_dir")

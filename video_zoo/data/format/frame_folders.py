@@ -1,4 +1,4 @@
-"""Folders of frames: pictures that are one video, `VIDEO/img_00001.jpg`. Standard library only."""
+"""Folders of frames, each one video: ``VIDEO/img_00001.jpg``. Standard library only."""
 
 import re
 from collections.abc import Iterable

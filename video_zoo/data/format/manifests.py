@@ -22,10 +22,10 @@ _REMEDY = "Convert the videos again, or remove the file to read the shards witho
 
 
 def write_label_map(data_dir: str | os.PathLike, labels: Sequence[str]) -> None:
-    """Writes `label_map.txt`: one class name a line, the line number (from 0) is its index.
+    """Writes ``label_map.txt``: one class name a line, the line number (from 0) is its index.
 
     Raises:
-        ValueError: if a name is empty, holds a line break or occurs twice.
+        ValueError: a name is empty, holds a line break or occurs twice.
     """
     _check_labels(labels, "labels")
     text = "".join(f"{label}\n" for label in labels)
@@ -36,8 +36,8 @@ def load_label_map(data_dir: str | os.PathLike) -> list[str]:
     """Reads the class names of a shard folder; a name's place in the list is its label index.
 
     Raises:
-        FileNotFoundError: if the folder has no `label_map.txt`.
-        ValueError: if it is not UTF-8, is empty, or has an empty or repeated name; or the folder's
+        FileNotFoundError: the folder has no ``label_map.txt``.
+        ValueError: it is not UTF-8, is empty, or has an empty or repeated name; or the folder's
             file system cannot be read here.
     """
     data_dir = errors.at_home(data_dir)
@@ -87,15 +87,15 @@ class SplitSummary:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What a conversion wrote, kept as `manifest.json` beside the shards.
+    """What a conversion wrote, kept as ``manifest.json`` beside the shards.
 
-    Attributes:
-        settings: dict. Everything that shapes the files: fps, short_side, modality, seed, ...
-        versions: dict. Versions of video_zoo, python, tensorflow, opencv, av and numpy.
-        splits: dict. Split name -> `SplitSummary`.
-        num_clips: int. Clips that were to be converted.
-        num_skipped: int. Clips that could not be used; listed in `skipped.csv`.
-        num_missing: int. Annotated videos that were not there; listed in `missing.csv`.
+    Args:
+        settings: everything that shapes the files: fps, short_side, modality, seed, ...
+        versions: versions of video_zoo, python, tensorflow, opencv, av and numpy.
+        splits: name of the split -> what is in it.
+        num_clips: clips that were to be converted.
+        num_skipped: clips that could not be used; listed in ``skipped.csv``.
+        num_missing: annotated videos that were not there; listed in ``missing.csv``.
     """
 
     settings: Mapping[str, object]
@@ -118,7 +118,7 @@ class Manifest:
         return self.splits[split]
 
     def num_examples(self, split: str) -> int:
-        """Number of clips in `split`."""
+        """Number of clips in ``split``."""
         return self.split(split).num_examples
 
     def shard_sizes(self, split: str) -> dict[str, int]:
@@ -126,7 +126,7 @@ class Manifest:
         return {shard.name: shard.num_examples for shard in self.split(split).shards}
 
     def write(self, data_dir: str | os.PathLike) -> None:
-        """Writes `manifest.json` into `data_dir`."""
+        """Writes ``manifest.json`` into ``data_dir``."""
         text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
         write_text(os.path.join(os.fspath(data_dir), MANIFEST_NAME), text)
 
@@ -135,8 +135,8 @@ def load_manifest(data_dir: str | os.PathLike) -> Manifest | None:
     """Reads a shard folder's manifest; None if it has none (shards made by other tools).
 
     Raises:
-        ValueError: if the manifest is damaged or of another format version, which names the field,
-            or the folder's file system cannot be read here.
+        ValueError: the manifest is damaged or of another format version, which names the field, or
+            the folder's file system cannot be read here.
     """
     data_dir = errors.at_home(data_dir)
     filesystems.check(data_dir, "data_dir")

@@ -59,17 +59,14 @@ def encode_example(
     """Serializes one clip as a ``tf.train.SequenceExample``.
 
     Args:
-        encoded: The clip's JPEG frames with their times and size.
-        label_index: int. Line number of `label` in the label map, from 0.
-        label: str. Class name.
-        filename: str. Path of the video relative to the input folder.
-        media_id: str. Identifier of the source video, such as a YouTube id. Defaults to `filename`.
-
-    Returns:
-        bytes: the serialized example.
+        encoded: the clip's JPEG frames with their times and size.
+        label_index: line number of ``label`` in the label map, from 0.
+        label: class name.
+        filename: path of the video relative to the input folder.
+        media_id: identifier of the source video, such as a YouTube id. Defaults to ``filename``.
 
     Raises:
-        ValueError: if `encoded` holds no frames.
+        ValueError: ``encoded`` holds no frames.
     """
     if not encoded.frames:
         raise ValueError(
@@ -113,19 +110,19 @@ def parse_example(
 
     Args:
         serialized: string scalar tensor, one serialized ``tf.train.SequenceExample``.
-        class_names: list of str. The label map, for examples that name their class and have no
-            index. Defaults to None: such have the label -1.
+        class_names: the label map, for examples that name their class and have no index. Defaults
+            to None: such have the label -1.
 
     Returns:
-        dict of tensors: `"frames"` (string `[num_frames]`, encoded JPEGs) and the scalars `"label"`
-        (int64, -1 for an example without a label), `"filename"` (string, `""` when absent),
-        `"height"` and `"width"` (int64, pixels, 0 when absent) and `"frame_rate"` (float32, frames
-        per second, 0 when absent); and `"texts"` (string `[2]`, its class name under either key,
-        `""` when absent).
+        ``"frames"`` (string ``[num_frames]``, encoded JPEGs) and the scalars ``"label"`` (int64, -1
+        for an example without a label), ``"filename"`` (string, ``""`` when absent), ``"height"``
+        and ``"width"`` (int64, pixels, 0 when absent) and ``"frame_rate"`` (float32, frames per
+        second, 0 when absent); and ``"texts"`` (string ``[2]``, its class name under either key,
+        ``""`` when absent).
 
     Raises:
-        tf.errors.InvalidArgumentError: when run, if the example is not a ``SequenceExample`` or
-            has no frames.
+        tf.errors.InvalidArgumentError: when run, the example is not a ``SequenceExample`` or has
+            no frames.
     """
     context, feature_lists = tf.io.parse_single_sequence_example(
         serialized,

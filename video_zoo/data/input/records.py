@@ -47,7 +47,7 @@ class SkippedRecords:
     """Reads shards and passes over bad records; keeps which they were, and says so once each.
 
     Attributes:
-        reasons: dict of (shard, record index) -> reason. An index with ``"-"`` after it stands for
+        reasons: (shard, record index) -> reason. An index with ``"-"`` after it stands for
             all records from there to the end of the shard.
     """
 

@@ -99,7 +99,7 @@ class Split:
     def places(self, *columns: np.ndarray) -> tf.data.Dataset:
         """(path, number of examples), string and int64, of each shard, and its row of ``columns``.
 
-        One source, which a data service deals out; those of a `zip` it would deal out apart.
+        One source, which a data service deals out; those of a ``zip`` it would deal out apart.
         """
         sizes = np.array(self.sizes, np.int64)
         return tf.data.Dataset.from_tensor_slices((self.shards, sizes, *columns))

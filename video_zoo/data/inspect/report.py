@@ -28,7 +28,7 @@ class Problem:
 class SplitReport:
     """What the records of a split hold, as far as they were read.
 
-    Attributes:
+    Args:
         shards: paths.
         bytes: size of all shards.
         lengths: number of frames of each clip.
@@ -61,7 +61,7 @@ class SplitReport:
 class DatasetReport:
     """What a shard folder holds, and what is wrong with it.
 
-    Attributes:
+    Args:
         data_dir: the folder.
         class_names: its label map.
         modality: what the frames are: "rgb", or optical flow.

@@ -1,6 +1,6 @@
 """Decoded frames -> the pictures that a player shows, by FFmpeg's own filters.
 
-Only `readers` imports PyAV; it hands the module to `Display`.
+Only ``readers`` imports PyAV; it hands the module to ``Display``.
 """
 
 import functools
@@ -58,10 +58,10 @@ class Display:
         self._graph = None
 
     def show(self, frame) -> Iterator:
-        """Takes a decoded frame; yields the pictures (`av.VideoFrame`) that are ready.
+        """Takes a decoded frame; yields the pictures (``av.VideoFrame``) that are ready.
 
         Raises:
-            FFmpegError: if FFmpeg cannot make a picture of it.
+            FFmpegError: FFmpeg cannot make a picture of it.
         """
         # Once a stream has had an interlaced frame, all of them pass the deinterlacer, which
         # leaves progressive ones alone: it needs the frames before and after.
@@ -165,7 +165,7 @@ def _new_graph(av: ModuleType):
 
 @functools.cache
 def _tone_map(av: ModuleType, transfer: int):
-    """FFmpeg's mapping of colours from HDR (BT.2100) to BT.709, as a table for `haldclut`.
+    """FFmpeg's mapping of colours from HDR (BT.2100) to BT.709, as a table for ``haldclut``.
 
     To find it takes FFmpeg seconds, whatever the size of a picture; so once for all videos.
     """

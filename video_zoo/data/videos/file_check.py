@@ -48,8 +48,8 @@ def why_no_frame(path: str, otherwise: str) -> str:
     """The reason why a decoder finds no frame, as far as the file itself tells.
 
     Args:
-        path: str.
-        otherwise: str. The reason where the file tells none.
+        path: the video file.
+        otherwise: the reason where the file tells none.
     """
     with open(path, "rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -98,7 +98,7 @@ def _is_sound(file: BinaryIO, begin: int, end: int) -> bool:
 def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Boxes of an MP4 or MOV file in a row, as (kind, where its content begins, where it ends).
 
-    The last may end beyond `end`. A length that cannot be ends them.
+    The last may end beyond ``end``. A length that cannot be ends them.
     """
     while begin + 8 <= end:
         file.seek(begin)

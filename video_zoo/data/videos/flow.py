@@ -63,7 +63,7 @@ def flow_pictures(
     """Turns frames into pictures of the flow from each to the next.
 
     The last frame, which has no next, gets the picture of the one before again: a flow clip is as
-    long as the RGB clip of its video, so that frame `k` of both is the same moment.
+    long as the RGB clip of its video, so that frame ``k`` of both is the same moment.
 
     Args:
         cv2: the module.

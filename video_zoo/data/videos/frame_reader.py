@@ -14,8 +14,8 @@ class FrameReader:
 
     Args:
         cv2: the module of OpenCV.
-        folder: str. An absolute path.
-        rate: float. Frames per second.
+        folder: an absolute path.
+        rate: frames per second.
     """
 
     reached_end = True

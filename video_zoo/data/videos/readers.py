@@ -26,15 +26,15 @@ def open_video(path: str, frames_fps: float | None = None) -> "Reader | FrameRea
     """Opens a video. Close the reader after use.
 
     Args:
-        path: str. An absolute path of a file, or of a folder of frames.
-        frames_fps: float. Frames per second of such a folder.
+        path: an absolute path of a file, or of a folder of frames.
+        frames_fps: frames per second of such a folder.
 
     Returns:
-        `Reader`, with one frame at least; `FrameReader` of a folder.
+        A video with one frame at least; :class:`FrameReader` of a folder.
 
     Raises:
-        UnusableVideo: if no frame decodes.
-        ImportError: if PyAV cannot be loaded.
+        UnusableVideo: no frame decodes.
+        ImportError: PyAV cannot be loaded.
     """
     if os.path.isdir(path):
         return _open_frames(path, frames_fps)
@@ -71,7 +71,7 @@ def _video_stream(path: str, container):
     """The stream that a player would show.
 
     Raises:
-        UnusableVideo: if there is none, or no decoder for it.
+        UnusableVideo: there is none, or no decoder for it.
     """
     pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
     if not pictures:
@@ -97,11 +97,11 @@ class Reader:
     shows. Close it after use.
 
     Attributes:
-        rate: float. Frames per second that it declares; 0 where it does not.
-        seconds: float. Duration that it declares; 0 where it does not.
-        codec: str. Name of the codec.
-        num_damaged: int. Packets and frames so far that were damaged.
-        empty: bool. Whether no frame decodes.
+        rate: frames per second that it declares; 0 where it does not.
+        seconds: duration that it declares; 0 where it does not.
+        codec: name of the codec.
+        num_damaged: packets and frames so far that were damaged.
+        empty: whether no frame decodes.
     """
 
     def __init__(self, av: ModuleType, container, stream):
@@ -220,7 +220,7 @@ def load_av() -> ModuleType:
     """The module ``av``.
 
     Raises:
-        ImportError: if it cannot be loaded; the one-line message tells the remedy.
+        ImportError: it cannot be loaded; the one-line message tells the remedy.
     """
     try:
         import av
@@ -237,7 +237,7 @@ def load_opencv() -> ModuleType:
     """The module ``cv2``.
 
     Raises:
-        ImportError: if it cannot be loaded; the one-line message tells the remedy.
+        ImportError: it cannot be loaded; the one-line message tells the remedy.
     """
     # Both are read when OpenCV loads. Damaged videos are reported in skipped.csv, so FFmpeg's own
     # complaints would only tear the progress bar.

@@ -23,9 +23,9 @@ class TimedFrames:
     by one frame interval after the one before. (The last frame of many AVI files has time 0.)
 
     Attributes:
-        count: int. Frames read so far.
-        seconds: float. Time of the newest of them.
-        long_pauses: int. How often the time was later by more than a pause can be.
+        count: frames read so far.
+        seconds: time of the newest of them.
+        long_pauses: how often the time was later by more than a pause can be.
     """
 
     def __init__(self, frames: Iterable[tuple[float, np.ndarray]], declared_rate: float):
@@ -68,10 +68,10 @@ def on_display(
     """Yields ``(seconds, frame)`` of the result, from frames in order of time.
 
     Args:
-        video: `TimedFrames`.
-        fps: float. Frames per second of the result; None keeps every frame, with its time.
-        start: float. Seconds from the first frame at which the result begins.
-        end: float. Seconds at which it ends (exclusive); None is the video's end.
+        video: the frames with their times.
+        fps: frames per second of the result; None keeps every frame, with its time.
+        start: seconds from the first frame at which the result begins.
+        end: seconds at which it ends (exclusive); None is the video's end.
 
     Yields:
         A frame that is on display for several frames of the result is the same object each time.

@@ -30,16 +30,16 @@ _BYTES_AROUND_FRAME = 64
 
 
 def decoder_versions(modality: str = RGB) -> dict[str, str]:
-    """Versions of what decodes videos here and resizes them, as `{"opencv": ..., "av": ...}`.
+    """Versions of what decodes videos here and resizes them, as ``{"opencv": ..., "av": ...}``.
 
     Args:
-        modality: str. One of `limits.MODALITIES`. Defaults to `"rgb"`.
+        modality: one of ``limits.MODALITIES``. Defaults to ``"rgb"``.
 
     Returns:
-        dict of package to version.
+        Package -> version.
 
     Raises:
-        ImportError: if OpenCV or PyAV cannot be loaded, or OpenCV lacks the flow `modality`.
+        ImportError: OpenCV or PyAV cannot be loaded, or OpenCV lacks the flow ``modality``.
     """
     cv2, av = readers.load_opencv(), readers.load_av()
     if modality != RGB:
@@ -60,25 +60,22 @@ def encode_clip(
 ) -> EncodedClip:
     """Decodes a video, or a part of it, into JPEG frames at a fixed rate and size.
 
-    The result's frame `k` is the one on display at time `start + k / fps`: the last whose
+    The result's frame ``k`` is the one on display at time ``start + k / fps``: the last whose
     presentation time is not later. Times count from the video's first frame, and the last frame
     stays on display for one frame interval. The video is decoded in order and never sought in,
     because seeking is not exact. Frames are what a player shows: upright, deinterlaced, of square
     pixels, and tone mapped where they are HDR.
 
     Args:
-        path: str. The video file, or a folder of frames, whose rate is ``config.frames_fps``.
-        config: `EncodingConfig`. Defaults to ``EncodingConfig()``.
-        start: float. Seconds at which the clip begins. Defaults to the first frame.
-        end: float. Seconds at which the clip ends (exclusive). Defaults to the video's end.
-
-    Returns:
-        `EncodedClip`.
+        path: the video file, or a folder of frames, whose rate is ``config.frames_fps``.
+        config: how the frames are stored. Defaults to ``EncodingConfig()``.
+        start: seconds at which the clip begins. Defaults to the first frame.
+        end: seconds at which the clip ends (exclusive). Defaults to the video's end.
 
     Raises:
-        UnusableVideo: if the file is not a video that can be used; its text is the reason.
-        ImportError: if OpenCV or PyAV cannot be loaded.
-        ValueError: if `start` or `end` is out of range.
+        UnusableVideo: the file is not a video that can be used; its text is the reason.
+        ImportError: OpenCV or PyAV cannot be loaded.
+        ValueError: ``start`` or ``end`` is out of range.
     """
     config = EncodingConfig() if config is None else config
     path = os.path.abspath(errors.at_home(path))  # FFmpeg takes "a:b" for a protocol, "/x/a:b" not
@@ -124,10 +121,10 @@ def encode_clip(
 class _Span(NamedTuple):
     """Which part of a video a clip is, in seconds from the first frame.
 
-    Attributes:
-        start: float.
-        asked: float. Where it should end; None is the video's end.
-        end: float. Where it ends at the latest; `max_clip_seconds` may ask for less. None as above.
+    Args:
+        start: where it begins.
+        asked: where it should end; None is the video's end.
+        end: where it ends at the latest; ``max_clip_seconds`` may ask for less. None as above.
     """
 
     start: float
@@ -225,7 +222,7 @@ def _what_is_missing(
     """Tells what is missing of the clip; nothing if it is whole.
 
     Raises:
-        UnusableVideo: if too little of the video, or of the part asked for, decoded.
+        UnusableVideo: too little of the video, or of the part asked for, decoded.
     """
     if span.start >= video.end:
         raise UnusableVideo(

@@ -17,12 +17,12 @@ class DepthwiseConv3D(keras.layers.Layer):
         kernel_size: (time, height, width).
         strides: (time, height, width). Defaults to 1 in all axes.
         padding: "same" or "valid", in space; time is always padded to SAME.
-        depth_multiplier: int. Outputs per channel. Defaults to 1.
+        depth_multiplier: outputs per channel. Defaults to 1.
         dilation_rate: (height, width). Defaults to 1.
         activation: as in Keras' layers. Defaults to None.
-        use_bias: bool. Defaults to True.
+        use_bias: whether to add a bias. Defaults to True.
         depthwise_initializer: of the kernel. Defaults to "glorot_uniform".
-        bias_initializer: Defaults to "zeros".
+        bias_initializer: of the bias. Defaults to "zeros".
         depthwise_regularizer: of the kernel. Defaults to None.
 
     Input:

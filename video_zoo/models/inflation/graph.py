@@ -98,7 +98,7 @@ class Graph:
         model: a functional or sequential model.
 
     Attributes:
-        calls: list of :class:`Call`; each comes after those whose outputs it takes.
+        calls: of all layers; each comes after those whose outputs it takes.
         outputs: references to the outputs of the model.
         consumers: reference -> indices of the calls that take it.
     """

@@ -38,8 +38,8 @@ def inflate(
     alike. Global pools, those of squeeze-and-excitation blocks included, take the mean (or maximum)
     over time too. Clips are in [-1, 1]; what the image network wants instead is done by the first
     layers of the video network. With ``weights=True`` and ``initialization="center"``, a still
-    video gives the image network's outputs, whatever ``convolution`` is. `docs/inflation.md` tells
-    how.
+    video gives the image network's outputs, whatever ``convolution`` is. ``docs/inflation.md``
+    tells how.
 
     Args:
         image_model: a built functional (or sequential) ``keras.Model`` from one batch of images,

@@ -34,7 +34,7 @@ def class_names(name: str | os.PathLike) -> list[str]:
         name: "kinetics400" or "kinetics600", the folder of a run, or a local folder of shards.
 
     Raises:
-        ValueError: there is no such list or folder, or its file of class names is none.
+        ValueError: there is no such list or folder, or its file of class names cannot be read.
 
     Example:
         >>> video_zoo.class_names("kinetics400")[227]

@@ -1,7 +1,7 @@
 """Files of networks and weights, read whole or refused: one line names the file and what is wrong.
 
-Every command reads such files through here, so that none shows what `zipfile`, HDF5 or Keras make
-of a damaged one, and none takes more memory than a file of its size can be worth.
+Every command reads such files through here, so that none shows what ``zipfile``, HDF5 or Keras
+make of a damaged one, and none takes more memory than a file of its size can be worth.
 """
 
 import contextlib
@@ -73,11 +73,11 @@ def largest(stored: int) -> int:
 
 
 def check_growth(unpacked: int, stored: int) -> None:
-    """Raises ValueError if ``stored`` bytes would become more than weights can."""
+    """Raises ValueError if ``stored`` bytes would become more than weights ever do."""
     if unpacked > largest(stored):
         raise ValueError(
-            f"{stored:,} bytes that become {unpacked:,} when they are unpacked: so far no weights "
-            "can be packed"
+            f"{stored:,} bytes that become {unpacked:,} when they are unpacked: weights never "
+            "shrink that much"
         )
 
 

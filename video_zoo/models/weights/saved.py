@@ -178,7 +178,7 @@ def takes_clips(path: str) -> bool:
 
 
 def _input_shape(layers: Sequence[Mapping]) -> Sequence[int | None]:
-    """That of the first input of a network; of a clip without sizes where it has none."""
+    """Shape of a network's first input; that of a clip of any size where no layer tells it."""
     inputs = (each["config"] for each in layers if each["class_name"] == "InputLayer")
     return next(inputs, {}).get("batch_shape") or [None] * 5
 

@@ -64,7 +64,7 @@ class Workers(World):
         """Refuses workers that are about to do different things, before they wait for one another.
 
         Args:
-            facts: name -> what must be the same, with a `repr` that tells it; the same names for
+            facts: name -> what must be the same, with a ``repr`` that tells it; the same names for
                 all.
 
         Raises:
