@@ -8,6 +8,7 @@ import shlex
 import processes
 import pytest
 
+from video_zoo.commands.cli_help import flag_name
 from video_zoo.commands.config_file import setting_fields
 from video_zoo.commands.next_steps import training_flags
 from video_zoo.data import load_manifest
@@ -88,7 +89,8 @@ def test_help_has_every_setting_once_and_what_is_required_first():
     found = re.findall(r"^  --(?:\[no\])?(\w+):", groups, re.MULTILINE)
     assert found[:4] == ["model", "data_dir", "workdir", "config"]
     assert len(found) == len(set(found))
-    assert {field.name for field in setting_fields(TrainingConfig)} <= set(found)
+    names = {flag_name(TrainingConfig, field.name) for field in setting_fields(TrainingConfig)}
+    assert names <= set(found)
     titles = re.findall(r"^([a-z].*):$", groups, re.MULTILINE)
     assert titles == [*TrainingConfig.GROUPS.values()]
 
