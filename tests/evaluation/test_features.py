@@ -203,7 +203,7 @@ def test_another_video_of_the_same_name_is_refused(options, videos, tmp_path):
         (
             {"endpoints": "Mixed_9z", "data_dir": True},
             [],
-            "`endpoints` must be the name of a layer of",
+            "`endpoints` must be an endpoint of",
         ),
         ({"checkpoint": "none.keras", "data_dir": True}, [], "`checkpoint` must lead to a saved"),
     ],

@@ -108,7 +108,7 @@ def test_streams_of_other_classes_are_refused(runs, data_dirs, write_run, tmp_pa
     (shards / LABEL_MAP_NAME).write_text("\n".join([*CLASSES[:-1], "upwards"]) + "\n")
     other = write_run(shards, tmp_path / "run", channels=2)
     config = TwoStreamConfig(str(runs / "rgb"), str(other))
-    with pytest.raises(ValueError, match="`flow_workdir` must have the same classes.*upwards"):
+    with pytest.raises(ValueError, match="RGB and of flow must have the same classes.*upwards"):
         evaluate_two_stream(config)
 
 
