@@ -122,9 +122,11 @@ def _build(
     if config.dropout_rate is not None:
         options["dropout_rate"] = config.dropout_rate
     options = {"width_multiplier": config.width_multiplier, "gating": config.gating} | options
-    for name in ("width_multiplier", "gating"):  # which builders of the user's need not have
-        if options[name] in (None, False, 1.0):
-            del options[name]
+    # Builders of the user's need not have these.
+    if options["width_multiplier"] in (None, 1.0):
+        del options["width_multiplier"]
+    if not options["gating"]:
+        del options["gating"]
     builder = models.get_builder(config.model)
     known = inspect.signature(builder).parameters
     if not any(each.kind is each.VAR_KEYWORD for each in known.values()):
