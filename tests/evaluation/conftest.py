@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from video_zoo.data import load_label_map
+from video_zoo.data.input.source import Split
 from video_zoo.training import TrainingConfig, workdir
 from video_zoo.training.checkpoint import Position, save_checkpoint
 
