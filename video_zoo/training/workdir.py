@@ -147,12 +147,12 @@ def convention_of(config: TrainingConfig, model: keras.Model, source: Split) -> 
         model: its network.
         source: the data.
     """
-    graph = saved.graph_of_model(model)
-    network = dataclasses.asdict(saved.convention(graph, {}))
+    found = saved.network_of_model(model)
+    network = dataclasses.asdict(saved.convention(found, {}))
     told = {name: network[name] for name in ("mean", "deviation")}
     told |= {name: getattr(config, name) for name in ("num_frames", "frame_stride", "image_size")}
     told |= storage_of(source)
-    saved.convention(graph, {"convention": told})  # a file that it does not fit would not be read
+    saved.convention(found, {"convention": told})  # a file that it does not fit would not be read
     return told
 
 

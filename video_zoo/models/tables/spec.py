@@ -62,7 +62,7 @@ class Factorized:
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
+class Parallel:
     """Convolutions side by side on one tensor, concatenated; they share one temporal convolution.
 
     Separable, a ``(kt, 1, 1)`` convolution that keeps the width goes before them.
@@ -81,7 +81,7 @@ class Pool:
     padding: str = "same"
 
 
-Row = Conv | Factorized | Split | Pool
+Row = Conv | Factorized | Parallel | Pool
 
 
 @dataclasses.dataclass(frozen=True)
