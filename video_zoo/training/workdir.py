@@ -18,10 +18,9 @@ from video_zoo.files import whole_files
 from video_zoo.models.weights import saved
 from video_zoo.models.weights.network_files import UnreadableFileError
 from video_zoo.run.config import STORAGE, read_config
-from video_zoo.run.files import BEST, CONFIG
-from video_zoo.run.history import HISTORY
+from video_zoo.run.files import BEST, CHECKPOINTS, CONFIG, HISTORY
 
-from .checkpoint import FOLDER, Position, load_position
+from .checkpoint import Position, load_position
 from .config import TrainingConfig
 
 
@@ -85,7 +84,7 @@ def check_whole(
         missing.append(lost)
     elif position is None:
         # A run that is killed in its first epoch may have a row, and no checkpoint yet.
-        if len(rows) > 1 or (rows and not (workdir / FOLDER).exists()):
+        if len(rows) > 1 or (rows and not (workdir / CHECKPOINTS).exists()):
             missing.append(f"its checkpoints ({HISTORY} has {len(rows)} epochs)")
     else:
         epochs = (position.step - 1) // steps_per_epoch
@@ -115,7 +114,7 @@ def _lost_of_best(workdir: pathlib.Path, rows: list[dict], steps_per_epoch: int)
         known = rows[-1]["step"] if rows else 0
         if step > known + steps_per_epoch:
             return f"the epochs after step {known} in {HISTORY} ({BEST} is of step {step})"
-        if not rows and not (workdir / FOLDER).exists():
+        if not rows and not (workdir / CHECKPOINTS).exists():
             return f"its checkpoints and {HISTORY}"
     return None
 
