@@ -11,7 +11,7 @@ from video_zoo.data.videos import synthetic
 from video_zoo.files import whole_files
 from video_zoo.run.files import CONFUSION, CURVES, EVALUATIONS
 
-from . import data, evaluation, training
+from . import data, errors, evaluation, training
 from .quickstart_config import QuickstartConfig
 
 # What a network that understands motion must reach, and what it may not reach once the order of the
@@ -92,10 +92,7 @@ def _start_anew_if_changed(folder: pathlib.Path, config: QuickstartConfig) -> No
         for name in _FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)
     elif not mark.exists() and folder.exists() and os.listdir(folder):
-        raise ValueError(
-            "`output_dir` must be new, empty, or a quickstart's own folder. Received: "
-            f"output_dir={str(folder)!r}"
-        )
+        raise errors.refusal("output_dir", "new, empty, or a quickstart's own folder", folder)
     folder.mkdir(parents=True, exist_ok=True)
     whole_files.write_text(mark, settings)
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 import video_zoo
 from video_zoo import models
 from video_zoo.data.input.source import Split
-from video_zoo.errors import shown
+from video_zoo.errors import refusal, shown
 from video_zoo.files import whole_files
 from video_zoo.models.weights import saved
 from video_zoo.models.weights.network_files import UnreadableFileError
@@ -32,10 +32,8 @@ def make_workdir(config: TrainingConfig) -> pathlib.Path:
         with tempfile.TemporaryFile(dir=workdir):
             pass
     except OSError as error:
-        raise ValueError(
-            "`workdir` must be a folder that can be written to. Received: "
-            f"workdir={str(workdir)!r} ({error.strerror})"
-        ) from error
+        allowed, place = "a folder that can be written to", f" ({error.strerror})"
+        raise refusal("workdir", allowed, workdir, place=place) from error
     return workdir
 
 

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from video_zoo import errors
+
 _ADDRESS = re.compile(r"(?P<host>[^:\s,]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 # How long workers wait for one another at the start: machines of a job do not start at once.
 SECONDS_TO_MEET = 60
@@ -58,10 +60,8 @@ class Cluster:
                 f"each. Received: {', '.join(twice)} more than once"
             )
         if not 0 <= self.index < len(self.hosts):
-            raise ValueError(
-                f"`worker_index` must be from 0 to {len(self.hosts) - 1}, for {len(self.hosts)} "
-                f"workers. Received: worker_index={self.index}"
-            )
+            allowed = f"from 0 to {len(self.hosts) - 1}, for {len(self.hosts)} workers"
+            raise errors.refusal("worker_index", allowed, self.index)
 
     @classmethod
     def find(

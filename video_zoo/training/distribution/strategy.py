@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from video_zoo import errors
+
 
 def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
     """MirroredStrategy over all visible GPUs, over the CPU, or over logical CPU devices.
@@ -58,10 +60,9 @@ def example_weights(batch_size: int, num_replicas: int) -> list[float]:
         ValueError: there are more replicas than clips.
     """
     if batch_size < num_replicas:
-        raise ValueError(
-            f"`batch_size` must be at least the number of devices, {num_replicas}. "
-            f"Received: batch_size={batch_size}. Raise it, or make fewer devices visible."
-        )
+        allowed = f"at least the number of devices, {num_replicas}"
+        remedy = "Raise it, or make fewer devices visible."
+        raise errors.refusal("batch_size", allowed, batch_size, remedy)
     share, remainder = divmod(batch_size, num_replicas)
     sizes = [share + (replica < remainder) for replica in range(num_replicas)]
     return [size * num_replicas / batch_size for size in sizes for _ in range(size)]
