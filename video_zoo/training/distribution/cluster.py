@@ -48,11 +48,11 @@ class Cluster:
         for host in self.hosts:
             match = _ADDRESS.fullmatch(host)
             if not match or not 0 < int(match["port"]) < 2**16:
-                raise ValueError(
-                    "`worker_hosts` must be HOST:PORT,HOST:PORT,... with the port at which the "
-                    f"workers reach one another. Received: worker_hosts={','.join(self.hosts)!r}, "
-                    f"with {host!r}"
+                allowed = (
+                    "HOST:PORT,HOST:PORT,... with the port at which the workers reach one another"
                 )
+                place = f", with {host!r}"
+                raise errors.refusal("worker_hosts", allowed, ",".join(self.hosts), place=place)
         twice = sorted({host for host in self.hosts if self.hosts.count(host) > 1})
         if twice:
             raise ValueError(

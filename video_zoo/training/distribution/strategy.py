@@ -23,10 +23,10 @@ def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
         except RuntimeError as error:  # TensorFlow has started; right if it did so with as many
             started = len(tf.config.list_logical_devices("CPU"))
             if started < virtual_devices:
-                raise ValueError(
-                    "`virtual_devices` must be chosen before TensorFlow starts: call this first in "
-                    f"the process. Received: virtual_devices={virtual_devices}, and TensorFlow "
-                    f"runs with {started}"
+                allowed = "chosen before TensorFlow starts: call this first in the process"
+                place = f", and TensorFlow runs with {started}"
+                raise errors.refusal(
+                    "virtual_devices", allowed, virtual_devices, place=place
                 ) from error
         return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(virtual_devices)])
     gpus = tf.config.list_logical_devices("GPU")
