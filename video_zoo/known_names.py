@@ -44,6 +44,9 @@ _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 WEIGHT_ENDINGS = (".keras", ".weights.h5")
 PUBLISHED_ENDINGS = (".h5", ".pth", ".pt", ".pth.tar", ".safetensors", ".index")
 
+# Where class names are told: in the folder of a run, and in a folder of shards.
+RUN_CONFIG, LABEL_MAP = "config.json", "label_map.txt"
+
 
 def enter(name: str) -> None:
     """Makes the name of a registered network known."""

@@ -9,13 +9,15 @@ import time
 
 from video_zoo.data.videos import synthetic
 from video_zoo.files import whole_files
+from video_zoo.run.files import CONFUSION, CURVES, EVALUATIONS
 
-from . import data, evaluation, training
+from . import data, errors, evaluation, training
 from .quickstart_config import QuickstartConfig
 
 # What a network that understands motion must reach, and what it may not reach once the order of the
 # frames is gone.
 LEAST_TOP1, MOST_SHUFFLED_TOP1 = 0.90, 0.55
+_FOLDERS = ("videos", "shards", "run")
 
 
 def quickstart(config: QuickstartConfig) -> bool:
@@ -26,7 +28,7 @@ def quickstart(config: QuickstartConfig) -> bool:
     """
     started = time.monotonic()
     folder = pathlib.Path(config.output_dir)
-    videos, shards, workdir = folder / "videos", folder / "shards", folder / "run"
+    videos, shards, workdir = (folder / name for name in _FOLDERS)
     _start_anew_if_changed(folder, config)
     if data.load_manifest(shards) is None:
         _say("1/5 making videos: five classes that differ by motion alone")
@@ -87,13 +89,10 @@ def _start_anew_if_changed(folder: pathlib.Path, config: QuickstartConfig) -> No
     settings = json.dumps(dataclasses.asdict(config) | {"output_dir": ""})
     mark = folder / "quickstart.json"
     if mark.exists() and mark.read_text() != settings:
-        for name in ("videos", "shards", "run"):
+        for name in _FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)
     elif not mark.exists() and folder.exists() and os.listdir(folder):
-        raise ValueError(
-            "`output_dir` must be new, empty, or a quickstart's own folder. Received: "
-            f"output_dir={str(folder)!r}"
-        )
+        raise errors.refusal("output_dir", "new, empty, or a quickstart's own folder", folder)
     folder.mkdir(parents=True, exist_ok=True)
     whole_files.write_text(mark, settings)
 
@@ -116,6 +115,6 @@ def _print_results(
     print(f"{'chance':<32}{chance:>10.1%}")
     verdict = "The network has learnt motion" if learnt else "The network has NOT learnt motion"
     print(f"\n{verdict}; {seconds / 60:.1f} minutes. Pictures:")
-    print(f"  {workdir / 'curves.png'}")
+    print(f"  {workdir / CURVES}")
     for split in ("val", "val_shuffled"):
-        print(f"  {workdir / 'eval' / split / 'confusion_matrix.png'}")
+        print(f"  {workdir / EVALUATIONS / split / CONFUSION}")

@@ -1,6 +1,8 @@
 """Settings are checked when a config is made; the recipe's numbers are the paper's."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import keras
 import pytest
@@ -12,6 +14,9 @@ from video_zoo.training.clock import Clock
 from video_zoo.training.schedule import learning_rate
 
 REQUIRED = {"model": "s3d_v1", "data_dir": "shards", "workdir": "run"}
+OF_AUGMENTATION = [
+    *("random_resized_crop", "scale_jitter", "color_jitter", "rand_augment", "mixup_alpha"),
+]
 
 
 def test_defaults_are_the_papers_recipe():
@@ -110,3 +115,31 @@ def test_warm_up_is_linear():
     rates = [learning_rate(1.0, "constant", 0.0, step, 4) for step in range(6)]
     assert learning_rate(1.0, "constant", 0.0, warmup_steps=4) == rates[0]
     assert rates == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+
+
+def documented_groups() -> dict[str, list[str]]:
+    """The flags of each group in the table of docs/training.md, as it stands there."""
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    table = text.split("\n## Flags of train.py\n\n")[1].split("\n\n")[0]
+    groups = {}
+    for row in table.splitlines()[2:]:
+        cell = row.split(" | ")[0]
+        if title := re.match(r"\| \*\*(.+?)\*\*", cell):
+            groups[title[1].lower()] = names = []
+        else:
+            names += re.findall(r"`--(?:\[no\])?(\w+)`", cell)
+    return groups
+
+
+def test_the_flags_stand_in_the_docs_as_in_the_help():
+    groups = {"required": ["model", "data_dir", "workdir", "config"]}
+    for field in dataclasses.fields(TrainingConfig):
+        if field.name in TrainingConfig.GROUPS:
+            groups[TrainingConfig.GROUPS[field.name]] = names = []
+        if field.name == "augmentation":  # docs/augmentation.md has the others
+            names += OF_AUGMENTATION
+        elif dataclasses.is_dataclass(field.type):
+            names += [inner.name for inner in dataclasses.fields(field.type)]
+        elif field.name not in REQUIRED:
+            names.append(TrainingConfig.FLAGS.get(field.name, field.name))
+    assert list(documented_groups().items()) == list(groups.items())

@@ -20,9 +20,9 @@ _FLAGS = cli.define_flags(WeightsConversionConfig)
 def main() -> None:
     config = cli.from_flags(WeightsConversionConfig, _FLAGS)
     with cli.loading():
-        from video_zoo.models.convert_weights import convert
+        from video_zoo.models.convert_weights import convert_weights
 
-    done = convert(**dataclasses.asdict(config))
+    done = convert_weights(**dataclasses.asdict(config))
     for weight in done.weights:
         print(f"{weight.origin} -> {weight.path} {weight.shape}")
     print(f"{len(done.weights)} weights, {done.num_parameters:,} trainable parameters")

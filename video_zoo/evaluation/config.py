@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from video_zoo import errors, known_names
 from video_zoo.data.input.service_config import check_address
 from video_zoo.inflation_config import InflationConfig
-from video_zoo.run.files import check_run, network_path
+from video_zoo.run.files import EVALUATIONS, check_run, network_path
 
 _NETWORK = ("workdir", "checkpoint", "model", "weights", "imports", "inflation")
 
@@ -105,7 +105,7 @@ class EvaluationConfig(_OfNetwork):
             raise ValueError("`output_dir` must be given with `weights`. Received: none")
         base = self.workdir if self.workdir is not None else pathlib.Path(self.checkpoint).parent
         suffix = "" if self.frame_order == "sequential" else f"_{self.frame_order}"
-        return pathlib.Path(base, "eval", self.split + suffix)
+        return pathlib.Path(base, EVALUATIONS, self.split + suffix)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,7 +194,7 @@ class TwoStreamConfig:
             return pathlib.Path(self.output_dir)
         if self.rgb_workdir is None:
             raise ValueError("`output_dir` must be given with `rgb_weights`. Received: none")
-        return pathlib.Path(self.rgb_workdir, "eval", f"{self.split}_two_stream")
+        return pathlib.Path(self.rgb_workdir, EVALUATIONS, f"{self.split}_two_stream")
 
 
 @dataclasses.dataclass(frozen=True)

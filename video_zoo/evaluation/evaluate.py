@@ -13,7 +13,7 @@ from video_zoo.data.input.records import SkippedRecords, check_shards
 from video_zoo.data.input.source import Split
 from video_zoo.errors import shown
 from video_zoo.files import whole_files
-from video_zoo.run import plots
+from video_zoo.run import files, plots
 from video_zoo.run.trained import TrainedNetwork, load_network
 
 from . import metrics
@@ -186,7 +186,7 @@ def _write(
     labelled = "top1" in numbers
     videos = zip(result.filenames, result.labels, result.scores, strict=True)
     whole_files.write_rows(
-        folder / "scores.csv",
+        folder / files.SCORES,
         ["file", "label", "predicted", *class_names],
         (
             [
@@ -200,16 +200,16 @@ def _write(
     )
     if labelled:
         matrix = metrics.confusion_matrix(result.scores, result.labels)
-        plots.save_confusion_matrix(matrix, class_names, folder / "confusion_matrix.png")
+        plots.save_confusion_matrix(matrix, class_names, folder / files.CONFUSION)
     else:
         number = min(_SUBMITTED, len(class_names))
         best = np.argsort(-result.scores, axis=1, kind="stable")[:, :number]
         whole_files.write_rows(
-            folder / "predictions.csv",
+            folder / files.PREDICTIONS,
             ["file", *(f"top{place}" for place in range(1, number + 1))],
             (
                 [filename, *(class_names[c] for c in classes)]
                 for filename, classes in zip(result.filenames, best, strict=True)
             ),
         )
-    whole_files.write_json(folder / "metrics.json", numbers)
+    whole_files.write_json(folder / files.METRICS, numbers)

@@ -15,7 +15,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from video_zoo.data.format import tfrecord
-from video_zoo.errors import at_home
+from video_zoo.errors import at_home, refusal
 from video_zoo.files import whole_files
 
 # Feature lists, one value per view; and, in the context, the shape of an endpoint's features in
@@ -108,10 +108,8 @@ def read_features(path: str | os.PathLike) -> VideoFeatures:
         tf.errors.OpError,
         zipfile.BadZipFile,
     ) as error:
-        raise ValueError(
-            "`path` must be a file of features. Received: "
-            f"path={str(path)!r} ({type(error).__name__}: {error})"
-        ) from error
+        place = f" ({type(error).__name__}: {error})"
+        raise refusal("path", "a file of features", path, place=place) from error
 
 
 def _read_npz(path: pathlib.Path) -> VideoFeatures:

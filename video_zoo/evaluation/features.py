@@ -20,6 +20,7 @@ from video_zoo.data.videos import video
 from video_zoo.errors import changes
 from video_zoo.files import file_content, whole_files
 from video_zoo.models.transfer import feature_extractor
+from video_zoo.run.files import FEATURE_SETTINGS
 from video_zoo.run.room import enough_room
 from video_zoo.run.trained import TrainedNetwork, load_network
 
@@ -27,8 +28,6 @@ from .config import ExtractionConfig
 from .feature_files import VideoFeatures, read_features, write_features
 from .inputs import list_inputs
 from .views import ViewsOfVideo, encoding_of
-
-SETTINGS = "features.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,7 +238,7 @@ def _told(encoding: EncodingConfig) -> dict:
 
 def _check_settings(folder: pathlib.Path, settings: dict) -> None:
     """Writes the settings into a new folder; refuses one that was made with others."""
-    path = folder / SETTINGS
+    path = folder / FEATURE_SETTINGS
     if path.exists():
         remedy = "Choose another folder, or remove the file if the features are of these settings."
         earlier = file_content.read_json(path, Mapping[str, object], remedy)

@@ -138,10 +138,9 @@ def score_videos(
     videos = np.concatenate(videos)[order]
     number, first, counts = np.unique(videos, return_index=True, return_counts=True)
     if not np.all(counts == num_views):
-        raise ValueError(
-            f"`num_views` must be the number of views of every video. Received: "
-            f"num_views={num_views}, and videos have {sorted(set(counts.tolist()))}"
-        )
+        place = f", and videos have {sorted(set(counts.tolist()))}"
+        allowed = "the number of views of every video"
+        raise errors.refusal("num_views", allowed, num_views, place=place)
     names = [filenames[i].decode("utf-8", "surrogateescape") for i in order[first]]
     scores = np.concatenate(probabilities).astype(np.float64)[order]
     scores = scores.reshape(len(number), num_views, -1).mean(axis=1)

@@ -10,6 +10,8 @@ import warnings
 
 import tensorflow as tf
 
+from video_zoo import errors
+
 _WEB = {"http", "https"}
 _OF_TENSORFLOW_IO = {"s3", "az", "hdfs", "viewfs", "har", "oss", *_WEB}
 _COPY = "copy the files to a local folder"
@@ -49,10 +51,8 @@ def check(path: str | os.PathLike, argument: str) -> None:
         problem, remedy = _load_tensorflow_io(scheme), _INSTALL
     if problem:
         known = ", ".join(f"{name}://" for name in tf.io.gfile.get_registered_schemes() if name)
-        raise ValueError(
-            f"`{argument}` must be a local path or begin with one of {known}. Received: "
-            f"{argument}={os.fspath(path)!r}, and {problem}. {remedy}."
-        )
+        allowed = f"a local path or begin with one of {known}"
+        raise errors.refusal(argument, allowed, path, f"{remedy}.", f", and {problem}")
 
 
 def _load_tensorflow_io(scheme: str) -> str | None:

@@ -73,29 +73,25 @@ def _check_input_shape(table: Table, shape: tuple[int | None, ...], name: str) -
 
 def _check_weights(options: Options, info: WeightsInfo, name: str) -> None:
     """Raises ValueError if the arguments are others than the weights ``name`` need."""
-    received = f"and weights={name!r}"
+    received = f" and weights={name!r}"
     if options.include_top and info.num_classes is None:
-        raise ValueError(
-            "`include_top` must be False: the weights have no classifier. "
-            f"Received: include_top=True {received}"
-        )
+        allowed = "False: the weights have no classifier"
+        raise errors.refusal("include_top", allowed, True, place=received)
     if options.include_top and info.num_classes != options.num_classes:
-        raise ValueError(
-            f"`num_classes` must be {info.num_classes}, as in the weights. Received: "
-            f"num_classes={options.num_classes} {received}. For other classes, build with "
-            f"`num_classes={info.num_classes}` and call `video_zoo.replace_head`, or pass "
-            "`include_top=False`."
+        remedy = (
+            f"For other classes, build with `num_classes={info.num_classes}` and call "
+            "`video_zoo.replace_head`, or pass `include_top=False`."
         )
+        allowed = f"{info.num_classes}, as in the weights"
+        raise errors.refusal("num_classes", allowed, options.num_classes, remedy, received)
     if info.channels not in (None, options.input_shape[-1]):
         raise ValueError(
             f"`input_shape` must end in {info.channels} channels, as in the weights. Received: "
-            f"input_shape={tuple(options.input_shape)} {received}"
+            f"input_shape={tuple(options.input_shape)}{received}"
         )
     if options.padding not in (None, info.padding):
-        raise ValueError(
-            f"`padding` must be None or {info.padding!r}, as in the weights. Received: "
-            f"padding={options.padding!r} {received}"
-        )
+        allowed = f"None or {info.padding!r}, as in the weights"
+        raise errors.refusal("padding", allowed, options.padding, place=received)
 
 
 def _pairs_logits(x, options: Options):

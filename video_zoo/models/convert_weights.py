@@ -1,4 +1,4 @@
-"""convert: published weights, once, into a file of the zoo."""
+"""convert_weights: published weights, once, into a file of the zoo."""
 
 import dataclasses
 import os
@@ -42,7 +42,7 @@ class Conversion:
     call: str
 
 
-def convert(
+def convert_weights(
     model: str, weights: str | os.PathLike, output: str | os.PathLike, *, overwrite: bool = False
 ) -> Conversion:
     """Writes weights that :func:`find` finds as a ``.keras`` or ``.weights.h5`` file.

@@ -93,7 +93,7 @@ def summary(name: str) -> Summary:
 def models_table() -> str:
     """All networks and their published weights, as the two tables of docs/models.md."""
     lines = [
-        "| builder | table and plan | paper | trainable parameters, 400 classes "
+        "| builder | table and temporal plan | paper | trainable parameters, 400 classes "
         "| GMACs, 64×224×224 | smallest input |",
         "|---|---|---|---|---|---|",
     ]

@@ -3,10 +3,21 @@
 import os
 import pathlib
 
-from video_zoo import errors
+from video_zoo import errors, known_names
 
-# In the folder of a run: what it was, and its best network.
-CONFIG, BEST = "config.json", "best.keras"
+# In the folder of a run: what it was, its best network, its epochs.
+CONFIG, BEST, HISTORY = known_names.RUN_CONFIG, "best.keras", "history.csv"
+CHECKPOINTS, TENSORBOARD = "checkpoints", "tensorboard"
+CURVES, CONFUSION = "curves.png", "confusion_matrix.png"
+BAD_BATCH, SKIPPED_RECORDS = "bad_batch.npz", "skipped_records.csv"
+PRECISE, PRECISE_RESULTS = "precise_bn.keras", "precise_bn.json"
+
+# The folder of its evaluations, and what each of them holds beside the confusion matrix.
+EVALUATIONS = "eval"
+METRICS, SCORES, PREDICTIONS = "metrics.json", "scores.csv", "predictions.csv"
+
+# In a folder of features: the settings that they were made with.
+FEATURE_SETTINGS = "features.json"
 
 
 def check_run(argument: str, workdir: str) -> None:

@@ -5,7 +5,6 @@ import pathlib
 from video_zoo.files import file_content
 from video_zoo.files.whole_files import write_rows
 
-HISTORY = "history.csv"
 # What every version has written, and a run that goes on needs.
 _NEEDED = ("epoch", "step", "learning_rate", "loss", "top1", "val_loss", "val_top1")
 _REMEDY = "Put the file back as the run wrote it."

@@ -59,10 +59,8 @@ class TrainedNetwork:
         """
         data_dir = given or self.training.get("data_dir")
         if data_dir is None:
-            raise ValueError(
-                f"`{argument}` must be given, as {CONFIG} of the run does not tell its shards. "
-                f"Received: {argument}=None"
-            )
+            allowed = f"given, as {CONFIG} of the run does not tell its shards"
+            raise errors.refusal(argument, allowed, None)
         return data_dir
 
     def check_channels(self, channels: int, wanted: str) -> None:

@@ -13,12 +13,12 @@ from video_zoo.data.input.records import SkippedRecords
 from video_zoo.data.input.source import Split
 from video_zoo.data.input.stream import ALL, Share
 from video_zoo.files import file_content, whole_files
+from video_zoo.run.files import SKIPPED_RECORDS
 
 from .config import TrainingConfig
 from .distribution.strategy import example_weights
 from .initial import has_auxiliary_loss
 
-SKIPPED_RECORDS = "skipped_records.csv"
 _COLUMNS = ("shard", "record", "reason")
 
 

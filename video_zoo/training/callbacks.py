@@ -14,15 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from video_zoo.run import plots
-from video_zoo.run.files import BEST
-from video_zoo.run.history import HISTORY, main_output_logs, write_history
+from video_zoo.run.files import BEST, CURVES, HISTORY
+from video_zoo.run.history import main_output_logs, write_history
 
 from . import checkpoint, sight
 from .clock import Clock
 from .input_wait import InputWait
 from .trainer import Trainer, moving_averages
-
-CURVES = "curves.png"
 
 
 @contextlib.contextmanager

@@ -11,10 +11,10 @@ import keras
 from video_zoo.errors import at_home, shown
 from video_zoo.files import whole_files
 from video_zoo.models.weights import network_files, saved
+from video_zoo.run.files import CHECKPOINTS
 
 from .optimizer import global_dtype, spare_from_decay
 
-FOLDER = "checkpoints"
 # Keras reads its own members of the archive only, so the rest can travel in the same file:
 # weights and position are never of two different steps.
 _MEMBER = "video_zoo.json"
@@ -76,12 +76,12 @@ def save_checkpoint(
 
 def path_of_step(workdir: str | os.PathLike, step: int) -> pathlib.Path:
     """Where the checkpoint of a step lies."""
-    return pathlib.Path(workdir, FOLDER, f"step_{step:08d}.keras")
+    return pathlib.Path(workdir, CHECKPOINTS, f"step_{step:08d}.keras")
 
 
 def checkpoints(workdir: str | os.PathLike) -> list[pathlib.Path]:
     """All checkpoints of a run but the best, the oldest first."""
-    return sorted(pathlib.Path(at_home(workdir), FOLDER).glob("step_*.keras"))
+    return sorted(pathlib.Path(at_home(workdir), CHECKPOINTS).glob("step_*.keras"))
 
 
 def latest_checkpoint(workdir: str | os.PathLike) -> pathlib.Path | None:

@@ -7,6 +7,7 @@ import numpy as np
 import psutil
 import tensorflow as tf
 
+from video_zoo import errors
 from video_zoo.data.input import records
 from video_zoo.data.input.source import Split
 
@@ -32,27 +33,19 @@ def check_devices(config: TrainingConfig, found: int, workers: int = 1) -> None:
         ValueError: a setting does not fit the devices.
     """
     if config.num_devices not in (None, found):
-        raise ValueError(
-            f"`num_devices` must be the number of devices that TensorFlow finds, {found}. "
-            f"Received: num_devices={config.num_devices}. Look at nvidia-smi and "
-            "CUDA_VISIBLE_DEVICES."
-        )
+        allowed = f"the number of devices that TensorFlow finds, {found}"
+        remedy = "Look at nvidia-smi and CUDA_VISIBLE_DEVICES."
+        raise errors.refusal("num_devices", allowed, config.num_devices, remedy)
     if config.batch_size // found < config.accumulate_steps:
-        raise ValueError(
-            "`accumulate_steps` must be at most the number of clips that a device gets, "
-            f"{config.batch_size // found}. Received: accumulate_steps={config.accumulate_steps}"
-        )
+        allowed = f"at most the number of clips that a device gets, {config.batch_size // found}"
+        raise errors.refusal("accumulate_steps", allowed, config.accumulate_steps)
     if config.batch_size % found and (workers > 1 or config.sync_batch_norm):
         why = f" on {workers} workers" if workers > 1 else ", with `sync_batch_norm`"
-        raise ValueError(
-            f"`batch_size` must be a multiple of the number of devices, {found}{why}. "
-            f"Received: batch_size={config.batch_size}"
-        )
+        allowed = f"a multiple of the number of devices, {found}{why}"
+        raise errors.refusal("batch_size", allowed, config.batch_size)
     if config.jit_compile and found > 1:
-        raise ValueError(
-            "`jit_compile` must be False on several devices, which XLA cannot compile for here. "
-            f"Received: jit_compile=True and {found} devices"
-        )
+        allowed = "False on several devices, which XLA cannot compile for here"
+        raise errors.refusal("jit_compile", allowed, True, place=f" and {found} devices")
 
 
 def open_splits(config: TrainingConfig) -> dict[str, Split]:

@@ -15,7 +15,8 @@ from video_zoo.data.input.source import Split
 from video_zoo.data.input.stream import ALL
 from video_zoo.files import whole_files
 from video_zoo.files.ownership import sole_owner
-from video_zoo.run.history import HISTORY, read_history
+from video_zoo.run.files import BAD_BATCH, CHECKPOINTS, HISTORY
+from video_zoo.run.history import read_history
 from video_zoo.run.room import enough_room
 
 from . import callbacks, checkpoint, checks, precise, sight
@@ -40,7 +41,6 @@ from .workdir import (
 
 # `fit` wants a number of epochs; a run in hours is ended by its clock.
 _ENDLESS = 10**9
-BAD_BATCH = "bad_batch.npz"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +91,7 @@ def train(config: TrainingConfig) -> TrainingResult:
     with sole_owner(workdir, "workdir") if world.is_chief else contextlib.nullcontext():
         check_workdir(workdir, config, sources[config.train_split].class_names)
         if world.is_chief:
-            for folder in (workdir, workdir / checkpoint.FOLDER):
+            for folder in (workdir, workdir / CHECKPOINTS):
                 whole_files.remove_unfinished(folder)
         run = _Run(config, workdir, sources, world)
         skipped_before = read_skipped(workdir)  # now, and not after hours
@@ -223,7 +223,7 @@ class _Run:
             build_from_one_clip(network, self.batches.training(0))
         if self.writes:
             write_config(self.config, network, self.source)
-            (self.workdir / checkpoint.FOLDER).mkdir(exist_ok=True)
+            (self.workdir / CHECKPOINTS).mkdir(exist_ok=True)
         self._tell(network)
         self._say("compiling the steps of training and validation, and trying one of each")
         with self._explained():
@@ -325,7 +325,7 @@ class _Run:
         except FloatingPointError as error:
             raise FloatingPointError(
                 f"{error} {self._keep_bad_batch()}The checkpoints before it stay in "
-                f"{self.workdir / checkpoint.FOLDER}. Lower `learning_rate`, add `warmup_steps`, "
+                f"{self.workdir / CHECKPOINTS}. Lower `learning_rate`, add `warmup_steps`, "
                 "or set `clip_norm`."
             ) from error
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from video_zoo.files import file_content, whole_files
+from video_zoo.run.files import PRECISE, PRECISE_RESULTS
 from video_zoo.run.history import main_output_logs
 
 from . import batch_norm
@@ -13,14 +14,12 @@ from .callbacks import Checkpoints, averaged_weights
 from .config import TrainingConfig
 from .trainer import Trainer
 
-_NAME = "precise_bn"
-
 
 def is_due(config: TrainingConfig, workdir: pathlib.Path, step: int) -> bool:
     """Whether precise statistics are asked for, and are not there for the last step."""
     if not config.precise_bn_steps:
         return False
-    path = workdir / f"{_NAME}.json"
+    path = workdir / PRECISE_RESULTS
     if not path.exists():
         return True
     found = file_content.read_json(path, Mapping[str, object], "Remove the file.")
@@ -49,10 +48,10 @@ def write(
             if name == "precise":
                 batch_norm.set_precise_statistics(trainer.network, batches, steps)
             results[name] = trainer.evaluate(validation, verbose=0, return_dict=True)
-        checkpoints.save_as(workdir / f"{_NAME}.keras", [])
+        checkpoints.save_as(workdir / PRECISE, [])
     if not checkpoints.writes:
         return
-    whole_files.write_json(workdir / f"{_NAME}.json", {"step": clock.step} | results)
+    whole_files.write_json(workdir / PRECISE_RESULTS, {"step": clock.step} | results)
     shown = {name: main_output_logs(logs) for name, logs in results.items()}
     told = (f"{n} {logs['top1']:.1%} (loss {logs['loss']:.4f})" for n, logs in shown.items())
     print(f"validation top-1 by statistics of batch normalisation: {', '.join(told)}")

@@ -12,12 +12,12 @@ import tensorflow as tf
 import tqdm
 
 from video_zoo.run import plots
+from video_zoo.run.files import CONFUSION, TENSORBOARD
 
 from . import pace
 from .clock import Clock
 from .trainer import Trainer
 
-CONFUSION = "confusion_matrix.png"
 # Of the first batch, so many clips, and so many frames of each, are shown.
 _SHOWN_CLIPS, _SHOWN_FRAMES = 4, 8
 
@@ -87,7 +87,7 @@ class Curves(keras.callbacks.TensorBoard):
     """
 
     def __init__(self, workdir: pathlib.Path):
-        super().__init__(str(workdir / "tensorboard"), write_graph=False)
+        super().__init__(str(workdir / TENSORBOARD), write_graph=False)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         # Keras would convert the logs of every step, and TensorFlow keep them, for nothing.
@@ -111,7 +111,7 @@ class Board:
         self, workdir: pathlib.Path, clock: Clock, clips: np.ndarray, class_names: list[str]
     ) -> None:
         self._workdir, self._clock, self._class_names = workdir, clock, class_names
-        self._writer = tf.summary.create_file_writer(str(workdir / "tensorboard" / "details"))
+        self._writer = tf.summary.create_file_writer(str(workdir / TENSORBOARD / "details"))
         with self._at_step():
             strips = np.stack([filmstrip(clip) for clip in clips[:_SHOWN_CLIPS]])
             tf.summary.image("first_training_batch", strips, max_outputs=_SHOWN_CLIPS)

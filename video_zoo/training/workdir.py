@@ -13,15 +13,14 @@ import tensorflow as tf
 import video_zoo
 from video_zoo import models
 from video_zoo.data.input.source import Split
-from video_zoo.errors import shown
+from video_zoo.errors import refusal, shown
 from video_zoo.files import whole_files
 from video_zoo.models.weights import saved
 from video_zoo.models.weights.network_files import UnreadableFileError
 from video_zoo.run.config import STORAGE, read_config
-from video_zoo.run.files import BEST, CONFIG
-from video_zoo.run.history import HISTORY
+from video_zoo.run.files import BEST, CHECKPOINTS, CONFIG, HISTORY
 
-from .checkpoint import FOLDER, Position, load_position
+from .checkpoint import Position, load_position
 from .config import TrainingConfig
 
 
@@ -33,10 +32,8 @@ def make_workdir(config: TrainingConfig) -> pathlib.Path:
         with tempfile.TemporaryFile(dir=workdir):
             pass
     except OSError as error:
-        raise ValueError(
-            "`workdir` must be a folder that can be written to. Received: "
-            f"workdir={str(workdir)!r} ({error.strerror})"
-        ) from error
+        allowed, place = "a folder that can be written to", f" ({error.strerror})"
+        raise refusal("workdir", allowed, workdir, place=place) from error
     return workdir
 
 
@@ -85,7 +82,7 @@ def check_whole(
         missing.append(lost)
     elif position is None:
         # A run that is killed in its first epoch may have a row, and no checkpoint yet.
-        if len(rows) > 1 or (rows and not (workdir / FOLDER).exists()):
+        if len(rows) > 1 or (rows and not (workdir / CHECKPOINTS).exists()):
             missing.append(f"its checkpoints ({HISTORY} has {len(rows)} epochs)")
     else:
         epochs = (position.step - 1) // steps_per_epoch
@@ -115,7 +112,7 @@ def _lost_of_best(workdir: pathlib.Path, rows: list[dict], steps_per_epoch: int)
         known = rows[-1]["step"] if rows else 0
         if step > known + steps_per_epoch:
             return f"the epochs after step {known} in {HISTORY} ({BEST} is of step {step})"
-        if not rows and not (workdir / FOLDER).exists():
+        if not rows and not (workdir / CHECKPOINTS).exists():
             return f"its checkpoints and {HISTORY}"
     return None
 
@@ -147,12 +144,12 @@ def convention_of(config: TrainingConfig, model: keras.Model, source: Split) -> 
         model: its network.
         source: the data.
     """
-    graph = saved.graph_of_model(model)
-    network = dataclasses.asdict(saved.convention(graph, {}))
+    found = saved.network_of_model(model)
+    network = dataclasses.asdict(saved.convention(found, {}))
     told = {name: network[name] for name in ("mean", "deviation")}
     told |= {name: getattr(config, name) for name in ("num_frames", "frame_stride", "image_size")}
     told |= storage_of(source)
-    saved.convention(graph, {"convention": told})  # a file that it does not fit would not be read
+    saved.convention(found, {"convention": told})  # a file that it does not fit would not be read
     return told
 
 

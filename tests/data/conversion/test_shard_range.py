@@ -12,12 +12,12 @@ from processes import run_tool
 from video_zoo.data.annotations.clip import Clip
 from video_zoo.data.conversion.convert import convert, merge
 from video_zoo.data.conversion.plan import Shard
-from video_zoo.data.conversion.shards import ShardJob, check_writable, load_records
+from video_zoo.data.conversion.shards import ShardJob, check_writable, load_receipts
 from video_zoo.data.conversion.workers import Result
 from video_zoo.data.format.encoding import EncodedClip
 
 
-def test_the_record_of_a_shard_counts_what_is_in_it(tmp_path):
+def test_the_receipt_of_a_shard_counts_what_is_in_it(tmp_path):
     check_writable(tmp_path)
     clips = [Clip(f"{n}.mp4", label, "train") for n, label in enumerate("baab")]
     outcomes = [EncodedClip([b"jpeg"] * n, [0] * n, 4, 6, 25.0, 0, 1) for n in (5, 1, 3)]
@@ -25,14 +25,14 @@ def test_the_record_of_a_shard_counts_what_is_in_it(tmp_path):
     job = ShardJob("", str(tmp_path), SMALL, 9.0, ("a", "b"), "a plan")
     shard = Shard("train", SHARDS[0], tuple(clips))
     written = []
-    record = job.write(shard, results, lambda: written.append(1))
-    assert (record.num_clips, record.num_examples, record.num_frames) == (4, 3, 9)
-    assert (record.split, record.name, record.plan) == ("train", SHARDS[0], "a plan")
-    assert (record.classes, record.skipped) == ({"b": 1, "a": 2}, [("3.mp4", "no video")])
-    assert record.bytes == (tmp_path / SHARDS[0]).stat().st_size
+    receipt = job.write(shard, results, lambda: written.append(1))
+    assert (receipt.num_clips, receipt.num_examples, receipt.num_frames) == (4, 3, 9)
+    assert (receipt.split, receipt.name, receipt.plan) == ("train", SHARDS[0], "a plan")
+    assert (receipt.classes, receipt.skipped) == ({"b": 1, "a": 2}, [("3.mp4", "no video")])
+    assert receipt.bytes == (tmp_path / SHARDS[0]).stat().st_size
     assert len(written) == 4
-    assert load_records(tmp_path, SHARDS, "a plan") == {SHARDS[0]: record}
-    assert load_records(tmp_path, SHARDS, "another plan") == {}
+    assert load_receipts(tmp_path, SHARDS, "a plan") == {SHARDS[0]: receipt}
+    assert load_receipts(tmp_path, SHARDS, "another plan") == {}
 
 
 def part_of(config, output, shard_range):

@@ -15,7 +15,7 @@ from test_checkpoints import write_safetensors, write_tf
 
 import video_zoo
 from video_zoo.files import full_disk
-from video_zoo.models.convert_weights import convert
+from video_zoo.models.convert_weights import convert_weights
 from video_zoo.models.weights.download import cache_folder, fetch
 from video_zoo.models.weights.load import find, load
 from video_zoo.published import DEEPMIND, TORCHVISION, RemoteFile, WeightsEntry
@@ -209,7 +209,7 @@ def s3d_file(tmp_path_factory):
 @pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
 def test_a_converted_file_gives_the_same_network(ending, s3d_file, small, tmp_path):
     output = tmp_path / f"new{ending}"
-    done = convert("s3d_v1", s3d_file, output)
+    done = convert_weights("s3d_v1", s3d_file, output)
     assert len(done.weights) == 77 * 4 + 2
     assert done.weights[0].origin == "features.0.0.0.weight * features.0.0.1.weight"
     assert done.num_parameters == 8_309_440 - (400 - CLASSES) * 1025
@@ -248,11 +248,11 @@ def test_conversion_writes_a_whole_file_or_none(s3d_file, tmp_path):
     output = tmp_path / "new.keras"
     output.write_text("mine")
     with pytest.raises(FileExistsError, match="`output` must not exist"):
-        convert("s3d_v1", s3d_file, output)
+        convert_weights("s3d_v1", s3d_file, output)
     with pytest.raises(ValueError, match=r"`output` must end in '\.keras' or '\.weights\.h5'"):
-        convert("s3d_v1", s3d_file, tmp_path / "new.h5")
+        convert_weights("s3d_v1", s3d_file, tmp_path / "new.h5")
     with pytest.raises(ValueError, match="`weights` do not fit the network"):
-        convert("i3d", s3d_file, output, overwrite=True)
+        convert_weights("i3d", s3d_file, output, overwrite=True)
     assert output.read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["new.keras"]
 

@@ -3,6 +3,8 @@
 import dataclasses
 import os
 
+from video_zoo import errors
+
 from .clip import Absent, Clip, Listing, class_name
 from .layout import Layout, Source
 from .rows import Row, header_of, read_rows
@@ -113,10 +115,8 @@ def _read_ids(argument: str, path: str | os.PathLike) -> set[str]:
     except UnicodeDecodeError:
         ids = set()
     if not ids:
-        raise ValueError(
-            f"`{argument}` must be a file with one video id a line. "
-            f"Received: {argument}={path!r}, which has none."
-        )
+        allowed = "a file with one video id a line"
+        raise errors.refusal(argument, allowed, path, place=", which has none")
     return ids
 
 

@@ -104,10 +104,8 @@ def _layout_of_folder(folder: str, layout: str | None) -> Iterator[tuple[str, st
     found = [(path, name) for path, name in claimed.items() if name]
     if not found:
         wanted = "; ".join(LAYOUTS[name].words for name in ([layout] if layout else LAYOUTS))
-        raise ValueError(
-            f"`annotations` must be a folder with lists of a layout that is known: {wanted}. "
-            f"Received: annotations={folder!r}, which has none."
-        )
+        allowed = f"a folder with lists of a layout that is known: {wanted}"
+        raise errors.refusal("annotations", allowed, folder, place=", which has none")
     yield from found
 
 
@@ -120,8 +118,7 @@ def _otherwise(path: str) -> str:
     """A file that no layout claims is a plain list, unless it cannot be one."""
     if path.lower().endswith(".json"):
         known = "; ".join(each.words for each in LAYOUTS.values())
-        raise ValueError(
-            f"`annotations` must be of a layout that is known: {known}. Received: "
-            f"annotations={path!r}, which is of none. Write a list path,label."
-        )
+        allowed = f"of a layout that is known: {known}"
+        remedy = "Write a list path,label."
+        raise errors.refusal("annotations", allowed, path, remedy, ", which is of none")
     return LIST.name

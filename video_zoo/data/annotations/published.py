@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from video_zoo import errors
+
 
 def chosen_fold(folds: Mapping[str, int], fold: int | None) -> list[str]:
     """The files of one of three published divisions.
@@ -18,8 +20,7 @@ def chosen_fold(folds: Mapping[str, int], fold: int | None) -> list[str]:
     chosen = sorted(path for path, number in folds.items() if number == wanted)
     if not chosen:
         listed = ", ".join(map(str, there)) or "none"
-        raise ValueError(
-            f"`fold` must be one whose lists are among `annotations`: {listed}. "
-            f"Received: fold={fold}. Pass the folder of all lists as `annotations`."
-        )
+        allowed = f"one whose lists are among `annotations`: {listed}"
+        remedy = "Pass the folder of all lists as `annotations`."
+        raise errors.refusal("fold", allowed, fold, remedy)
     return chosen

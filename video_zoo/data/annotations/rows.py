@@ -5,6 +5,8 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
+from video_zoo import errors
+
 from .clip import SPLIT_NAMES
 
 _OTHER_DELIMITERS = (";", "\t", "|")
@@ -26,10 +28,8 @@ def read_rows(path: str) -> list[tuple[int, list[str]]]:
         with open(path, newline="", encoding="utf-8-sig") as file:
             return [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(
-            f"`annotations` must be a CSV file in UTF-8 ({error}). Received: annotations={path!r}. "
-            "Save it as UTF-8."
-        ) from error
+        allowed = f"a CSV file in UTF-8 ({error})"
+        raise errors.refusal("annotations", allowed, path, "Save it as UTF-8.") from error
 
 
 def header_of(path: str) -> list[str]:

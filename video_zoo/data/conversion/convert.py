@@ -1,8 +1,8 @@
 """Converts many videos to TFRecord shards, in parallel; what was ended half-way is continued.
 
 A conversion is planned (``plan``) and then executed shard by shard: spawned workers decode and
-encode the clips, the parent alone writes. Each finished shard gets a record (``shards``), and from
-all the records come the manifest and the lists beside it (``finish``).
+encode the clips, the parent alone writes. Each finished shard gets a receipt (``shards``), and from
+all the receipts come the manifest and the lists beside it (``finish``).
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from . import beam, finish, shards, workers
 from .config import ConversionConfig, parse_range
 from .finish import ConversionResult
 from .plan import Plan, Shard, check_unchanged, make_plan
-from .shards import ShardJob, ShardRecord
+from .shards import ShardJob, ShardReceipt
 
 __all__ = ["ConversionConfig", "ConversionResult", "convert", "merge"]
 
@@ -86,11 +86,11 @@ def _make(
             shards.forget(output_dir)  # the last run was killed at its last step
             return finished
         plan = _begin(output_dir, plan, config)
-        records = _execute(plan, chosen, config, progress)
+        receipts = _execute(plan, chosen, config, progress)
         if config.shard_range is None:
-            return finish.finish(output_dir, plan, records, config.max_skipped)
-        records |= shards.load_records(output_dir, plan.shards, plan.fingerprint)
-        return finish.partial_result(output_dir, plan, chosen, records, config.max_skipped)
+            return finish.finish(output_dir, plan, receipts, config.max_skipped)
+        receipts |= shards.load_receipts(output_dir, plan.shards, plan.fingerprint)
+        return finish.partial_result(output_dir, plan, chosen, receipts, config.max_skipped)
 
 
 def _result_if_finished(config: ConversionConfig, plan: Plan) -> ConversionResult | None:
@@ -130,8 +130,8 @@ def merge(output_dir: str | os.PathLike, max_skipped: float = 0.05) -> Conversio
             "folder .conversion as well."
         )
     with sole_owner(output_dir, "output_dir"):
-        records = shards.load_records(output_dir, plan.shards, plan.fingerprint)
-        return finish.finish(output_dir, plan, records, max_skipped)
+        receipts = shards.load_receipts(output_dir, plan.shards, plan.fingerprint)
+        return finish.finish(output_dir, plan, receipts, max_skipped)
 
 
 def _checked_folder(output_dir: str | os.PathLike | None) -> str:
@@ -190,8 +190,8 @@ def _check_no_other_shards(output_dir: str, plan: Plan) -> None:
 
 def _execute(
     plan: Plan, chosen: Sequence[Shard], config: ConversionConfig, progress: bool
-) -> dict[str, ShardRecord]:
-    """Makes those of the chosen shards that are not finished. Gives the records of all of them."""
+) -> dict[str, ShardReceipt]:
+    """Makes those of the chosen shards that are not finished. Gives the receipts of all of them."""
     job = ShardJob(
         input_dir=os.path.abspath(config.input_dir),
         output_dir=config.output_dir,
@@ -201,17 +201,17 @@ def _execute(
         plan=plan.fingerprint,
     )
     names = [shard.name for shard in chosen]
-    records = shards.load_records(job.output_dir, names, job.plan)
-    unfinished = [shard for shard in chosen if shard.name not in records]
+    receipts = shards.load_receipts(job.output_dir, names, job.plan)
+    unfinished = [shard for shard in chosen if shard.name not in receipts]
     if not unfinished:
-        return records
+        return receipts
     if config.runner:
         beam.make_shards(job, unfinished, config.runner, config.beam_options)
-        return shards.load_records(job.output_dir, names, job.plan)
+        return shards.load_receipts(job.output_dir, names, job.plan)
     clips = [clip for shard in unfinished for clip in shard.clips]
     num_workers = config.workers or os.cpu_count() or 1
     results = workers.encode_clips(clips, job.encoding, num_workers, job.clip_timeout)
-    done = sum(record.num_clips for record in records.values())
+    done = sum(receipt.num_clips for receipt in receipts.values())
     bar = tqdm.tqdm(
         initial=done,
         total=done + len(clips),
@@ -223,5 +223,5 @@ def _execute(
     with bar, contextlib.closing(results):
         for shard in unfinished:
             own = itertools.islice(results, len(shard.clips))
-            records[shard.name] = job.write(shard, own, bar.update)
-    return records
+            receipts[shard.name] = job.write(shard, own, bar.update)
+    return receipts

@@ -15,7 +15,7 @@ from ..format.folder import is_shard_name
 from ..format.lists import DUPLICATES_NAME, MISSING_NAME, NOTES_NAME, SKIPPED_NAME, read_list
 from . import shards
 from .plan import Plan, Shard, by_split
-from .shards import ShardRecord
+from .shards import ShardReceipt
 
 _OWN_NAMES = (manifests.MANIFEST_NAME, manifests.LABEL_MAP_NAME, *lists.COLUMNS)
 _NAMES_SHOWN = 20
@@ -88,18 +88,18 @@ def own_files(output_dir: str, temporary: bool = False) -> list[str]:
 
 
 def finish(
-    output_dir: str, plan: Plan, records: Mapping[str, ShardRecord], max_skipped: float
+    output_dir: str, plan: Plan, receipts: Mapping[str, ShardReceipt], max_skipped: float
 ) -> ConversionResult:
-    """Writes what stands beside the shards, the manifest last, and forgets the records."""
-    missing = [name for name in plan.shards if name not in records]
+    """Writes what stands beside the shards, the manifest last, and forgets the receipts."""
+    missing = [name for name in plan.shards if name not in receipts]
     if missing:
         raise FileNotFoundError(
             f"`output_dir` must hold all {len(plan.shards)} shards of the conversion, and their "
-            f"records. Received: output_dir={output_dir!r}, which lacks "
+            f"receipts. Received: output_dir={output_dir!r}, which lacks "
             f"{some(missing, _NAMES_SHOWN)}. "
             "Make them with the same settings, or copy them there."
         )
-    in_order = [records[name] for name in plan.shards]
+    in_order = [receipts[name] for name in plan.shards]
     skipped = _sorted_rows(in_order, "skipped")
     manifests.write_label_map(output_dir, plan.labels)
     lists.write_list(output_dir, SKIPPED_NAME, skipped)
@@ -122,23 +122,23 @@ def finish(
     return finished_result(output_dir, manifest, max_skipped)
 
 
-def _sorted_rows(records: Iterable[ShardRecord], name: str) -> list[tuple[str, str]]:
-    """The rows of all records' lists of this name."""
-    return sorted(row for record in records for row in getattr(record, name))
+def _sorted_rows(receipts: Iterable[ShardReceipt], name: str) -> list[tuple[str, str]]:
+    """The rows of all receipts' lists of this name."""
+    return sorted(row for receipt in receipts for row in getattr(receipt, name))
 
 
-def _summarize(records: Sequence[ShardRecord], labels: Sequence[str]) -> manifests.SplitSummary:
+def _summarize(receipts: Sequence[ShardReceipt], labels: Sequence[str]) -> manifests.SplitSummary:
     classes = collections.Counter()
-    for record in records:
-        classes.update(record.classes)
+    for receipt in receipts:
+        classes.update(receipt.classes)
     return manifests.SplitSummary(
         num_examples=classes.total(),
-        num_frames=sum(record.num_frames for record in records),
-        bytes=sum(record.bytes for record in records),
+        num_frames=sum(receipt.num_frames for receipt in receipts),
+        bytes=sum(receipt.bytes for receipt in receipts),
         classes={label: classes[label] for label in labels},
         shards=tuple(
-            manifests.ShardSummary(record.name, record.num_examples, record.bytes)
-            for record in records
+            manifests.ShardSummary(receipt.name, receipt.num_examples, receipt.bytes)
+            for receipt in receipts
         ),
     )
 
@@ -161,11 +161,11 @@ def partial_result(
     output_dir: str,
     plan: Plan,
     chosen: Sequence[Shard],
-    records: Mapping[str, ShardRecord],
+    receipts: Mapping[str, ShardReceipt],
     max_skipped: float,
 ) -> ConversionResult:
     """The result of a range of shards: what was skipped in it, and what is left of the plan."""
-    made = [records[shard.name] for shard in chosen]
+    made = [receipts[shard.name] for shard in chosen]
     skipped = _sorted_rows(made, "skipped")
     return ConversionResult(
         manifest=None,
@@ -174,7 +174,7 @@ def partial_result(
         incomplete=tuple(_sorted_rows(made, "incomplete")),
         duplicates=plan.duplicates,
         problem=_too_many(len(skipped), sum(len(s.clips) for s in chosen), max_skipped),
-        unfinished=tuple(name for name in plan.shards if name not in records),
+        unfinished=tuple(name for name in plan.shards if name not in receipts),
     )
 
 

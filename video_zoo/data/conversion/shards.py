@@ -1,8 +1,8 @@
 """Writes one shard, and keeps account of those that are finished.
 
 Until a conversion is finished, the folder ``.conversion`` inside the output folder holds its plan
-and a record for each finished shard. The record is written after the shard has its final name, so
-what has a record is whole, whenever and however a run ends.
+and a receipt for each finished shard. The receipt is written after the shard has its final name, so
+what has a receipt is whole, whenever and however a run ends.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _LIST_NAME = "unfinished.jsonl"
 
 
 @dataclasses.dataclass
-class ShardRecord:
+class ShardReceipt:
     """What one shard holds.
 
     Args:
@@ -84,8 +84,8 @@ class ShardJob:
         shard: Shard,
         results: Iterable[workers.Result],
         on_clip: Callable[[], object] = lambda: None,
-    ) -> ShardRecord:
-        """Writes the shard, then its record.
+    ) -> ShardReceipt:
+        """Writes the shard, then its receipt.
 
         Args:
             shard: which, with its clips.
@@ -96,7 +96,7 @@ class ShardJob:
             OSError: a file cannot be written.
         """
         path = os.path.join(self.output_dir, shard.name)
-        record = ShardRecord(shard.split, shard.name, self.plan, len(shard.clips))
+        receipt = ShardReceipt(shard.split, shard.name, self.plan, len(shard.clips))
         try:
             # A shard without examples is written as well: the set of names must be complete.
             with (
@@ -104,31 +104,33 @@ class ShardJob:
                 tf.io.TFRecordWriter(temporary) as file,
             ):
                 for result in results:
-                    self._add(file, record, result)
+                    self._add(file, receipt, result)
                     on_clip()
-            record.bytes = tf.io.gfile.stat(path).length
-            text = json.dumps(dataclasses.asdict(record), sort_keys=True) + "\n"
-            whole_files.write_text(_record_path(self.output_dir, shard.name), text)
+            receipt.bytes = tf.io.gfile.stat(path).length
+            text = json.dumps(dataclasses.asdict(receipt), sort_keys=True) + "\n"
+            whole_files.write_text(_receipt_path(self.output_dir, shard.name), text)
         except tf.errors.OpError as error:
             raise OSError(f"{path} cannot be written: {error.message}") from error
-        return record
+        return receipt
 
-    def _add(self, file: tf.io.TFRecordWriter, record: ShardRecord, result: workers.Result) -> None:
+    def _add(
+        self, file: tf.io.TFRecordWriter, receipt: ShardReceipt, result: workers.Result
+    ) -> None:
         clip, outcome, _ = result
         name = relative_name(clip.path, self.input_dir)
         if isinstance(outcome, str):
-            record.skipped.append((name, outcome))
+            receipt.skipped.append((name, outcome))
             return
         file.write(encode_labelled(clip, outcome, name, self.labels))
         if outcome.note:
-            record.incomplete.append((name, outcome.note))
-        record.num_frames += len(outcome.frames)
-        record.classes[clip.label] = record.classes.get(clip.label, 0) + 1
+            receipt.incomplete.append((name, outcome.note))
+        receipt.num_frames += len(outcome.frames)
+        receipt.classes[clip.label] = receipt.classes.get(clip.label, 0) + 1
 
     def encode_and_write(self, shard: Shard) -> None:
         """Makes one shard in one worker process, unless it is finished."""
         filesystems.check(self.output_dir, "output_dir")  # this may be another machine
-        if _load_record(self.output_dir, shard.name, self.plan):
+        if _load_receipt(self.output_dir, shard.name, self.plan):
             return
         results = workers.encode_clips(shard.clips, self.encoding, 1, self.clip_timeout)
         with contextlib.closing(results):
@@ -146,8 +148,8 @@ def encode_labelled(clip: Clip, encoded: EncodedClip, name: str, labels: Sequenc
     )
 
 
-def load_records(output_dir: str, names: Sequence[str], plan: str) -> dict[str, ShardRecord]:
-    """The records of the finished shards among ``names``, by name.
+def load_receipts(output_dir: str, names: Sequence[str], plan: str) -> dict[str, ShardReceipt]:
+    """The receipts of the finished shards among ``names``, by name.
 
     Args:
         output_dir: folder of the shards.
@@ -156,22 +158,22 @@ def load_records(output_dir: str, names: Sequence[str], plan: str) -> dict[str, 
     """
     folder = os.path.join(output_dir, _FOLDER)
     there = set(tf.io.gfile.listdir(folder)) if tf.io.gfile.isdir(folder) else set()
-    records = (_load_record(output_dir, name, plan) for name in names if f"{name}.json" in there)
-    return {record.name: record for record in records if record}
+    receipts = (_load_receipt(output_dir, name, plan) for name in names if f"{name}.json" in there)
+    return {receipt.name: receipt for receipt in receipts if receipt}
 
 
-def _load_record(output_dir: str, name: str, plan: str) -> ShardRecord | None:
-    """The shard's record; None if the shard is not finished, or its record is none."""
+def _load_receipt(output_dir: str, name: str, plan: str) -> ShardReceipt | None:
+    """The shard's receipt; None if the shard is not finished, or its receipt is none."""
     try:
-        record = file_content.read_json(_record_path(output_dir, name), ShardRecord, "")
+        receipt = file_content.read_json(_receipt_path(output_dir, name), ShardReceipt, "")
         size = tf.io.gfile.stat(os.path.join(output_dir, name)).length
     except (tf.errors.NotFoundError, FileNotFoundError, ValueError):
         return None
-    same = (record.name, record.plan, record.bytes) == (name, plan, size)
-    return record if same else None
+    same = (receipt.name, receipt.plan, receipt.bytes) == (name, plan, size)
+    return receipt if same else None
 
 
-def _record_path(output_dir: str, name: str) -> str:
+def _receipt_path(output_dir: str, name: str) -> str:
     return os.path.join(output_dir, _FOLDER, f"{name}.json")
 
 
@@ -234,10 +236,10 @@ def is_begun(output_dir: str) -> bool:
 
 
 def forget(output_dir: str) -> None:
-    """Removes the plan and the records, if there are any."""
+    """Removes the plan and the receipts, if there are any."""
     folder = os.path.join(output_dir, _FOLDER)
     plan = os.path.join(folder, _PLAN_NAME)
     if tf.io.gfile.exists(plan):
-        tf.io.gfile.remove(plan)  # first: records without a plan count for nothing
+        tf.io.gfile.remove(plan)  # first: receipts without a plan count for nothing
     if tf.io.gfile.isdir(folder):
         tf.io.gfile.rmtree(folder)

@@ -11,13 +11,13 @@ import tensorflow as tf
 from video_zoo import errors
 from video_zoo.files import file_content, filesystems
 from video_zoo.files.whole_files import write_text
+from video_zoo.known_names import LABEL_MAP as LABEL_MAP_NAME
 
 from .encoding import EncodingConfig
 from .modality import RGB
 
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
-LABEL_MAP_NAME = "label_map.txt"
 _REMEDY = "Convert the videos again, or remove the file to read the shards without it."
 
 

@@ -74,11 +74,11 @@ class AugmentationConfig:
             ImportError: the installed Keras lacks the layers of an option.
         """
         for argument in ("color_jitter", "rand_augment"):
-            if channels != 3 and getattr(self, argument):
-                raise ValueError(
-                    f"`{argument}` must be 0 for optical flow, which has no colours. Received: "
-                    f"{argument}={getattr(self, argument)} and clips of {channels} channels."
-                )
+            value = getattr(self, argument)
+            if channels != 3 and value:
+                allowed = "0 for optical flow, which has no colours"
+                place = f" and clips of {channels} channels"
+                raise errors.refusal(argument, allowed, value, place=place)
         if self.max_frame_stride is not None and self.max_frame_stride < frame_stride:
             allowed = f"at least `frame_stride`, {frame_stride}"
             raise errors.refusal("max_frame_stride", allowed, self.max_frame_stride)

@@ -170,10 +170,9 @@ class Clips:
         errors.check("num_clips", num_clips)
         errors.check("num_crops", num_crops)
         if self.share.count > 1 and not weights:
-            raise ValueError(
-                "`weights` must be True with several workers, which all need as many batches. "
-                f"Received: weights={weights} with worker={tuple(self.share)!r}"
-            )
+            allowed = "True with several workers, which all need as many batches"
+            place = f" with worker={tuple(self.share)!r}"
+            raise errors.refusal("weights", allowed, weights, place=place)
         views = self._numbered_views(num_clips, num_crops, unlabelled)
         frames = decode_clips(views, self.clip, self.split.channels)
         num_views = self.split.num_examples * num_clips * num_crops

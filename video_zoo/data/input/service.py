@@ -28,11 +28,10 @@ def check(data_service: str | None, skipped: records.SkippedRecords | None) -> N
     if data_service is None:
         return
     if skipped is not None:
-        raise ValueError(
-            "`on_bad_record` must be 'error' with a data service, whose workers cannot keep a list "
-            f"of bad records. Received: on_bad_record='skip' with data_service={data_service!r}. "
-            f"Find the records with {errors.INSPECT}."
-        )
+        allowed = "'error' with a data service, whose workers cannot keep a list of bad records"
+        remedy = f"Find the records with {errors.INSPECT}."
+        place = f" with data_service={data_service!r}"
+        raise errors.refusal("on_bad_record", allowed, "skip", remedy, place)
     _check_running("data_service", data_service)
 
 

@@ -42,15 +42,15 @@ class Share(NamedTuple):
             allowed = "(index, number of workers) with an index from 0 to the number - 1"
             raise errors.refusal("worker", allowed, tuple(self))
         if batch_size % self.count:
-            raise ValueError(
-                f"`batch_size` must be a multiple of the number of workers, {self.count}: it is "
-                f"the batch of all of them together. Received: batch_size={batch_size}"
+            allowed = (
+                f"a multiple of the number of workers, {self.count}: it is the batch of all of "
+                "them together"
             )
+            raise errors.refusal("batch_size", allowed, batch_size)
         if self.count > 1 and data_service is not None:
-            raise ValueError(
-                "`data_service` must be None with several workers: each would get all the videos. "
-                f"Received: data_service={data_service!r} with worker={tuple(self)!r}"
-            )
+            allowed = "None with several workers: each would get all the videos"
+            place = f" with worker={tuple(self)!r}"
+            raise errors.refusal("data_service", allowed, data_service, place=place)
 
     def of(self, elements: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
         """Of each ``batch_size`` elements, those of the worker: a run of equal length each.

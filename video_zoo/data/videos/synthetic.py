@@ -37,7 +37,7 @@ def motion_frames(
         uint8 [num_frames, size, size, 3], RGB.
     """
     if label not in CLASSES:
-        raise ValueError(f"`label` must be one of {', '.join(CLASSES)}. Received: label={label!r}")
+        raise errors.refusal("label", f"one of {', '.join(CLASSES)}", label)
     background, colour = _colours(rng, size)
     centre = rng.uniform(0, size, 2)
     small, large = np.array(_DIAMETERS) * size
@@ -110,7 +110,7 @@ def write_motion_videos(
     errors.check("train_per_class", train_per_class)
     errors.check("val_per_class", val_per_class)
     if size < 16:
-        raise ValueError(f"`size` must be at least 16 pixels. Received: size={size}")
+        raise errors.refusal("size", "at least 16 pixels", size)
     per_class = {"train": train_per_class, "val": val_per_class}
     jobs = [
         (split, label, number)

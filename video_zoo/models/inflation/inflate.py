@@ -138,10 +138,10 @@ def _check_integers(num_frames, temporal_kernel, num_classes) -> None:
 
 def _check_image_model(image_model: Any) -> None:
     if not is_functional(image_model):
-        raise ValueError(
-            "`image_model` must be a built functional or sequential keras.Model, such as those of "
-            f"keras.applications. Received: image_model={image_model!r}"
+        allowed = (
+            "a built functional or sequential keras.Model, such as those of keras.applications"
         )
+        raise errors.refusal("image_model", allowed, image_model)
     shapes = [tuple(tensor.shape) for tensor in image_model.inputs]
     if len(shapes) != 1 or len(shapes[0]) != 4:
         raise ValueError(

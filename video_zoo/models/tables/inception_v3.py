@@ -4,7 +4,7 @@ Widths are those of Inception-v3 (Szegedy et al. 2015); the two reductions are V
 axes and everything else SAME, which yields the sizes that Table 1 lists.
 """
 
-from .spec import Conv, Factorized, Mixed, Pool, Split
+from .spec import Conv, Factorized, Mixed, Parallel, Pool
 
 _K1X7, _K7X1 = (7, 1, 7), (7, 7, 1)
 _K1X3, _K3X1 = (3, 1, 3), (3, 3, 1)
@@ -41,12 +41,12 @@ def _type_2(width: int) -> Mixed:
 
 def _type_3() -> Mixed:
     """Figure 7: 3x3 convolutions, split into 1x3 beside 3x1."""
-    split = Split((Conv(384, _K1X3), Conv(384, _K3X1)))
+    beside = Parallel((Conv(384, _K1X3), Conv(384, _K3X1)))
     return Mixed(
         (
             (Conv(320),),
-            (Conv(384), split),
-            (Conv(448), Conv(384, (3, 3, 3)), split),
+            (Conv(384), beside),
+            (Conv(448), Conv(384, (3, 3, 3)), beside),
             (Pool("avg", (3, 3, 3)), Conv(192)),
         )
     )

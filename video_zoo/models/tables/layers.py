@@ -18,10 +18,10 @@ from .spec import (
     Endpoint,
     Factorized,
     Mode,
+    Parallel,
     Pool,
     Residual,
     Row,
-    Split,
     Triple,
 )
 
@@ -196,7 +196,7 @@ def average_pool(x, size: Triple, strides: Triple, padding: str, name: str):
     return x
 
 
-def split(x, row: Split, names: list[str], style: Style, name: str):
+def parallel(x, row: Parallel, names: list[str], style: Style, name: str):
     """Convolutions side by side; separable, one temporal convolution of their input goes before."""
     duration = max(conv.kernel[0] for conv in row.convs)
     mode = style.mode
@@ -239,8 +239,8 @@ def branch_row(x, row: Row, letters: Iterator[str], style: Style, prefix: str):
     convs = (row,) if isinstance(row, Conv) else row.convs
     used = list(itertools.islice(letters, len(convs)))
     names = [conv_name(prefix, letter, conv) for letter, conv in zip(used, convs, strict=True)]
-    if isinstance(row, Split):
-        return split(x, row, names, style, f"{prefix}_Split_0{used[0]}")
+    if isinstance(row, Parallel):
+        return parallel(x, row, names, style, f"{prefix}_Split_0{used[0]}")
     assert isinstance(row, (Conv, Factorized))
     return conv_chain(x, convs, names, style, names[-1])
 

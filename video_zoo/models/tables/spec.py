@@ -14,6 +14,8 @@ business of the *temporal plan*, which maps each endpoint to one mode:
 import dataclasses
 from typing import Literal
 
+from video_zoo.errors import refusal
+
 Mode = Literal["full", "separable", "inflated_pair", "2d"]
 MODES: tuple[Mode, ...] = ("full", "separable", "inflated_pair", "2d")
 
@@ -62,7 +64,7 @@ class Factorized:
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
+class Parallel:
     """Convolutions side by side on one tensor, concatenated; they share one temporal convolution.
 
     Separable, a ``(kt, 1, 1)`` convolution that keeps the width goes before them.
@@ -81,7 +83,7 @@ class Pool:
     padding: str = "same"
 
 
-Row = Conv | Factorized | Split | Pool
+Row = Conv | Factorized | Parallel | Pool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,10 +126,7 @@ class TemporalPlan:
         for argument in ("above", "below"):
             mode = getattr(self, argument)
             if mode not in MODES:
-                raise ValueError(
-                    f"`{argument}` must be one of {', '.join(map(repr, MODES))}. "
-                    f"Received: {argument}={mode!r}"
-                )
+                raise refusal(argument, f"one of {', '.join(map(repr, MODES))}", mode)
 
     def modes(self, table: Table) -> dict[str, Mode]:
         """Returns endpoint -> mode for every row of ``table``."""
@@ -141,10 +140,8 @@ class TemporalPlan:
         if self.start is None:
             return dict.fromkeys(names, self.above)
         if self.start not in names:
-            raise ValueError(
-                f"`start` must be an endpoint of the network: {', '.join(names)}. "
-                f"Received: start={self.start!r}"
-            )
+            allowed = f"an endpoint of the network: {', '.join(names)}"
+            raise refusal("start", allowed, self.start)
         first = names.index(self.start)
         return {n: self.below if i < first else self.above for i, n in enumerate(names)}
 
@@ -170,10 +167,8 @@ def as_plan(temporal: "TemporalPlan | str") -> TemporalPlan:
         return temporal
     if temporal in MODES:
         return TemporalPlan(above=temporal)
-    raise ValueError(
-        f"`temporal` must be one of {', '.join(map(repr, MODES))}, or a plan such as "
-        f"`video_zoo.top_heavy('Mixed_4b')`. Received: temporal={temporal!r}"
-    )
+    allowed = f"one of {', '.join(map(repr, MODES))}, or a plan such as "
+    raise refusal("temporal", f"{allowed}`video_zoo.top_heavy('Mixed_4b')`", temporal)
 
 
 def symmetric(table: Table) -> Table:

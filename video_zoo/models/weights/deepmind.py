@@ -6,7 +6,7 @@ import numpy as np
 
 from video_zoo.published import DEEPMIND
 
-from .mapping import Checkpoint, Place, rules_of, translate
+from .mapping import Place, PublishedFile, origins_of, translate
 from .network_files import reading
 
 # The checkpoint of Kinetics-600 goes without it.
@@ -17,7 +17,7 @@ _ENDS = ("/conv_3d/w", "/batch_norm")
 _HEAD = ("Logits/Conv3d_0c_1x1/conv_3d/w", "Logits/Conv3d_0c_1x1/conv_3d/b")
 
 
-def _origin(place: Place) -> str:
+def _name_in_file(place: Place) -> str:
     if place.branch is None:
         return place.endpoint
     if (place.endpoint, place.branch, place.step) == ("Mixed_5b", 2, 1):
@@ -29,7 +29,7 @@ def _flat(vector: np.ndarray) -> np.ndarray:
     return vector.reshape(-1)  # [C], or [1, 1, 1, 1, C]
 
 
-def read(prefix: str) -> Checkpoint:
+def read(prefix: str) -> PublishedFile:
     """Reads the checkpoint ``prefix`` (the files' common name without ".index")."""
     import tensorflow as tf
 
@@ -47,4 +47,4 @@ def read(prefix: str) -> Checkpoint:
             for name in names
             if not name.endswith(_SLOT)
         }
-        return translate(tensors, rules_of(_origin, _ENDS, _HEAD, _flat), DEEPMIND, "same")
+        return translate(tensors, origins_of(_name_in_file, _ENDS, _HEAD, _flat), DEEPMIND, "same")

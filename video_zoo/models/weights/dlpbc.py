@@ -7,14 +7,14 @@ import numpy as np
 
 from video_zoo.published import DEEPMIND
 
-from .mapping import Checkpoint, Place, rules_of, translate
+from .mapping import Place, PublishedFile, origins_of, translate
 from .network_files import HDF5, arrays_of, open_hdf5, reading
 
 _ENDS = ("_conv/kernel", "_bn")
 _HEAD = ("Conv3d_6a_1x1_conv/kernel", "Conv3d_6a_1x1_conv/bias")
 
 
-def _origin(place: Place) -> str:
+def _name_in_file(place: Place) -> str:
     if place.branch is None:
         return place.endpoint
     block = place.endpoint.removeprefix("Mixed_")
@@ -33,7 +33,7 @@ def _tensors(path: str) -> dict[str, np.ndarray]:
     return found
 
 
-def read(path: str) -> Checkpoint:
+def read(path: str) -> PublishedFile:
     """Reads the ``.h5`` file ``path``."""
     with reading(path, what=HDF5):
-        return translate(_tensors(path), rules_of(_origin, _ENDS, _HEAD), DEEPMIND, "same")
+        return translate(_tensors(path), origins_of(_name_in_file, _ENDS, _HEAD), DEEPMIND, "same")

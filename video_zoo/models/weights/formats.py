@@ -7,7 +7,7 @@ import pathlib
 from video_zoo import errors
 from video_zoo.known_names import PUBLISHED_ENDINGS as FORMATS
 
-from .mapping import Checkpoint
+from .mapping import PublishedFile
 
 
 def _prefix(path: pathlib.Path) -> str | None:
@@ -30,7 +30,7 @@ def reader_of(path: str | os.PathLike) -> tuple[str, str] | None:
     return None if prefix is None else ("deepmind", prefix)
 
 
-def read(path: str | os.PathLike) -> Checkpoint:
+def read(path: str | os.PathLike) -> PublishedFile:
     """Reads a published checkpoint of any format.
 
     Raises:

@@ -8,6 +8,8 @@ import re
 import keras
 import numpy as np
 
+from video_zoo import errors
+
 from ..inflation.convolutions import identity_norm, over_time
 from ..tables.inception_v3 import INCEPTION_V3
 from . import network_files
@@ -17,6 +19,7 @@ _CONVOLUTION = re.compile(
     r"(?P<endpoint>.+?)(_Branch_(?P<branch>\d)_Conv3d_0(?P<letter>[a-z])_\dx\d)?(_spatial)?_conv"
 )
 _FEATURES = 2048
+_ALLOWED = "those of keras.applications.InceptionV3"
 
 
 def is_image_network(path: str) -> bool:
@@ -63,11 +66,10 @@ def load_inception_v3(model: keras.Model, weights: str) -> None:
     statistics = [layer.get_weights() for layer in sorted(norms, key=_number)]
     expected = [tuple(model.get_layer(unit).kernel.shape[1:]) for unit in units]
     if [kernel.shape for kernel in kernels] != expected:
-        raise ValueError(
-            "`weights` must be those of keras.applications.InceptionV3, for a network of three "
-            f"channels and `width_multiplier=1`. Received: weights={weights!r}, with "
-            f"{len(kernels)} convolutions, of which {_matching(kernels, expected)} fit"
-        )
+        allowed = f"{_ALLOWED}, for a network of three channels and `width_multiplier=1`"
+        fitting = _matching(kernels, expected)
+        place = f", with {len(kernels)} convolutions, of which {fitting} fit"
+        raise errors.refusal("weights", allowed, weights, place=place)
     for unit, kernel, values in zip(units, kernels, statistics, strict=True):
         layer = model.get_layer(unit)
         layer.set_weights([over_time(kernel, layer.kernel_size[0])])
@@ -100,10 +102,8 @@ def _image_model(weights: str) -> keras.Model:
     expected = collections.Counter(tuple(weight.shape) for weight in image_model.weights)
     if collections.Counter(shapes) != expected:
         missing = sum((expected - collections.Counter(shapes)).values())
-        raise ValueError(
-            "`weights` must be those of keras.applications.InceptionV3. Received: "
-            f"weights={weights!r}, which lacks {missing} of its {sum(expected.values())} arrays"
-        )
+        place = f", which lacks {missing} of its {sum(expected.values())} arrays"
+        raise errors.refusal("weights", _ALLOWED, weights, place=place)
     with network_files.reading(weights, what=network_files.HDF5):
         image_model.load_weights(weights)
     return image_model

@@ -8,9 +8,9 @@ import pathlib
 
 from video_zoo import errors
 from video_zoo.files import file_content
+from video_zoo.known_names import LABEL_MAP, RUN_CONFIG
 
 LISTS = ("kinetics400", "kinetics600")
-_RUN, _LABEL_MAP = "config.json", "label_map.txt"
 
 
 @functools.cache
@@ -45,10 +45,10 @@ def class_names(name: str | os.PathLike) -> list[str]:
     if name in LISTS:
         return list(_read(name))
     folder = pathlib.Path(errors.at_home(name))
-    if (folder / _RUN).is_file():
+    if (folder / RUN_CONFIG).is_file():
         remedy = "Take the file as the run wrote it."
-        return file_content.read_json(folder / _RUN, _Run, remedy).class_names
-    if (folder / _LABEL_MAP).is_file():
-        return file_content.read_lines(folder / _LABEL_MAP)
+        return file_content.read_json(folder / RUN_CONFIG, _Run, remedy).class_names
+    if (folder / LABEL_MAP).is_file():
+        return file_content.read_lines(folder / LABEL_MAP)
     allowed = f"one of {', '.join(map(repr, LISTS))}, or the folder of a run or of shards"
     raise errors.refusal("name", allowed, name)

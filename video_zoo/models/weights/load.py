@@ -91,7 +91,7 @@ class Source:
     weights: str
     path: str | None
     info: WeightsInfo
-    checkpoint: formats.Checkpoint | None = None
+    checkpoint: formats.PublishedFile | None = None
 
 
 def weights_info(model: str, weights: str | os.PathLike | WeightsEntry) -> WeightsInfo:
@@ -186,36 +186,36 @@ def info_of_file(path: str, argument: str = "weights") -> WeightsInfo:
         UnreadableFileError: (a ValueError) it is damaged, or no such file, or contradicts itself.
         ValueError: it does not tell how its network normalises.
     """
-    graph, provenance = saved.graph_of(path, argument), saved.read_provenance(path, argument)
-    saved.check_class_names(path, provenance, graph.num_classes, argument)
-    convention = saved.convention(graph, provenance)
-    if graph.normalised and convention.mean is None:
+    network, provenance = saved.network_of(path, argument), saved.read_provenance(path, argument)
+    saved.check_class_names(path, provenance, network.num_classes, argument)
+    convention = saved.convention(network, provenance)
+    if network.normalised and convention.mean is None:
         raise ValueError(
             "`weights` are of a network that normalises its input, and a '.weights.h5' file from "
             "Keras does not tell how. Save the network as '.keras', or make the file with "
             f"`video-zoo convert-weights`. Received: weights={path!r}"
         )
-    if convention.mean is not None and not graph.normalised:
+    if convention.mean is not None and not network.normalised:
         with network_files.reading(path, argument, "file whose notes fit its network"):
             raise ValueError("they tell of a mean, and the network does not normalise its input")
     told = provenance.get("convention") or {}
-    sizes = {"num_frames": graph.num_frames, "image_size": graph.image_size}
+    sizes = {"num_frames": network.num_frames, "image_size": network.image_size}
     needed = [*(_STORED if told else _TOLD), *(name for name in sizes if sizes[name] is None)]
     return WeightsInfo(
-        graph.num_classes,
-        graph.channels,
-        graph.padding,
+        network.num_classes,
+        network.channels,
+        network.padding,
         convention,
         provenance.get("class_names"),
         provenance.get("name"),
         tuple(name for name in needed if name not in told),
-        graph.width_multiplier,
-        graph.gating,
+        network.width_multiplier,
+        network.gating,
     )
 
 
 def _info_of_checkpoint(
-    model: str | None, path: str, checkpoint: formats.Checkpoint
+    model: str | None, path: str, checkpoint: formats.PublishedFile
 ) -> WeightsInfo:
     """A file with the bytes of a published one, or under its name, is taken for it."""
     _, main = formats.reader_of(path)
@@ -240,7 +240,7 @@ def load(model: keras.Model, source: Source) -> None:
         imagenet.load_inception_v3(model, source.weights)
         check_finite(model.weights, f"weights={source.weights!r}")
         return
-    _check_graph(model, source)
+    _check_built(model, source)
     if source.checkpoint is not None:
         _assign(model, source.checkpoint.values, source)
     elif source.path.endswith(".weights.h5"):
@@ -273,12 +273,12 @@ def _check_finite(path: str, value: object, received: str) -> None:
         )
 
 
-def _check_graph(model: keras.Model, source: Source) -> None:
+def _check_built(model: keras.Model, source: Source) -> None:
     """Padding and normalisation have no weights: without this, another network would be silent."""
-    graph = saved.graph_of_model(model)
+    built = saved.network_of_model(model)
     for what, network, wanted in (
-        ("padding", graph.padding, source.info.padding),
-        ("a normalised input", graph.normalised, source.info.convention.mean is not None),
+        ("padding", built.padding, source.info.padding),
+        ("a normalised input", built.normalised, source.info.convention.mean is not None),
     ):
         if network != wanted:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""How a reader translates a file: one rule for each weight of the zoo, over the table of I3D."""
+"""How a reader translates a file: where each weight comes from, over the table of I3D."""
 
 import dataclasses
 import string
@@ -60,7 +60,7 @@ def places() -> Iterator[Place]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Rule:
+class Origin:
     """One weight of the zoo: ``make`` computes it from the tensors ``names`` of the file."""
 
     path: str
@@ -68,35 +68,35 @@ class Rule:
     make: Callable[..., np.ndarray] = np.asarray
 
 
-def rules_of(
-    origin: Callable[[Place], str],
+def origins_of(
+    named: Callable[[Place], str],
     ends: tuple[str, str],
     head: tuple[str, str],
     vector: Callable[..., np.ndarray] = np.asarray,
-) -> Iterator[Rule]:
-    """The rules of a file that has the weights of I3D one by one, as Keras has them.
+) -> Iterator[Origin]:
+    """The origins of a file that has the weights of I3D one by one, as Keras has them.
 
     Args:
-        origin: what the file calls a convolution.
+        named: what the file calls a convolution.
         ends: what follows that name, for its kernel and for its batch normalisation.
         head: kernel and bias of the classifier.
         vector: makes a vector of what stands for one in the file.
     """
     kernel, norm = ends
     for place in places():
-        yield Rule(f"{place.name}_conv/kernel", (f"{origin(place)}{kernel}",))
+        yield Origin(f"{place.name}_conv/kernel", (f"{named(place)}{kernel}",))
         for part in ("beta", "moving_mean", "moving_variance"):
-            yield Rule(f"{place.name}_bn/{part}", (f"{origin(place)}{norm}/{part}",), vector)
-    yield Rule(f"{HEAD}/kernel", head[:1])
-    yield Rule(f"{HEAD}/bias", head[1:], vector)
+            yield Origin(f"{place.name}_bn/{part}", (f"{named(place)}{norm}/{part}",), vector)
+    yield Origin(f"{HEAD}/kernel", head[:1])
+    yield Origin(f"{HEAD}/bias", head[1:], vector)
 
 
 def _folded_kernel(weight: np.ndarray, gamma: np.ndarray) -> np.ndarray:
     return torch_kernel(weight) * gamma
 
 
-def folded_unit(name: str, conv: str, norm: str) -> Iterator[Rule]:
-    """The rules of one convolution of PyTorch whose normalisation has a factor (gamma).
+def folded_unit(name: str, conv: str, norm: str) -> Iterator[Origin]:
+    """The origins of one convolution of PyTorch whose normalisation has a factor (gamma).
 
     It folds exactly into the kernel and the moving mean.
 
@@ -106,20 +106,20 @@ def folded_unit(name: str, conv: str, norm: str) -> Iterator[Rule]:
         norm: what the file calls its batch normalisation.
     """
     gamma = f"{norm}.weight"
-    yield Rule(f"{name}_conv/kernel", (f"{conv}.weight", gamma), _folded_kernel)
-    yield Rule(f"{name}_bn/beta", (f"{norm}.bias",))
-    yield Rule(f"{name}_bn/moving_mean", (f"{norm}.running_mean", gamma), np.multiply)
-    yield Rule(f"{name}_bn/moving_variance", (f"{norm}.running_var",))
+    yield Origin(f"{name}_conv/kernel", (f"{conv}.weight", gamma), _folded_kernel)
+    yield Origin(f"{name}_bn/beta", (f"{norm}.bias",))
+    yield Origin(f"{name}_bn/moving_mean", (f"{norm}.running_mean", gamma), np.multiply)
+    yield Origin(f"{name}_bn/moving_variance", (f"{norm}.running_var",))
 
 
-def torch_head(head: str) -> Iterator[Rule]:
-    """The rules of a classifier that is a 1x1x1 convolution of PyTorch."""
-    yield Rule(f"{HEAD}/kernel", (f"{head}.weight",), torch_kernel)
-    yield Rule(f"{HEAD}/bias", (f"{head}.bias",))
+def torch_head(head: str) -> Iterator[Origin]:
+    """The origins of a classifier that is a 1x1x1 convolution of PyTorch."""
+    yield Origin(f"{HEAD}/kernel", (f"{head}.weight",), torch_kernel)
+    yield Origin(f"{HEAD}/bias", (f"{head}.bias",))
 
 
 @dataclasses.dataclass(frozen=True)
-class Checkpoint:
+class PublishedFile:
     """What a published file holds, in terms of the zoo.
 
     Args:
@@ -155,27 +155,27 @@ class Checkpoint:
 
 def translate(
     tensors: Mapping[str, np.ndarray],
-    rules: Iterable[Rule],
+    origins: Iterable[Origin],
     convention: InputConvention,
     padding: str,
-) -> Checkpoint:
-    """Applies ``rules`` to the tensors of a file; a ValueError where one holds no numbers."""
+) -> PublishedFile:
+    """Applies ``origins`` to the tensors of a file; a ValueError where one holds no numbers."""
     values, sources, used, misshapen = {}, {}, set(), set()
-    for rule in rules:
-        sources[rule.path] = " * ".join(rule.names)
-        used.update(rule.names)
-        found = [tensors[name] for name in rule.names if name in tensors]
-        if len(found) < len(rule.names):
+    for origin in origins:
+        sources[origin.path] = " * ".join(origin.names)
+        used.update(origin.names)
+        found = [tensors[name] for name in origin.names if name in tensors]
+        if len(found) < len(origin.names):
             continue
-        for name in rule.names:
+        for name in origin.names:
             if tensors[name].dtype.kind not in "fiu":
                 raise ValueError(f"{name} in it has values of type {tensors[name].dtype}")
         try:
-            value = rule.make(*found)
+            value = origin.make(*found)
         except ValueError:  # of shapes that do not go together
-            misshapen.update(rule.names)
+            misshapen.update(origin.names)
             continue
-        values[rule.path] = np.ascontiguousarray(value, np.float32)
+        values[origin.path] = np.ascontiguousarray(value, np.float32)
     used -= misshapen
     unknown = [f"{name} {tuple(t.shape)}" for name, t in tensors.items() if name not in used]
-    return Checkpoint(values, sources, unknown, convention, padding)
+    return PublishedFile(values, sources, unknown, convention, padding)

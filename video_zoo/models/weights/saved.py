@@ -23,7 +23,7 @@ _ATTRIBUTE = "video_zoo_weights"
 
 
 @dataclasses.dataclass(frozen=True)
-class Graph:
+class SavedNetwork:
     """What a saved network is.
 
     Args:
@@ -119,13 +119,13 @@ def check_class_names(path: str, provenance: Mapping, count: int | None, argumen
             raise ValueError(f"class_names in it are {len(names)}, and its network has {count}")
 
 
-def convention(graph: Graph, provenance: Mapping) -> InputConvention:
+def convention(network: SavedNetwork, provenance: Mapping) -> InputConvention:
     """The clips that a saved network takes; what neither says is as everywhere in the zoo."""
-    sizes = {"num_frames": graph.num_frames, "image_size": graph.image_size}
+    sizes = {"num_frames": network.num_frames, "image_size": network.image_size}
     known = {key: value for key, value in sizes.items() if value is not None}
-    if graph.scale is not None:
+    if network.scale is not None:
         # Six digits give back the published figures, which the division had blurred.
-        pairs = list(zip(graph.scale, graph.offset, strict=True))
+        pairs = list(zip(network.scale, network.offset, strict=True))
         known["deviation"] = tuple(round(0.5 / scale, 6) for scale, _ in pairs)
         known["mean"] = tuple(round(0.5 - offset * 0.5 / scale, 6) for scale, offset in pairs)
     return _convention_of({**known, **(provenance.get("convention") or {})})
@@ -153,7 +153,7 @@ def is_whole_network(path: str) -> bool:
         return "model_config" in file.attrs and version.startswith("3.")
 
 
-def graph_of(path: str, argument: str = "weights") -> Graph:
+def network_of(path: str, argument: str = "weights") -> SavedNetwork:
     """Reads what the network in a file is, without building it.
 
     Raises:
@@ -162,13 +162,13 @@ def graph_of(path: str, argument: str = "weights") -> Graph:
     if path.endswith(".keras"):
         config = network_files.read_config(path, argument)
         with network_files.reading(path, argument, network_files.ARCHIVE):
-            return _graph_of_config(config)
+            return _network_of_config(config)
     with network_files.open_hdf5(path, argument) as file:
         if "model_config" in file.attrs:
             config = json.loads(file.attrs["model_config"])
             network_files.check_config(config)
-            return _graph_of_config(config)
-        return _graph_of_weights(network_weights(file), _layer_groups(file))
+            return _network_of_config(config)
+        return _network_of_weights(network_weights(file), _layer_groups(file))
 
 
 def takes_clips(path: str) -> bool:
@@ -199,18 +199,18 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def graph_of_model(model: keras.Model) -> Graph:
+def network_of_model(model: keras.Model) -> SavedNetwork:
     """The same of a network that is built."""
-    return _graph_of_config(json.loads(model.to_json()))
+    return _network_of_config(json.loads(model.to_json()))
 
 
-def _graph_of_config(config: Mapping) -> Graph:
+def _network_of_config(config: Mapping) -> SavedNetwork:
     layers = {layer["config"].get("name"): layer for layer in config["config"].get("layers", [])}
     of_class = {layer["class_name"]: layer["config"] for layer in reversed(layers.values())}
     shape = _input_shape(config["config"].get("layers", []))
     rescaling = layers.get(NORMALISATION, {}).get("config", {})
     head = layers.get(HEAD_CONV) or layers.get(LOGITS) or {"config": {}}
-    return Graph(
+    return SavedNetwork(
         num_classes=head["config"].get("filters") or head["config"].get("units"),
         channels=shape[-1],
         padding="symmetric" if "ZeroPadding3D" in of_class else "same",
@@ -276,11 +276,11 @@ def head_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]
     return {name: shapes[name] for pair in convs or denses for name in pair}
 
 
-def _graph_of_weights(shapes: dict[str, tuple[int, ...]], groups: set[str]) -> Graph:
+def _network_of_weights(shapes: dict[str, tuple[int, ...]], groups: set[str]) -> SavedNetwork:
     convs = {name: shape for name, shape in shapes.items() if len(shape) == 5}
     first = next((s for name, s in convs.items() if name.split("/")[-3] == "conv3d"), None)
     head = list(head_of(shapes).values())
-    return Graph(
+    return SavedNetwork(
         num_classes=head[0][-1] if head else None,
         channels=first[3] if first else None,
         padding="symmetric" if "zero_padding3d" in groups else "same",

@@ -12,7 +12,7 @@ import numpy as np
 from video_zoo.published import DEEPMIND, TORCHVISION_RESNETS, InputConvention
 
 from . import torch_i3d, torch_resnet, torch_s3d
-from .mapping import Checkpoint, Rule, translate
+from .mapping import Origin, PublishedFile, translate
 from .network_files import check_growth, reading
 
 # Under one of these names training scripts keep the network beside what else they save.
@@ -95,14 +95,14 @@ class Format:
     Args:
         words: whose, for messages.
         mark: beginning of the name of a tensor, by which it is known.
-        rules: of all its tensors, given those of a file.
+        origins: of all its tensors, given those of a file.
         convention: the clips that its networks take.
         padding: of its networks.
     """
 
     words: str
     mark: str
-    rules: Callable[[Mapping[str, np.ndarray]], Iterable[Rule]]
+    origins: Callable[[Mapping[str, np.ndarray]], Iterable[Origin]]
     convention: InputConvention
     padding: str
 
@@ -113,12 +113,12 @@ class Format:
 
 
 def _s3d(words: str, names: torch_s3d.Names) -> Format:
-    rules = functools.partial(torch_s3d.rules, names)
-    return Format(words, f"{names.root}.", lambda _: rules(), names.convention, "symmetric")
+    origins = functools.partial(torch_s3d.origins, names)
+    return Format(words, f"{names.root}.", lambda _: origins(), names.convention, "symmetric")
 
 
 def _i3d(words: str, mark: str, names: torch_i3d.Names) -> Format:
-    return Format(words, mark, lambda _: torch_i3d.rules(names), DEEPMIND, "same")
+    return Format(words, mark, lambda _: torch_i3d.origins(names), DEEPMIND, "same")
 
 
 FORMATS = (
@@ -127,7 +127,7 @@ FORMATS = (
     Format(
         "torchvision's video ResNets",
         "layer1.",
-        lambda tensors: torch_resnet.rules(torch_resnet.is_split(tensors)),
+        lambda tensors: torch_resnet.origins(torch_resnet.is_split(tensors)),
         TORCHVISION_RESNETS,
         "symmetric",
     ),
@@ -136,7 +136,7 @@ FORMATS = (
 )
 
 
-def read(path: str) -> Checkpoint:
+def read(path: str) -> PublishedFile:
     """Reads a PyTorch or ``.safetensors`` file, without running what it holds."""
     tensors = (_load_safetensors if path.endswith(".safetensors") else _load_torch)(path)
     tensors = {k: v for k, v in tensors.items() if not k.endswith(".num_batches_tracked")}
@@ -146,7 +146,7 @@ def read(path: str) -> Checkpoint:
             # A network that was trained on several GPUs, or was a part of another, has a prefix.
             tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
             with reading(path, what=_TENSORS):
-                return translate(tensors, known.rules(tensors), known.convention, known.padding)
+                return translate(tensors, known.origins(tensors), known.convention, known.padding)
     raise ValueError(
         f"`weights` must name its tensors as one of these does: "
         f"{', '.join(f'{known.words} ({known.mark}…)' for known in FORMATS)}. "
@@ -159,7 +159,7 @@ def _nearest(tensors: Mapping[str, np.ndarray]) -> str:
     ends = {name.rpartition(".")[2] for name in tensors}
     shares = {}
     for known in FORMATS:
-        names = {name for rule in known.rules(tensors) for name in rule.names}
+        names = {name for origin in known.origins(tensors) for name in origin.names}
         shares[known.words] = (len(names & tensors.keys()), len(names))
     words, (common, count) = max(shares.items(), key=lambda item: item[1][0])
     if common:

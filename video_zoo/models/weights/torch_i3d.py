@@ -7,7 +7,7 @@ batch normalisation has a factor (gamma).
 import dataclasses
 from collections.abc import Callable, Iterator
 
-from .mapping import Place, Rule, folded_unit, places, torch_head
+from .mapping import Origin, Place, folded_unit, places, torch_head
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +44,8 @@ PIERGIAJ = Names(_piergiaj, "bn", "logits.conv3d")
 HASSONY2 = Names(_hassony2, "batch3d", "conv3d_0c_1x1.conv3d")
 
 
-def rules(names: Names) -> Iterator[Rule]:
-    """The rules of one of the two."""
+def origins(names: Names) -> Iterator[Origin]:
+    """The origins of one of the two."""
     for place in places():
         unit = names.unit(place)
         yield from folded_unit(place.name, f"{unit}.conv3d", f"{unit}.{names.norm}")

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..tables.resnet18 import RESNET_18
 from ..tables.spec import Residual
-from .mapping import DENSE_HEAD, Rule, torch_kernel
+from .mapping import DENSE_HEAD, Origin, torch_kernel
 
 # (convolution, batch normalisation) of the halves, below the place of a unit that is split. In a
 # block the halves are a part of their own, and the last normalisation comes after that part.
@@ -19,8 +19,8 @@ def is_split(tensors: Mapping[str, np.ndarray]) -> bool:
     return "layer1.0.conv1.0.0.weight" in tensors
 
 
-def rules(split: bool) -> Iterator[Rule]:
-    """The rules of the networks with whole convolutions, or of those with split ones."""
+def origins(split: bool) -> Iterator[Origin]:
+    """The origins of the networks with whole convolutions, or of those with split ones."""
     halves = ("_spatial", "_temporal") if split else ("",)
     for endpoint, row in RESNET_18:
         if not isinstance(row, Residual):
@@ -32,20 +32,20 @@ def rules(split: bool) -> Iterator[Rule]:
             yield from _unit(f"{endpoint}_{part}", f"{block}.{part}", halves, _IN_BLOCK)
         if row.shortcut is not None:
             yield from _unit(f"{endpoint}_shortcut", f"{block}.downsample", ("",), _IN_BLOCK)
-    yield Rule(f"{DENSE_HEAD}/kernel", ("fc.weight",), np.transpose)
-    yield Rule(f"{DENSE_HEAD}/bias", ("fc.bias",))
+    yield Origin(f"{DENSE_HEAD}/kernel", ("fc.weight",), np.transpose)
+    yield Origin(f"{DENSE_HEAD}/bias", ("fc.bias",))
 
 
 def _unit(
     name: str, place: str, halves: tuple[str, ...], parts: Mapping[str, tuple[str, str]]
-) -> Iterator[Rule]:
+) -> Iterator[Origin]:
     for half in halves:
         conv, norm = (f"{place}.{part}" for part in parts[half])
-        yield Rule(f"{name}{half}_conv/kernel", (f"{conv}.weight",), torch_kernel)
+        yield Origin(f"{name}{half}_conv/kernel", (f"{conv}.weight",), torch_kernel)
         for ours, theirs in (
             ("gamma", "weight"),
             ("beta", "bias"),
             ("moving_mean", "running_mean"),
             ("moving_variance", "running_var"),
         ):
-            yield Rule(f"{name}{half}_bn/{ours}", (f"{norm}.{theirs}",))
+            yield Origin(f"{name}{half}_bn/{ours}", (f"{norm}.{theirs}",))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from video_zoo.published import KYLEMIN, TORCHVISION, InputConvention
 
-from .mapping import Place, Rule, folded_unit, places, torch_head
+from .mapping import Origin, Place, folded_unit, places, torch_head
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +56,8 @@ STYLES = (
 )
 
 
-def rules(names: Names) -> Iterator[Rule]:
-    """The rules of one of the two."""
+def origins(names: Names) -> Iterator[Origin]:
+    """The origins of one of the two."""
     for place in places():
         prefix = names.prefix(place)
         halves = ("_spatial", "_temporal") if place.kernel[0] > 1 else ("",)

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from video_zoo import errors
+
 _ADDRESS = re.compile(r"(?P<host>[^:\s,]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 # How long workers wait for one another at the start: machines of a job do not start at once.
 SECONDS_TO_MEET = 60
@@ -46,11 +48,11 @@ class Cluster:
         for host in self.hosts:
             match = _ADDRESS.fullmatch(host)
             if not match or not 0 < int(match["port"]) < 2**16:
-                raise ValueError(
-                    "`worker_hosts` must be HOST:PORT,HOST:PORT,... with the port at which the "
-                    f"workers reach one another. Received: worker_hosts={','.join(self.hosts)!r}, "
-                    f"with {host!r}"
+                allowed = (
+                    "HOST:PORT,HOST:PORT,... with the port at which the workers reach one another"
                 )
+                place = f", with {host!r}"
+                raise errors.refusal("worker_hosts", allowed, ",".join(self.hosts), place=place)
         twice = sorted({host for host in self.hosts if self.hosts.count(host) > 1})
         if twice:
             raise ValueError(
@@ -58,10 +60,8 @@ class Cluster:
                 f"each. Received: {', '.join(twice)} more than once"
             )
         if not 0 <= self.index < len(self.hosts):
-            raise ValueError(
-                f"`worker_index` must be from 0 to {len(self.hosts) - 1}, for {len(self.hosts)} "
-                f"workers. Received: worker_index={self.index}"
-            )
+            allowed = f"from 0 to {len(self.hosts) - 1}, for {len(self.hosts)} workers"
+            raise errors.refusal("worker_index", allowed, self.index)
 
     @classmethod
     def find(

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from video_zoo import errors
+
 
 def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
     """MirroredStrategy over all visible GPUs, over the CPU, or over logical CPU devices.
@@ -21,10 +23,10 @@ def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
         except RuntimeError as error:  # TensorFlow has started; right if it did so with as many
             started = len(tf.config.list_logical_devices("CPU"))
             if started < virtual_devices:
-                raise ValueError(
-                    "`virtual_devices` must be chosen before TensorFlow starts: call this first in "
-                    f"the process. Received: virtual_devices={virtual_devices}, and TensorFlow "
-                    f"runs with {started}"
+                allowed = "chosen before TensorFlow starts: call this first in the process"
+                place = f", and TensorFlow runs with {started}"
+                raise errors.refusal(
+                    "virtual_devices", allowed, virtual_devices, place=place
                 ) from error
         return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(virtual_devices)])
     gpus = tf.config.list_logical_devices("GPU")
@@ -58,10 +60,9 @@ def example_weights(batch_size: int, num_replicas: int) -> list[float]:
         ValueError: there are more replicas than clips.
     """
     if batch_size < num_replicas:
-        raise ValueError(
-            f"`batch_size` must be at least the number of devices, {num_replicas}. "
-            f"Received: batch_size={batch_size}. Raise it, or make fewer devices visible."
-        )
+        allowed = f"at least the number of devices, {num_replicas}"
+        remedy = "Raise it, or make fewer devices visible."
+        raise errors.refusal("batch_size", allowed, batch_size, remedy)
     share, remainder = divmod(batch_size, num_replicas)
     sizes = [share + (replica < remainder) for replica in range(num_replicas)]
     return [size * num_replicas / batch_size for size in sizes for _ in range(size)]

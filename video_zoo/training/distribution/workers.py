@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
+from video_zoo import errors
 from video_zoo.data.input.service_config import check_trust
 
 from ..config import TrainingConfig
@@ -29,10 +30,7 @@ def find_world(config: TrainingConfig) -> World:
         return World(make_strategy(config.virtual_devices))
     check_trust(config.trusted_network)
     if config.virtual_devices:
-        raise ValueError(
-            "`virtual_devices` must be 0 with several workers. Received: "
-            f"virtual_devices={config.virtual_devices}"
-        )
+        raise errors.refusal("virtual_devices", "0 with several workers", config.virtual_devices)
     return Workers(cluster)
 
 
