@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from .transfer import is_functional
+
 
 def count_parameters(model: keras.Model) -> int:
     """Number of trainable values of ``model`` (batch-norm statistics are not trainable)."""
@@ -44,7 +46,8 @@ def count_macs(model: keras.Model, input_shape: tuple[int, int, int, int] | None
 
 def _layer_macs(layer: keras.layers.Layer) -> int:
     if isinstance(layer, keras.Model):
-        return sum(_layer_macs(inner) for inner in layer.layers)
+        # A subclassed one does not tell what its layers are called with.
+        return sum(map(_layer_macs, layer.layers)) if is_functional(layer) else 0
     kernel = getattr(layer, "kernel", None)
     if kernel is None:
         return 0
