@@ -6,7 +6,7 @@ import os
 import pytest
 
 from video_zoo.data.conversion.plan import Plan
-from video_zoo.data.conversion.shards import load_plan, load_records, write_plan
+from video_zoo.data.conversion.shards import load_plan, load_receipts, write_plan
 from video_zoo.data.format import manifests
 from video_zoo.data.format.lists import NOTES_NAME, read_list
 from video_zoo.data.input.records import SkippedRecords
@@ -239,6 +239,6 @@ def test_a_shard_whose_record_is_damaged_is_not_finished(tmp_path, field, value)
     known = {"split": "train", "name": name, "plan": "p", "num_clips": 1, "num_frames": 1}
     known |= {"bytes": 5, "classes": {"a": 1}, "skipped": [["b.mp4", "empty"]], "incomplete": []}
     record.write_text(json.dumps(known))
-    assert load_records(str(tmp_path), [name], "p")[name].skipped == [("b.mp4", "empty")]
+    assert load_receipts(str(tmp_path), [name], "p")[name].skipped == [("b.mp4", "empty")]
     record.write_text(json.dumps(with_value(known, field, value)))
-    assert load_records(str(tmp_path), [name], "p") == {}
+    assert load_receipts(str(tmp_path), [name], "p") == {}
