@@ -258,8 +258,9 @@ def test_without_its_weight_the_auxiliary_classifier_is_left_out(tiny_run, motio
 
 @pytest.mark.slow
 def test_mixed_precision_trains_in_it_and_keeps_float32_weights(motion_shards, tiny_run, tmp_path):
+    # Statistics over five values, of maps of one pixel, are too few in bfloat16 for a ResNet.
     config = TrainingConfig(
-        **tiny_run | {"num_frames": 2, "image_size": 16},
+        **tiny_run | {"model": "s3d_v1", "num_frames": 2, "image_size": 16},
         data_dir=str(motion_shards),
         workdir=str(tmp_path),
         steps=2,
@@ -268,7 +269,7 @@ def test_mixed_precision_trains_in_it_and_keeps_float32_weights(motion_shards, t
     (row,) = train(config).history
     assert math.isfinite(row["loss"])
     model = keras.saving.load_model(latest_checkpoint(tmp_path))
-    assert model.get_layer("layer4_1").compute_dtype == "bfloat16"
+    assert model.get_layer("Mixed_5c").compute_dtype == "bfloat16"
     assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
 
