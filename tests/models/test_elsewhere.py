@@ -6,7 +6,7 @@ import pytest
 
 from video_zoo import known_names
 from video_zoo.inflation_config import InflationConfig
-from video_zoo.models import elsewhere, replace_head
+from video_zoo.models import count_macs, elsewhere, replace_head
 from video_zoo.models.elsewhere import Wanted
 
 SHAPE = (4, 32, 32, 3)
@@ -164,6 +164,7 @@ def test_weights_of_a_function_of_the_users(own_module, tmp_path):
 def test_a_subclassed_network_gets_a_graph_around_it(own_module):
     network, _ = elsewhere.build(Wanted(f"{own_module}:subclassed", 5, SHAPE))
     assert (network.input_shape, network.output_shape) == ((None, *SHAPE), (None, 5))
+    assert count_macs(network) == 0  # what its layers are called with is not told
 
 
 def test_a_function_may_have_classes_and_clips_of_its_own(own_module):
