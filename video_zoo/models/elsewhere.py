@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import inspect
 import os
 from collections.abc import Callable, Mapping
 
@@ -166,12 +167,14 @@ def _of_function(wanted: Wanted) -> tuple[keras.Model, WeightsInfo | None]:
     if not callable(builder):
         raise errors.refusal("model", f"a function of the module {module!r}", wanted.model)
     given = {"num_classes": wanted.num_classes, "input_shape": wanted.input_shape}
+    given = {name: value for name, value in given.items() if value is not None}
     try:
-        network = builder(**{name: value for name, value in given.items() if value is not None})
+        inspect.signature(builder).bind(**given)
     except TypeError as error:
         raise wanted.refuse(
             "model", "a function that takes `num_classes` and `input_shape`", str(error)
         ) from error
+    network = builder(**given)
     if not isinstance(network, keras.Model):
         raise wanted.refuse("model", "a function that gives a keras.Model", type(network).__name__)
     if wanted.weights is None:
