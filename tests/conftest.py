@@ -160,3 +160,16 @@ def tiny_flags(tiny_run) -> list[str]:
         f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}"
         for name, value in tiny_run.items()
     ]
+
+
+@pytest.fixture
+def write_module(tmp_path, monkeypatch):
+    """A function (text) that writes a module into the working folder; its name is a new one."""
+
+    def write(text):
+        monkeypatch.chdir(tmp_path)
+        name = f"own_{tmp_path.name}"
+        (tmp_path / f"{name}.py").write_text(text)
+        return name
+
+    return write

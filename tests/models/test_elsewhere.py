@@ -54,12 +54,8 @@ NUMBER = 5
 
 
 @pytest.fixture
-def own_module(tmp_path, monkeypatch):
-    """A module in the working folder; its name is another one in each test."""
-    name = f"own_{tmp_path.name}"
-    (tmp_path / f"{name}.py").write_text(MODULE)
-    monkeypatch.chdir(tmp_path)
-    return name
+def own_module(write_module):
+    return write_module(MODULE)
 
 
 def clip(shape=SHAPE, seed=0):

@@ -34,11 +34,8 @@ def lstm(num_classes, input_shape):
 
 
 @pytest.fixture
-def own_module(tmp_path, monkeypatch):
-    name = f"own_{tmp_path.name}"
-    (tmp_path / f"{name}.py").write_text(MODULE)
-    monkeypatch.chdir(tmp_path)
-    return name
+def own_module(write_module):
+    return write_module(MODULE)
 
 
 @pytest.fixture
