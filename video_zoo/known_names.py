@@ -207,4 +207,7 @@ def check_source(
     if model is not None:
         check_any_network(model)
         if weights is not None:
+            if kind_of(model) == "saved":
+                remedy = "To take them alone, name the network that they are of as `model`."
+                raise refusal("weights", "None with a saved network", weights, remedy)
             check_weights(model, os.fspath(weights))

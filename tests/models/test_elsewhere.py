@@ -204,7 +204,7 @@ def test_a_saved_network_of_keras_alone(tmp_path):
     with pytest.raises(ValueError, match=r"must be those that the network takes: \(None, 16, 16"):
         elsewhere.build(Wanted(path, 9, SHAPE))
     with pytest.raises(ValueError, match="`weights` must be None with a saved network"):
-        elsewhere.build(Wanted(path, 9, shape, path))
+        known_names.check_source(None, None, path, path)
     with pytest.raises(FileNotFoundError, match="`model` must be an existing file"):
         elsewhere.build(Wanted(str(tmp_path / "gone.keras"), 9, shape))
 

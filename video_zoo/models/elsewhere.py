@@ -142,9 +142,6 @@ def _inflate(wanted: Wanted, image_model: keras.Model) -> keras.Model:
 
 
 def _saved(wanted: Wanted) -> tuple[keras.Model, WeightsInfo]:
-    if wanted.weights is not None:
-        remedy = "To take them alone, name the network that they are of as `model`."
-        raise wanted.refuse("weights", "None with a saved network", wanted.weights, remedy)
     return _of_file(wanted, "model")
 
 

@@ -218,8 +218,8 @@ class TrainingConfig:
         known_names.check_any_network(self.model)
         kind = known_names.kind_of(self.model)
         if self.weights is not None:
-            known_names.check_weights(self.model, self.weights)
-        elif kind != "saved":
+            known_names.check_source(None, None, self.model, self.weights)
+        elif kind not in ("saved", "function"):  # which bring weights, or may do so
             if self.new_head:
                 self._refuse("new_head", "False without `weights`: all is new then")
             if self.freeze_until is not None:
