@@ -49,6 +49,18 @@ def none(num_classes, input_shape):
     return 3
 
 
+def named(num_classes, input_shape):
+    inputs = keras.Input(input_shape)
+    scores = keras.layers.Dense(num_classes)(keras.layers.Flatten()(inputs))
+    return keras.Model(inputs, {"scores": scores})
+
+
+def sigmoid(num_classes, input_shape):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Flatten()(inputs)
+    return keras.Model(inputs, keras.layers.Dense(num_classes, activation="sigmoid")(x))
+
+
 NUMBER = 5
 """
 
@@ -163,6 +175,11 @@ def test_a_subclassed_network_gets_a_graph_around_it(own_module):
     assert count_macs(network) == 0  # what its layers are called with is not told
 
 
+def test_a_network_may_name_its_output(own_module):
+    network, _ = elsewhere.build(Wanted(f"{own_module}:named", 5, SHAPE))
+    assert network(clip()).shape == (1, 5)
+
+
 def test_a_function_may_have_classes_and_clips_of_its_own(own_module):
     network, _ = elsewhere.build(Wanted(f"{own_module}:own_classes"))
     assert (network.input_shape, network.output_shape) == ((None, 2, 8, 8, 3), (None, 7))
@@ -174,6 +191,7 @@ def test_a_function_may_have_classes_and_clips_of_its_own(own_module):
         ("gone", "`model` must be a function of the module"),
         ("NUMBER", "`model` must be a function of the module"),
         ("none", "`model` must be a function that gives a keras.Model"),
+        ("sigmoid", "`model` must be a network that ends with logits, or with a softmax"),
         ("own_classes", "a function that takes `num_classes` and `input_shape`"),
     ],
 )

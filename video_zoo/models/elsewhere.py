@@ -67,6 +67,7 @@ def build(wanted: Wanted) -> tuple[keras.Model, WeightsInfo | None]:
     """
     network, info = _BUILDERS[known_names.kind_of(wanted.model)](wanted)
     network = without_softmax(_checked(network, wanted))
+    _check_logits(network, wanted)
     if info is not None:
         check_finite(network.weights, f"model={wanted.model!r}, weights={wanted.weights!r}")
         if info.num_classes is None and not info.of_images:
@@ -214,8 +215,8 @@ def _checked(network: keras.Model, wanted: Wanted) -> keras.Model:
         shape = wanted.input_shape or _DEFAULT_SHAPE
         inputs = keras.Input(shape, name="video")
         network = keras.Model(inputs, network(inputs), name=network.name)
-    if len(network.outputs) > 1:  # auxiliary classifiers
-        network = keras.Model(network.inputs, network.outputs[0], name=network.name)
+    if len(network.outputs) > 1 or isinstance(network.output, Mapping):  # auxiliary classifiers
+        network = keras.Model(inputs_of(network), network.outputs[0], name=network.name)
     shape = network.input_shape
     if not isinstance(shape, tuple) or len(shape) != 5 or len(network.output_shape) != 2:
         raise wanted.refuse(
@@ -235,6 +236,18 @@ def _checked(network: keras.Model, wanted: Wanted) -> keras.Model:
         fixed.set_weights(network.get_weights())
         return fixed
     return network
+
+
+def _check_logits(network: keras.Model, wanted: Wanted) -> None:
+    last, _ = call_of(network.outputs[0])
+    activation = getattr(last, "activation", None)
+    if activation not in (None, keras.activations.linear):
+        raise wanted.refuse(
+            "model",
+            "a network that ends with logits, or with a softmax over the classes",
+            getattr(activation, "__name__", str(activation)),
+            "A sigmoid is for several labels a clip, which are not there yet: leave it out.",
+        )
 
 
 def without_softmax(model: keras.Model) -> keras.Model:

@@ -223,7 +223,7 @@ def _load(path: str, argument: str) -> keras.Model:
             raise ValueError(f"it takes frames of {shape[2]}x{shape[3]} pixels, and not squares")
     check_finite(network.weights, f"{argument}={path!r}")
     if len(network.outputs) > 1:  # the auxiliary classifier has done its work
-        network = keras.Model(network.inputs, network.outputs[0], name=network.name)
+        network = keras.Model(network.input, network.outputs[0], name=network.name)
     return elsewhere.without_softmax(network)
 
 

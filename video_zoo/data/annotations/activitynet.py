@@ -1,5 +1,6 @@
 """ActivityNet's JSON, which HACS, THUMOS and others share: segments of videos with their labels."""
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -31,7 +32,7 @@ def _read(source: Source) -> Listing:
                     (class_name(each["label"]), *map(float, each["segment"]))
                     for each in entry.get("annotations") or []
                 ]
-                valid = all(len(row) == 3 and 0 <= row[1] < row[2] for row in segments)
+                valid = all(len(row) == 3 and 0 <= row[1] < row[2] < math.inf for row in segments)
             except (AttributeError, KeyError, TypeError, ValueError):
                 valid = False
             if not valid:

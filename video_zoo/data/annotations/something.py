@@ -73,7 +73,7 @@ def _of_template(template: str) -> str:
 def _in_order(path: str, entries: Mapping) -> list[str]:
     try:
         order = sorted(entries, key=lambda name: int(entries[name]))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise bad_entry(path, entries, "is no table of labels and their numbers") from error
     return [_of_template(name) for name in order]
 
