@@ -14,9 +14,17 @@ from video_zoo.evaluation import EvaluationConfig, evaluate
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="the backend jax is not installed"
 )
+# PyTorch's crashed where TensorFlow was imported first.
+BACKENDS = ["jax", pytest.param("torch", marks=pytest.mark.peers)]
 
 
 tool_on_jax = functools.partial(processes.run_tool, KERAS_BACKEND="jax")
+
+
+def tool_on(backend, *arguments):
+    """A tool on a backend that is installed."""
+    pytest.importorskip(backend, reason=f"the backend {backend} is not installed")
+    return processes.run_tool(*arguments, KERAS_BACKEND=backend)
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +43,21 @@ def scores(folder):
         return [row[3:] for row in csv.reader(file)][1:]
 
 
-def test_an_evaluation_gives_the_scores_of_tensorflow(checkpoint, motion_shards, tmp_path):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_evaluation_gives_the_scores_of_tensorflow(backend, checkpoint, motion_shards, tmp_path):
     options = {"checkpoint": str(checkpoint), "data_dir": str(motion_shards)}
     evaluate(EvaluationConfig(**options, output_dir=str(tmp_path / "tensorflow")))
     flags = [f"--{name}={value}" for name, value in options.items()]
-    done = tool_on_jax("evaluate", *flags, f"--output_dir={tmp_path / 'jax'}")
+    done = tool_on(backend, "evaluate", *flags, f"--output_dir={tmp_path / backend}")
     assert done.returncode == 0, done.stderr[-3000:]
-    found, expected = (np.array(scores(tmp_path / name), float) for name in ("jax", "tensorflow"))
+    found, expected = (np.array(scores(tmp_path / name), float) for name in (backend, "tensorflow"))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_a_prediction_of_a_file(checkpoint, motion_shards):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_prediction_of_a_file(backend, checkpoint, motion_shards):
     video = next((motion_shards.parent / "videos" / "val" / "up").glob("*.mp4"))
-    done = tool_on_jax("predict", f"--checkpoint={checkpoint}", video)
+    done = tool_on(backend, "predict", f"--checkpoint={checkpoint}", video)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.startswith(f"{video}\n")
     assert len(done.stdout.splitlines()) == 6
