@@ -235,6 +235,24 @@ def test_parameters_that_ask_for_gradients_are_read(tensors, tmp_path):
     assert values.keys() == read(tmp_path / "b.pth").values.keys()
 
 
+@pytest.mark.parametrize(
+    ("wrap", "name"),
+    [
+        (lambda state: {"model": state, "epoch": 3, "args": {"lr": 0.1}}, "torchvision.pth"),
+        (lambda state: {"state_dict": state, "best_acc1": 0.5}, "imagenet.pth.tar"),
+        (lambda state: {"network": {"state_dict": state}}, "twice.pt"),
+        (lambda state: {f"model.encoder.{k}": v for k, v in state.items()}, "lightning.pt"),
+    ],
+)
+def test_what_training_scripts_wrap_around_a_network_is_taken_off(wrap, name, tmp_path):
+    state = randomised(S3D(TORCHVISION)).state_dict()
+    torch.save(state, tmp_path / "plain.pth")
+    torch.save(wrap(state), tmp_path / name)
+    plain, wrapped = read(tmp_path / "plain.pth"), read(tmp_path / name)
+    assert plain.values.keys() == wrapped.values.keys()
+    assert all(np.array_equal(plain.values[path], wrapped.values[path]) for path in plain.values)
+
+
 def test_tensors_without_names_are_refused(tmp_path):
     torch.save({0: torch.ones(3)}, tmp_path / "a.pth")
     with pytest.raises(ValueError, match="does not map names to tensors"):
