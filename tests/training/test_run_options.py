@@ -28,7 +28,7 @@ from video_zoo.training.sight import filmstrip
 
 @pytest.fixture(scope="module")
 def config(motion_shards, tiny_run, tmp_path_factory):
-    settings = tiny_run | {"model": "s3d_v1", "num_frames": 2, "image_size": 16}
+    settings = tiny_run | {"model": "r3d_18", "num_frames": 2, "image_size": 16}
     return TrainingConfig(
         **settings,
         data_dir=str(motion_shards),
