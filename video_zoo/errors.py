@@ -202,6 +202,14 @@ def check_text(argument: str, value: str) -> None:
         raise refusal(argument, "a string without NUL characters", value)
 
 
+def check_file(argument: str, path: str) -> None:
+    """Raises FileNotFoundError unless ``path`` is an existing file."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"`{argument}` must be an existing file. Received: {argument}={shown(path)}"
+        )
+
+
 def check_shards(data_dir: str | None, argument: str = "data_dir") -> None:
     """Raises FileNotFoundError if the folder of shards is not there.
 

@@ -10,7 +10,7 @@ import re
 import sys
 from types import ModuleType
 
-from .errors import check_text, nearest, refusal, shown
+from .errors import check_file, check_text, nearest, refusal, shown
 from .published import list_weights
 
 # Network -> the module of video_zoo.models that builds it.
@@ -155,8 +155,8 @@ def check_network_files(model: str, weights: str | None) -> None:
     """Raises FileNotFoundError if a network, or its weights, are files that are not there."""
     if weights is not None:
         check_weights_exist(model, weights)
-    if kind_of(model) == "saved" and not os.path.isfile(model):
-        raise FileNotFoundError(f"`model` must be an existing file. Received: model={shown(model)}")
+    if kind_of(model) == "saved":
+        check_file("model", model)
 
 
 def _is_name(model: str, weights: str) -> bool:

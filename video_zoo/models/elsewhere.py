@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import inspect
-import os
 from collections.abc import Callable, Mapping
 
 import keras
@@ -92,7 +91,7 @@ def _inflated(wanted: Wanted) -> tuple[keras.Model, WeightsInfo | None]:
     else:
         image_model = _image_network(wanted, name, None)
         if weights.endswith(".h5"):
-            _check_is_file("weights", weights)
+            errors.check_file("weights", weights)
             with network_files.reading(weights, "weights", f"file of weights of {name}"):
                 image_model.load_weights(weights)
         else:
@@ -148,15 +147,8 @@ def _saved(wanted: Wanted) -> tuple[keras.Model, WeightsInfo]:
 
 def _of_file(wanted: Wanted, argument: str) -> tuple[keras.Model, WeightsInfo]:
     path = errors.at_home(getattr(wanted, argument))
-    _check_is_file(argument, path)
+    errors.check_file(argument, path)
     return network_files.load(path, argument), info_of_file(path, argument)
-
-
-def _check_is_file(argument: str, path: str) -> None:
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"`{argument}` must be an existing file. Received: {argument}={path!r}"
-        )
 
 
 def _of_function(wanted: Wanted) -> tuple[keras.Model, WeightsInfo | None]:
@@ -232,10 +224,19 @@ def _checked(network: keras.Model, wanted: Wanted) -> keras.Model:
             "Set them, or build the network for clips of any size."
         )
     if wanted.input_shape is not None and None in shape[1:]:
-        fixed = keras.models.clone_model(network, input_tensors=keras.Input(wanted.input_shape))
-        fixed.set_weights(network.get_weights())
-        return fixed
+        return of_shape(network, wanted.input_shape)
     return network
+
+
+def of_shape(network: keras.Model, shape: InputShape) -> keras.Model:
+    """A copy of a network, with its weights, for clips of another shape.
+
+    Raises:
+        ValueError: its layers are made for theirs.
+    """
+    copy = keras.models.clone_model(network, input_tensors=keras.Input(shape))
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def _check_logits(network: keras.Model, wanted: Wanted) -> None:

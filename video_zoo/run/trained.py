@@ -158,10 +158,10 @@ def load_network(
 def _at_size(network: TrainedNetwork, size: int) -> TrainedNetwork:
     """The network, with its weights, for clips of another size."""
     clip = dataclasses.replace(network.clip, image_size=size)
-    inputs = keras.Input((clip.num_frames, size, size, network.num_channels))
     try:
-        model = keras.models.clone_model(network.model, input_tensors=inputs)
-        model.set_weights(network.model.get_weights())
+        model = elsewhere.of_shape(
+            network.model, (clip.num_frames, size, size, network.num_channels)
+        )
     except ValueError as error:
         own = network.clip.image_size
         allowed = f"{own} or None: its layers are made for that size"

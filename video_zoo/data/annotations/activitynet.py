@@ -5,16 +5,13 @@ import re
 from collections.abc import Mapping
 
 from .clip import SPLIT_NAMES, Listing, class_name
-from .layout import Layout, Source, bad_entry, read_json
+from .layout import Layout, Source, bad_entry, beginning, read_json
 
 _START = re.compile(rb'\{\s*"(?:database|version|taxonomy)"\s*:')
 
 
 def _claims(path: str) -> bool:
-    if not path.lower().endswith(".json"):
-        return False
-    with open(path, "rb") as file:
-        return _START.match(file.read(200).removeprefix(b"\xef\xbb\xbf").lstrip()) is not None
+    return path.lower().endswith(".json") and _START.match(beginning(path)) is not None
 
 
 def _read(source: Source) -> Listing:

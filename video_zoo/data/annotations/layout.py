@@ -93,6 +93,12 @@ class Layout:
     has_folds: bool = False
 
 
+def beginning(path: str) -> bytes:
+    """The first bytes of an annotation file, without a mark of UTF-8 and spaces before them."""
+    with open(path, "rb") as file:
+        return file.read(200).removeprefix(b"\xef\xbb\xbf").lstrip()
+
+
 def read_text(path: str) -> list[str]:
     """The lines of an annotation file, without spaces around them, empty ones left out.
 

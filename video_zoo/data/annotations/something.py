@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from .clip import Listing, class_name, split_of
-from .layout import Layout, Source, bad_entry, read_json, read_text
+from .layout import Layout, Source, bad_entry, beginning, read_json, read_text
 
 _V1_NAME = re.compile(r"(something-something|jester)-v1-(train|validation|test|labels)\.csv")
 _V2_NAME = re.compile(r"(something-something-v2-)?(train|validation|test|labels)\.json")
@@ -23,8 +23,7 @@ def _is_v2(path: str) -> bool:
 
 def _starts_like_v2(path: str) -> bool:
     """Whether it is a list, or a table of numbers: Kinetics has a ``train.json`` too."""
-    with open(path, "rb") as file:
-        start = file.read(200).removeprefix(b"\xef\xbb\xbf").lstrip()
+    start = beginning(path)
     return start.startswith(b"[") or re.match(rb'\{\s*"[^"]*"\s*:\s*"?\d', start) is not None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 import keras
 import numpy as np
 
-from video_zoo.errors import at_home
+from video_zoo.errors import at_home, check_file
 from video_zoo.known_names import OF_IMAGES, unknown_weights
 from video_zoo.published import InputConvention, WeightsEntry, list_weights
 
@@ -145,7 +145,7 @@ def _of_file(model: str | None, path: str) -> Source:
     if not own and formats.reader_of(path) is None:
         raise unknown_weights(model, path)
     if own or formats.reader_of(path)[0] != "deepmind":
-        _check_exists(path)
+        check_file("weights", path)
     if own or saved.is_whole_network(path):
         return Source(path, path, info_of_file(path))
     checkpoint = formats.read(path)
@@ -157,11 +157,6 @@ def _entry(model: str | None, weights: str | os.PathLike | WeightsEntry) -> Weig
         return weights
     known = [] if model is None else list_weights(model)
     return next((entry for entry in known if entry.name == os.fspath(weights)), None)
-
-
-def _check_exists(path: str) -> None:
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"`weights` must be an existing file. Received: weights={path!r}")
 
 
 def _info_of_entry(entry: WeightsEntry) -> WeightsInfo:
