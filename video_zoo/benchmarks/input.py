@@ -91,7 +91,11 @@ def measure_input(config: InputConfig) -> InputMeasurement:
 def _frames_in_memory(config: InputConfig, source: Split) -> tuple[tf.Tensor, tf.Tensor]:
     """Frames and crop boxes of clips as the pipeline draws them."""
     found = source.places().flat_map(records.read_shard)
-    examples = found.map(records.parser(source.class_names)).repeat().take(config.clips)
+    examples = (
+        found.map(records.parser(source.class_names, multi_label=source.multi_label))
+        .repeat()
+        .take(config.clips)
+    )
     frames, boxes = [], []
     for number, example in enumerate(examples):
         encoded = example["frames"]
