@@ -135,6 +135,7 @@ LIMITS: dict[str, Range | tuple] = {
     "keep_checkpoints": _count(1_000_000),
     # Evaluation, prediction and features.
     "top": _count(1_000_000),
+    "threshold": _SHARE,
     "pooling": ("avg", "max", "none"),
     "format": ("npz", "tfrecord"),
     # Inspection.

@@ -146,7 +146,7 @@ def _network_rates(config: InputConfig, source: Split) -> dict[str, Callable[[],
     with strategy.scope():
         task = Task(source.num_classes, source.class_names, source.channels)
         network = compiled_model(training, task)
-        trainer = Trainer(network, training, source.num_classes)
+        trainer = Trainer(network, training, source.num_classes, source.multi_label)
     build_from_one_clip(network, dataset)
     one = tf.data.Dataset.from_tensors(next(iter(dataset))).repeat()
     return {

@@ -11,6 +11,8 @@ from video_zoo.data.input.service_config import check_address
 from video_zoo.inflation_config import InflationConfig
 from video_zoo.run.files import EVALUATIONS, check_run, network_path
 
+# Classes of a video that are named where nothing says how many.
+_TOP = 5
 _NETWORK = ("workdir", "checkpoint", "model", "weights", "imports", "inflation")
 
 
@@ -211,7 +213,9 @@ class PredictionConfig(_OfNetwork):
         inflation: settings of "inflate:NAME", see docs/inflation.md.
         num_clips: clips per video, evenly spaced in time.
         num_crops: 1 (centre) or 3 (along the long side) of each.
-        top: number of classes to name.
+        top: number of classes to name. Defaults to 5, and with ``threshold`` to all.
+        threshold: probability that a class must have to be named, in [0, 1]; where clips have
+            several classes, that of each being there.
         frames_fps: frames per second of folders of frames, which tell none.
     """
 
@@ -223,8 +227,14 @@ class PredictionConfig(_OfNetwork):
     inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
     num_clips: int = 1
     num_crops: int = 1
-    top: int = 5
+    top: int | None = None
+    threshold: float | None = None
     frames_fps: float | None = None
+
+    @property
+    def most(self) -> int | None:
+        """The most classes to name; None for all."""
+        return _TOP if self.top is None and self.threshold is None else self.top
 
 
 @dataclasses.dataclass(frozen=True)

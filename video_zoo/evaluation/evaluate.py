@@ -1,5 +1,6 @@
 """evaluate(config): every video of a split once, from many views; numbers, scores and pictures."""
 
+import json
 import pathlib
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ from video_zoo.data.input.source import Split
 from video_zoo.errors import shown
 from video_zoo.files import whole_files
 from video_zoo.run import files, plots
+from video_zoo.run.history import MEASURES
 from video_zoo.run.trained import TrainedNetwork, load_network
 
 from . import metrics
@@ -29,12 +31,14 @@ def evaluate(config: EvaluationConfig) -> dict:
 
     Writes ``metrics.json``, ``scores.csv`` (a row per video) and ``confusion_matrix.png``; of a
     split without labels, as the test sets of some benchmarks are, ``predictions.csv`` (the most
-    probable classes of each video) in place of the matrix.
+    probable classes of each video) in place of the matrix. Where videos have several classes there
+    is no matrix, and ``average_precision.png`` in its place.
 
     Returns:
         What ``metrics.json`` holds: "top1" and "per_class" (class name -> top-1), with more than
-        five classes "top5", none of them without labels; "num_videos", "num_clips", "num_crops",
-        "frame_order", "split", "checkpoint".
+        five classes "top5", none of them without labels; where videos have several classes
+        "mean_ap" and "per_class" (class name -> average precision); "num_videos", "num_clips",
+        "num_crops", "frame_order", "split", "checkpoint".
 
     Raises:
         ValueError: a setting is out of range, the data is damaged, or the network and the data
@@ -95,7 +99,8 @@ def score_and_write(
     class_names = sources[0].class_names
     numbers = {}
     if _is_labelled(result):
-        numbers = metrics.video_metrics(result.scores, result.labels)
+        of = metrics.multi_label_metrics if network.multi_label else metrics.video_metrics
+        numbers = of(result.scores, result.labels)
         numbers["per_class"] = dict(zip(class_names, numbers["per_class"], strict=True))
     numbers |= {
         "num_videos": len(result.labels),
@@ -110,7 +115,12 @@ def score_and_write(
 
 
 def _is_labelled(result: VideoScores) -> bool:
-    """Whether the videos have labels; ValueError if some have and some have not."""
+    """Whether the videos have labels; ValueError if some have and some have not.
+
+    Where a video may have several classes, one without is one of none, if others have some.
+    """
+    if result.labels.ndim == 2:
+        return bool(result.labels.any())
     without = np.flatnonzero(result.labels == tfrecord.UNLABELLED)
     if 0 < len(without) < len(result.labels):
         raise ValueError(
@@ -131,7 +141,7 @@ def describe(numbers: dict) -> str:
         f"{name:>30}  {'no videos' if accuracy is None else f'{accuracy:.1%}'}"
         for name, accuracy in numbers.get("per_class", {}).items()
     ]
-    shown = {"top1": "top-1", "top5": "top-5"}
+    shown = {**MEASURES, "top5": "top-5"}
     found = [f"{text} {numbers[key]:.1%}" for key, text in shown.items() if key in numbers]
     order = f", frames {numbers['frame_order']}" if "frame_order" in numbers else ""
     lines.append(
@@ -156,6 +166,13 @@ def check_data(network: TrainedNetwork, source: Split, data_dir: str) -> None:
     """
     network.check_classifier()
     names = source.class_names
+    if network.multi_label != source.multi_label:
+        kinds = "one class each", "several classes each"
+        raise ValueError(
+            f"`data_dir` must hold clips of {kinds[network.multi_label]}, as the network was "
+            f"trained on. Received: data_dir={str(data_dir)!r} with {kinds[source.multi_label]}. "
+            "Train a network on this data; the weights of the other may be its start."
+        )
     if network.class_names is not None and names != network.class_names:
         raise ValueError(
             "`data_dir` must have the label map that the network was trained with: "
@@ -180,10 +197,17 @@ def check_data(network: TrainedNetwork, source: Split, data_dir: str) -> None:
         )
 
 
+def _named(label: np.ndarray, class_names: Sequence[str]) -> str:
+    """The class of a video; of several, all of them as a list in JSON: names may hold any sign."""
+    if not label.ndim:
+        return class_names[label]
+    return json.dumps([class_names[c] for c in np.flatnonzero(label)], ensure_ascii=False)
+
+
 def _write(
     folder: pathlib.Path, numbers: dict, result: VideoScores, class_names: list[str]
 ) -> None:
-    labelled = "top1" in numbers
+    labelled, several = "per_class" in numbers, result.labels.ndim == 2
     videos = zip(result.filenames, result.labels, result.scores, strict=True)
     whole_files.write_rows(
         folder / files.SCORES,
@@ -191,14 +215,17 @@ def _write(
         (
             [
                 filename,
-                class_names[label] if labelled else "",
+                _named(label, class_names) if labelled else "",
                 class_names[scores.argmax()],
                 *(f"{score:.6f}" for score in scores),
             ]
             for filename, label, scores in videos
         ),
     )
-    if labelled:
+    if labelled and several:
+        path = folder / files.AVERAGE_PRECISION
+        plots.save_average_precision(numbers["per_class"], numbers["mean_ap"], path)
+    elif labelled:
         matrix = metrics.confusion_matrix(result.scores, result.labels)
         plots.save_confusion_matrix(matrix, class_names, folder / files.CONFUSION)
     else:

@@ -93,7 +93,8 @@ class VideoScores:
 
     Args:
         filenames: one per video.
-        labels: int [num_videos].
+        labels: int [num_videos]; where a video may have several classes, float32 [num_videos,
+            num_classes], 1 for each of them.
         scores: float64 [num_videos, num_classes], mean class probabilities over the views.
     """
 

@@ -34,6 +34,7 @@ class TrainedNetwork:
         class_names: name of each output, or None where neither a run nor the weights tell.
         training: the settings of the run, empty where there is none.
         data: the settings of the conversion that it was trained on, empty where nothing tells.
+        multi_label: whether a clip may have several classes: each has a probability of its own.
     """
 
     model: keras.Model
@@ -42,6 +43,7 @@ class TrainedNetwork:
     class_names: list[str] | None
     training: Mapping
     data: Mapping
+    multi_label: bool = False
 
     @property
     def num_classes(self) -> int:
@@ -88,11 +90,17 @@ class TrainedNetwork:
             )
 
     def probabilities(self, clips: np.ndarray) -> np.ndarray:
-        """Class probabilities, float32 [batch, num_classes], of clips in [-1, 1]."""
+        """Class probabilities, float32 [batch, num_classes], of clips in [-1, 1].
+
+        They sum to 1, unless a clip may have several classes.
+        """
         if keras.backend.backend() != "tensorflow":  # others take no tensors of TensorFlow
             clips = keras.tree.map_structure(np.asarray, clips)
         outputs = np.asarray(self.model.predict_on_batch(clips), np.float32)
-        with np.errstate(invalid="ignore"):  # `check_scores` tells, with the name of the video
+        # `check_scores` tells what is not finite, with the name of the video.
+        with np.errstate(invalid="ignore", over="ignore"):
+            if self.multi_label:
+                return 1 / (1 + np.exp(-outputs))
             exponentials = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
         return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
@@ -176,14 +184,15 @@ def _of_file(
     if run is not None:
         known_names.import_modules(run.training.get("imports"), run.training.get("model"))
     path, argument = network_path(workdir, checkpoint)
-    network = _load(path, argument)
+    network, activation = _load(path, argument)
     about = info_of_file(path, argument)
     if about.assumed and run is not None:  # the file is of before it told
         about = _with_run(about, run)
     _tell_assumed(path, about)
     clip = _clip_of(network, about, frame_order)
     training = {} if run is None else run.training
-    return TrainedNetwork(network, path, clip, about.class_names, training, _data(about))
+    several = about.multi_label or activation == "sigmoid"
+    return TrainedNetwork(network, path, clip, about.class_names, training, _data(about), several)
 
 
 def _tell_assumed(path: str, about: WeightsInfo) -> None:
@@ -211,7 +220,8 @@ def _with_run(about: WeightsInfo, run: RunFile) -> WeightsInfo:
     )
 
 
-def _load(path: str, argument: str) -> keras.Model:
+def _load(path: str, argument: str) -> tuple[keras.Model, str | None]:
+    """The network of a file with logits as its output, and what made probabilities of them."""
     network = network_files.load(path, argument)
     with network_files.reading(path, argument, "network of clips"):
         shape = network.input_shape
@@ -224,7 +234,7 @@ def _load(path: str, argument: str) -> keras.Model:
     check_finite(network.weights, f"{argument}={path!r}")
     if len(network.outputs) > 1:  # the auxiliary classifier has done its work
         network = keras.Model(network.input, network.outputs[0], name=network.name)
-    return elsewhere.without_softmax(network)
+    return elsewhere.with_logits(network)
 
 
 def _whole_network(model: str, weights: str | os.PathLike | None) -> str | os.PathLike | None:
@@ -251,8 +261,9 @@ def _from_elsewhere(
         info = elsewhere.unknown_clips(network)
     called = model if weights is None else weights
     _tell_assumed(called, info)
+    clip = _clip_of(network, info, frame_order)
     return TrainedNetwork(
-        network, called, _clip_of(network, info, frame_order), info.class_names, {}, _data(info)
+        network, called, clip, info.class_names, {}, _data(info), info.multi_label
     )
 
 
@@ -285,7 +296,9 @@ def _published(
         **{name: value for name, value in told.items() if value is not None},
     )
     clip = ClipConfig(taken.num_frames, taken.frame_stride, taken.image_size, frame_order)
-    return TrainedNetwork(network, os.fspath(weights), clip, info.class_names, {}, _data(info))
+    return TrainedNetwork(
+        network, os.fspath(weights), clip, info.class_names, {}, _data(info), info.multi_label
+    )
 
 
 def _data(info: WeightsInfo) -> dict:

@@ -45,6 +45,7 @@ class WeightsInfo:
         width_multiplier: of the network; None if the file does not tell.
         gating: whether the network has self-gating; None likewise.
         of_images: whether they are those of the image network with the same table.
+        multi_label: whether a clip may have several of their classes.
     """
 
     num_classes: int | None
@@ -57,6 +58,7 @@ class WeightsInfo:
     width_multiplier: float | None = None
     gating: bool | None = None
     of_images: bool = False
+    multi_label: bool = False
 
     @property
     def convention_known(self) -> bool:
@@ -206,6 +208,7 @@ def info_of_file(path: str, argument: str = "weights") -> WeightsInfo:
         tuple(name for name in needed if name not in told),
         network.width_multiplier,
         network.gating,
+        multi_label=provenance.get("multi_label", False),
     )
 
 

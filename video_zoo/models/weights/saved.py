@@ -55,7 +55,8 @@ def write_provenance(path: str, provenance: Mapping) -> None:
     Args:
         path: the file.
         provenance: "class_names", "convention" (fields of :class:`InputConvention`, those that are
-            known), "name" of published weights; any of them may be missing.
+            known), "name" of published weights, "multi_label" where a clip may have several
+            classes; any of them may be missing.
     """
     if path.endswith(".keras"):
         network_files.write_member(path, _MEMBER, provenance)
@@ -87,6 +88,9 @@ def _checked(provenance: object) -> dict:
         isinstance(names, list) and names and all(isinstance(name, str) for name in names)
     ):
         raise ValueError(f"class_names in it are {_shown(names)}, and not a list of names")
+    several = provenance.get("multi_label", False)
+    if not isinstance(several, bool):
+        raise ValueError(f"multi_label in it is {_shown(several)}, and not true or false")
     told = provenance.get("convention")
     if told is not None:
         if not isinstance(told, dict):
