@@ -136,6 +136,7 @@ LIMITS: dict[str, Range | tuple] = {
     # Evaluation, prediction and features.
     "top": _count(1_000_000),
     "threshold": _SHARE,
+    "average": ("softmax", "logits"),
     "pooling": ("avg", "max", "none"),
     "format": ("npz", "tfrecord"),
     # Inspection.

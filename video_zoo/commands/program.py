@@ -13,6 +13,8 @@ COMMANDS = {
     "train": "train",
     "evaluate": "evaluate",
     "evaluate-two-stream": "evaluate_two_stream",
+    "metrics": "metrics",
+    "fuse": "fuse",
     "predict": "predict",
     "extract-features": "extract_features",
     "summary": "summary",

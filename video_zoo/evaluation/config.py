@@ -63,6 +63,8 @@ class EvaluationConfig(_OfNetwork):
         num_crops: 1 (centre) or 3 (along the long side) of each.
         image_size: height and width of the crops, as 256 for the whole height of videos of short
             side 256. Defaults to those that the network takes.
+        average: how the views of a video become one: "softmax", the mean of their probabilities; or
+            "logits", the probabilities of their mean logits.
         frame_order: "sequential", or "shuffled" to see what the network owes to motion.
         batch_size: views per step.
         output_dir: where to write. Defaults to ``eval/SPLIT`` in the run's folder (beside the
@@ -84,6 +86,7 @@ class EvaluationConfig(_OfNetwork):
     num_clips: int = 1
     num_crops: int = 1
     image_size: int | None = None
+    average: str = "softmax"
     frame_order: str = "sequential"
     batch_size: int = 5
     output_dir: str | None = None
@@ -124,6 +127,8 @@ class TwoStreamConfig:
         num_clips: clips per video, evenly spaced in time.
         num_crops: 1 (centre) or 3 (along the long side) of each.
         image_size: height and width of the crops. Defaults to those of each network.
+        average: how the views of a video become one: "softmax", the mean of their probabilities; or
+            "logits", the probabilities of their mean logits.
         batch_size: views per step.
         output_dir: where to write. Defaults to ``eval/SPLIT_two_stream`` in the folder of the RGB
             run. Must be given with ``rgb_weights``.
@@ -140,6 +145,7 @@ class TwoStreamConfig:
     num_clips: int = 1
     num_crops: int = 1
     image_size: int | None = None
+    average: str = "softmax"
     batch_size: int = 5
     output_dir: str | None = None
     model: str = "i3d"
@@ -200,6 +206,29 @@ class TwoStreamConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class FusionConfig:
+    """How the scores of several evaluations become those of one.
+
+    Args:
+        output_dir: where to write.
+        split: of the evaluations, where runs are given.
+        average: "softmax", the mean of the probabilities; or "logits", the probabilities of the
+            mean logits.
+    """
+
+    output_dir: str
+    split: str = "val"
+    average: str = "softmax"
+
+    def __post_init__(self) -> None:
+        errors.check_settings(self)
+
+    def folder(self) -> pathlib.Path:
+        """Where the results go."""
+        return pathlib.Path(self.output_dir)
+
+
+@dataclasses.dataclass(frozen=True)
 class PredictionConfig(_OfNetwork):
     """With which network to classify videos, and how.
 
@@ -216,6 +245,8 @@ class PredictionConfig(_OfNetwork):
         top: number of classes to name. Defaults to 5, and with ``threshold`` to all.
         threshold: probability that a class must have to be named, in [0, 1]; where clips have
             several classes, that of each being there.
+        average: how the views of a video become one: "softmax", the mean of their probabilities; or
+            "logits", the probabilities of their mean logits.
         frames_fps: frames per second of folders of frames, which tell none.
     """
 
@@ -229,6 +260,7 @@ class PredictionConfig(_OfNetwork):
     num_crops: int = 1
     top: int | None = None
     threshold: float | None = None
+    average: str = "softmax"
     frames_fps: float | None = None
 
     @property

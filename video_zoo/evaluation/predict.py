@@ -46,6 +46,7 @@ def predict(
     num_crops: int = 1,
     top: int | None = None,
     threshold: float | None = None,
+    average: str = "softmax",
     frames_fps: float | None = None,
     imports: str | None = None,
     inflation: InflationConfig | None = None,
@@ -68,6 +69,8 @@ def predict(
         num_crops: 1 (centre) or 3 (along the long side) of each.
         top: number of classes to name. Defaults to 5, and with ``threshold`` to all.
         threshold: probability that a class must have to be named, in [0, 1]. Defaults to None: any.
+        average: how the views of a video become one: "softmax", the mean of their probabilities,
+            or "logits", the probabilities of their mean logits.
         frames_fps: frames per second of folders of frames, which tell none.
         imports: modules that define layers or networks of yours, with commas between.
         inflation: settings of "inflate:NAME".
@@ -92,6 +95,7 @@ def predict(
         num_crops=num_crops,
         top=top,
         threshold=threshold,
+        average=average,
         frames_fps=frames_fps,
     )
     config.check_files()
@@ -118,7 +122,8 @@ def _predict_one(
     except video.UnusableVideo as error:
         return Prediction(filename, problem=str(error))
     with enough_room("The network takes one clip at a time: use a device with more of it."):
-        scores = np.mean([network.probabilities(view)[0] for view in views(encoded.frames)], axis=0)
+        logits = np.stack([network.logits(view)[0] for view in views(encoded.frames)])
+    scores = network.scores(logits, config.average)
     check_scores(scores, filename)
     best = np.argsort(-scores, kind="stable")[: config.most]
     best = [index for index in best if scores[index] >= (config.threshold or 0)]

@@ -14,7 +14,7 @@ PRECISE, PRECISE_RESULTS = "precise_bn.keras", "precise_bn.json"
 
 # The folder of its evaluations, and what each of them holds beside the confusion matrix.
 EVALUATIONS = "eval"
-AVERAGE_PRECISION = "average_precision.png"
+AVERAGE_PRECISION, RELIABILITY = "average_precision.png", "reliability.png"
 METRICS, SCORES, PREDICTIONS = "metrics.json", "scores.csv", "predictions.csv"
 
 # In a folder of features: the settings that they were made with.

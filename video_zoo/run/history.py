@@ -21,7 +21,7 @@ def measure_of(row: Mapping[str, float]) -> str:
 
 def judged(row: Mapping[str, float]) -> float:
     """What ``best.keras`` is chosen by, and early stopping: top-1 or mean AP on validation."""
-    return row[f"val_{measure_of(row)}"]
+    return next(row[f"val_{name}"] for name in reversed(MEASURES) if f"val_{name}" in row)
 
 
 def main_output_logs(logs: dict) -> dict[str, float]:

@@ -221,6 +221,38 @@ def save_average_precision(
     _save(figure, path)
 
 
+def save_reliability(calibration: Mapping, path: str | os.PathLike) -> None:
+    """Accuracy over confidence: a network that knows how sure it may be lies on the diagonal.
+
+    Args:
+        calibration: as :func:`video_zoo.evaluation.metrics.calibration` gives it.
+        path: the PNG file.
+    """
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    bins = calibration["bins"]
+    axes.plot([0, 1], [0, 1], "--", color="grey", linewidth=1)
+    most = max((each["videos"] for each in bins), default=1)
+    axes.bar(
+        [each["from"] for each in bins],
+        [each["accuracy"] for each in bins],
+        [each["to"] - each["from"] for each in bins],
+        align="edge",
+        edgecolor="white",
+        alpha=0.85,
+    )
+    areas = [20 + 180 * each["videos"] / most for each in bins]
+    confidences = [each["confidence"] for each in bins]
+    accuracies = [each["accuracy"] for each in bins]
+    axes.scatter(confidences, accuracies, areas, color="black", zorder=3)
+    title = f"expected calibration error {calibration['ece']:.1%}"
+    axes.set(xlim=(0, 1), ylim=(0, 1), title=title, xlabel="probability of the predicted class")
+    axes.set_ylabel("share of them that is right (dot: by number of videos)")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    _save(figure, path)
+
+
 def _save(figure: Figure, path: str | os.PathLike) -> None:
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)

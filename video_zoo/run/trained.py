@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import keras
 import numpy as np
+from scipy import special
 
 from video_zoo import errors, known_names, models
 from video_zoo.backend import leave_gpus_to_keras
@@ -89,20 +90,34 @@ class TrainedNetwork:
                 "the `workdir` are of two runs, or damaged."
             )
 
-    def probabilities(self, clips: np.ndarray) -> np.ndarray:
-        """Class probabilities, float32 [batch, num_classes], of clips in [-1, 1].
-
-        They sum to 1, unless a clip may have several classes.
-        """
+    def logits(self, clips: np.ndarray) -> np.ndarray:
+        """What the network gives for clips in [-1, 1], float32 [batch, num_classes]."""
         if keras.backend.backend() != "tensorflow":  # others take no tensors of TensorFlow
             clips = keras.tree.map_structure(np.asarray, clips)
-        outputs = np.asarray(self.model.predict_on_batch(clips), np.float32)
+        return np.asarray(self.model.predict_on_batch(clips), np.float32)
+
+    def scores(self, logits: np.ndarray, average: str = "softmax") -> np.ndarray:
+        """Class probabilities of videos, of the logits of their views.
+
+        They sum to 1, unless a clip may have several classes.
+
+        Args:
+            logits: [..., num_views, num_classes].
+            average: "softmax", the mean of the views' probabilities; or "logits", the probabilities
+                of their mean logits. Defaults to "softmax".
+
+        Returns:
+            float64 [..., num_classes].
+        """
+        logits = logits.astype(np.float64)
         # `check_scores` tells what is not finite, with the name of the video.
-        with np.errstate(invalid="ignore", over="ignore"):
-            if self.multi_label:
-                return 1 / (1 + np.exp(-outputs))
-            exponentials = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
-        return exponentials / exponentials.sum(axis=-1, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            if average == "logits":
+                return self._probabilities(logits.mean(axis=-2))
+            return self._probabilities(logits).mean(axis=-2)
+
+    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
+        return special.expit(logits) if self.multi_label else special.softmax(logits, axis=-1)
 
 
 def check_scores(scores: np.ndarray, filename: str) -> None:

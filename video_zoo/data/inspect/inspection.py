@@ -1,6 +1,5 @@
 """Checks a shard folder record by record, and says what is in it."""
 
-import collections
 import os
 from collections.abc import Callable, Iterator
 
