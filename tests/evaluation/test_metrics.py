@@ -175,3 +175,8 @@ def test_the_interval_of_mean_ap_is_around_that_of_repeated_videos():
     expected = np.percentile(found, [2.5, 97.5])
     np.testing.assert_allclose(numbers["intervals"]["mean_ap"], expected, atol=0.02)
     assert numbers["per_class"][2] is None and numbers["recall"][2] is None
+
+
+def test_a_perfect_mean_ap_of_few_videos_has_no_interval():
+    truth = np.eye(4, dtype=bool)
+    assert multi_label_metrics(truth * 0.8, truth)["intervals"] == {"mean_ap": None}

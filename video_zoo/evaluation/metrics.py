@@ -81,7 +81,7 @@ def multi_label_metrics(scores: np.ndarray, labels: np.ndarray, *, seed: int = 0
 
     Returns:
         "mean_ap" as a float in [0, 1], over the classes that have a video; "intervals", as
-        :func:`video_metrics` gives them; "per_class", a list of average precisions (as scikit-learn
+        :func:`video_metrics` gives them, None where it has no width; "per_class", a list of average precisions (as scikit-learn
         defines them) per class index, None for a class without videos; "precision" and "recall" per
         class, of the classes that are at least 50 % probable, None where there is nothing to count.
 
@@ -98,9 +98,13 @@ def multi_label_metrics(scores: np.ndarray, labels: np.ndarray, *, seed: int = 0
     precision, recall, *_ = metrics.precision_recall_fscore_support(
         truth, scores >= _THRESHOLD, **options
     )
+    intervals = bootstrap({"mean_ap": _mean_precision(scores, truth)}, len(scores), seed)
+    low, high = intervals["mean_ap"]
+    if low == high:  # perfect on all, which says that there are few videos
+        intervals["mean_ap"] = None
     return {
         "mean_ap": float(np.mean([each for each in found if each is not None])),
-        "intervals": bootstrap({"mean_ap": _mean_precision(scores, truth)}, len(scores), seed),
+        "intervals": intervals,
         "per_class": found,
         "precision": _without_nan(precision),
         "recall": _without_nan(recall),

@@ -106,8 +106,11 @@ def describe(numbers: Mapping) -> str:
     ]
     for name, called in _CALLED.items():
         if name in numbers:
-            low, high = numbers["intervals"][name]
-            lines.append(f"{called} {numbers[name]:.1%} (95 % interval {low:.1%} to {high:.1%})")
+            interval = numbers["intervals"][name]
+            told = "too few videos for an interval"
+            if interval is not None:
+                told = "95 % interval {:.1%} to {:.1%}".format(*interval)
+            lines.append(f"{called} {numbers[name]:.1%} ({told})")
     if "calibration" in numbers:
         lines.append(f"expected calibration error {numbers['calibration']['ece']:.1%}")
     without = "" if numbers.keys() & _CALLED.keys() else "no labels, so no accuracy "
