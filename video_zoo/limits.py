@@ -61,7 +61,7 @@ LIMITS: dict[str, Range | tuple] = {
     "frame_stride": _count(10_000),
     "max_frame_stride": _count(10_000),
     "image_size": _count(8192),
-    "frame_order": ("sequential", "shuffled"),
+    "frame_order": ("sequential", "shuffled", "reversed", "frozen", "half_speed"),
     "num_clips": _count(10_000),
     "num_crops": (1, 3),
     "batch_size": _count(100_000),

@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "train",
     "evaluate": "evaluate",
     "evaluate-two-stream": "evaluate_two_stream",
+    "probe": "probe",
     "metrics": "metrics",
     "fuse": "fuse",
     "predict": "predict",

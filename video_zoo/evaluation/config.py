@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from video_zoo import errors, known_names
 from video_zoo.data.input.service_config import check_address
 from video_zoo.inflation_config import InflationConfig
-from video_zoo.run.files import EVALUATIONS, check_run, network_path
+from video_zoo.run.files import EVALUATIONS, PROBES, check_run, network_path
 
 # Classes of a video that are named where nothing says how many.
 _TOP = 5
@@ -44,6 +44,19 @@ class _OfNetwork:
             network_path(self.workdir, self.checkpoint)
         errors.check_shards(getattr(self, "data_dir", None))
 
+    def _check_data_dir(self) -> None:
+        if self.workdir is None and self.data_dir is None:
+            raise ValueError("`data_dir` must be given where there is no `workdir`. Received: none")
+
+    def _folder(self, *below: str) -> pathlib.Path:
+        """``output_dir``, or a folder below the run, or beside the checkpoint."""
+        if self.output_dir is not None:
+            return pathlib.Path(self.output_dir)
+        if self.workdir is None and self.checkpoint is None:
+            raise ValueError("`output_dir` must be given with `weights`. Received: none")
+        base = self.workdir if self.workdir is not None else pathlib.Path(self.checkpoint).parent
+        return pathlib.Path(base, *below)
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig(_OfNetwork):
@@ -65,7 +78,8 @@ class EvaluationConfig(_OfNetwork):
             side 256. Defaults to those that the network takes.
         average: how the views of a video become one: "softmax", the mean of their probabilities; or
             "logits", the probabilities of their mean logits.
-        frame_order: "sequential", or "shuffled" to see what the network owes to motion.
+        frame_order: "sequential", or "shuffled", "reversed", "frozen" (the middle frame alone) or
+            "half_speed" to see what the network owes to motion.
         batch_size: views per step.
         output_dir: where to write. Defaults to ``eval/SPLIT`` in the run's folder (beside the
             checkpoint where there is no run), ``eval/SPLIT_shuffled`` for shuffled frames. Must be
@@ -99,18 +113,58 @@ class EvaluationConfig(_OfNetwork):
         self.folder()
         if self.data_service is not None:
             check_address("data_service", self.data_service)
-        if self.workdir is None and self.data_dir is None:
-            raise ValueError("`data_dir` must be given where there is no `workdir`. Received: none")
+        self._check_data_dir()
 
     def folder(self) -> pathlib.Path:
         """Where the results go."""
-        if self.output_dir is not None:
-            return pathlib.Path(self.output_dir)
-        if self.workdir is None and self.checkpoint is None:
-            raise ValueError("`output_dir` must be given with `weights`. Received: none")
-        base = self.workdir if self.workdir is not None else pathlib.Path(self.checkpoint).parent
         suffix = "" if self.frame_order == "sequential" else f"_{self.frame_order}"
-        return pathlib.Path(base, EVALUATIONS, self.split + suffix)
+        return self._folder(EVALUATIONS, self.split + suffix)
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeConfig(_OfNetwork):
+    """Which network to ask what it owes to motion, and on what.
+
+    Args:
+        workdir: folder of a run; its ``best.keras`` is taken.
+        checkpoint: a ``.keras`` file instead of that.
+        model: name of a network instead, with ``weights``; or "inflate:NAME", a ``.keras`` file,
+            "module:function", as in training.
+        weights: published name, or file; docs/weights.md lists them.
+        imports: modules that define layers or networks of yours, with commas between.
+        inflation: settings of "inflate:NAME", see docs/inflation.md.
+        data_dir: folder of shards. Defaults to the run's own.
+        split: split of it.
+        num_clips: clips per video, evenly spaced in time.
+        num_crops: 1 (centre) or 3 (along the long side) of each.
+        batch_size: views per step.
+        output_dir: where to write. Defaults to ``probe/SPLIT`` in the run's folder (beside the
+            checkpoint where there is no run). Must be given with ``weights``.
+        seed: of the shuffling.
+    """
+
+    workdir: str | None = None
+    checkpoint: str | None = None
+    model: str | None = None
+    weights: str | None = None
+    imports: str | None = None
+    inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
+    data_dir: str | None = None
+    split: str = "val"
+    num_clips: int = 1
+    num_crops: int = 1
+    batch_size: int = 5
+    output_dir: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.folder()
+        self._check_data_dir()
+
+    def folder(self) -> pathlib.Path:
+        """Where the results go."""
+        return self._folder(PROBES, self.split)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -218,6 +219,33 @@ def save_average_precision(
         axes.invert_yaxis()
         axes.set(title=title, xlabel="average precision", xlim=(0, 1))
         axes.xaxis.set_major_formatter(PercentFormatter(1))
+    _save(figure, path)
+
+
+def save_bars(
+    rows: Mapping[str, Mapping], called: str, sentence: str, path: str | os.PathLike
+) -> None:
+    """Bars of numbers in [0, 1] with their intervals, and a sentence above them.
+
+    Args:
+        rows: name -> dict of "value" and "interval", [low, high] or None.
+        called: what the numbers are.
+        sentence: what they show.
+        path: the PNG file.
+    """
+    figure = Figure(figsize=(1.5 + 1.1 * len(rows), 4.5), layout="constrained")
+    axes = figure.subplots()
+    values = [row["value"] for row in rows.values()]
+    axes.bar(range(len(rows)), values, color=["C0", *["C7"] * (len(rows) - 1)])
+    for place, row in enumerate(rows.values()):
+        low, high = row["interval"] or (row["value"], row["value"])
+        axes.plot([place, place], [low, high], color="black", linewidth=1.5)
+        axes.text(place + 0.06, row["value"], f"{row['value']:.0%}", va="bottom", fontsize=9)
+    axes.set_xticks(range(len(rows)), all_lettered(list(rows)))
+    axes.set(ylim=(0, 1.05), ylabel=f"{called}, 95 % interval")
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    words = textwrap.fill(sentence, 16 * len(rows))
+    axes.set_title(words, fontsize=10, loc="left", parse_math=False)
     _save(figure, path)
 
 
