@@ -51,14 +51,14 @@ MODULES = {module_name(path): imports(path) for path in sorted(PACKAGE.rglob("*.
 # The ground of the house, in no order, and the floors above it. Who stands on a floor imports from
 # lower ones alone: neighbours never meet.
 GROUND = {
-    *("errors", "limits", "files", "backend", "lettering"),
+    *("errors", "limits", "files", "backend", "lettering", "settings"),
     *("published", "known_names", "convert_config", "quickstart_config", "inflation_config"),
 }
 FLOORS = (
     ("models", "data"),
     ("run",),
     ("training", "evaluation"),
-    ("quickstart", "benchmarks"),
+    ("quickstart", "benchmarks", "comparison"),
     ("commands",),
     ("__main__",),
 )

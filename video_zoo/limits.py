@@ -136,6 +136,8 @@ LIMITS: dict[str, Range | tuple] = {
     # Evaluation, prediction and features.
     "top": _count(1_000_000),
     "threshold": _SHARE,
+    "seeds": _count(1000),
+    "first_seed": _count(2**31, low=0),
     "average": ("softmax", "logits"),
     "pooling": ("avg", "max", "none"),
     "format": ("npz", "tfrecord"),

@@ -6,8 +6,9 @@ import json
 import processes
 import pytest
 
-from video_zoo.commands.config_file import make_config, read_settings
+from video_zoo.commands.config_file import read_settings
 from video_zoo.data.input.augmentation_config import AugmentationConfig
+from video_zoo.settings import make_config
 from video_zoo.training import TrainingConfig
 
 REQUIRED = {"model": "s3d_v1", "data_dir": ".", "workdir": "run"}

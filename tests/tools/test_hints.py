@@ -9,9 +9,9 @@ import processes
 import pytest
 
 from video_zoo.commands.cli_help import flag_name
-from video_zoo.commands.config_file import setting_fields
 from video_zoo.commands.next_steps import training_flags
 from video_zoo.data import load_manifest
+from video_zoo.settings import setting_fields
 from video_zoo.training import TrainingConfig
 
 

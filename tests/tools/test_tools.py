@@ -11,8 +11,9 @@ import pytest
 from processes import run_tool as tool
 
 from video_zoo import quickstart, training
-from video_zoo.commands.config_file import make_config, read_settings
+from video_zoo.commands.config_file import read_settings
 from video_zoo.quickstart_config import QuickstartConfig
+from video_zoo.settings import make_config
 from video_zoo.training import TrainingConfig, train
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from video_zoo import models
-from video_zoo.commands.config_file import make_config, read_settings
+from video_zoo.commands.config_file import read_settings
+from video_zoo.settings import make_config
 from video_zoo.training import TrainingConfig
 
 PLACE = {"data_dir": "shards", "workdir": "run"}

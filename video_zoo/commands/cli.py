@@ -17,10 +17,11 @@ from absl import flags, logging
 
 from video_zoo.errors import shortened, shown
 from video_zoo.files import full_disk
+from video_zoo.settings import make_config, setting_fields
 
 from . import program
 from .cli_help import HELP_FLAGS, flag_name, help_text, note_groups
-from .config_file import make_config, plain_type, read_settings, setting_fields
+from .config_file import plain_type, read_settings
 from .quiet import loading as loading  # for the tools
 
 # The flags defined here belong to the tool that asks for them, and stand in its --help.
@@ -100,12 +101,7 @@ def from_flags(
         ValueError: a setting is wrong, or one without a default is missing.
         FileNotFoundError: what a setting names is not there.
     """
-    given = {name: holder.value for name, holder in holders.items() if holder.present}
-    path = given.pop(_CONFIG, None) if _CONFIG in holders else None
-    settings = {} if path is None else read_settings(config_class, path)
-    if any(name in given for name in one_of):
-        settings = {name: value for name, value in settings.items() if name not in one_of}
-    settings |= given | dict(changes or {})
+    settings = given(config_class, holders, one_of=one_of) | dict(changes or {})
     needed = [f.name for f in setting_fields(config_class) if f.default is dataclasses.MISSING]
     missing = [name for name in needed if name not in settings]
     if missing:
@@ -116,6 +112,20 @@ def from_flags(
     if hasattr(config, "check_files"):
         config.check_files()
     return config
+
+
+def given(
+    config_class: type, holders: dict[str, flags.FlagHolder], *, one_of: Sequence[str] = ()
+) -> dict[str, object]:
+    """The settings that flags, or the file of ``--config``, give; the arguments are those of
+    :func:`from_flags`.
+    """
+    found = {name: holder.value for name, holder in holders.items() if holder.present}
+    path = found.pop(_CONFIG, None) if _CONFIG in holders else None
+    settings = {} if path is None else read_settings(config_class, path)
+    if any(name in found for name in one_of):
+        settings = {name: value for name, value in settings.items() if name not in one_of}
+    return settings | found
 
 
 def _argument_texts(docstring: str) -> dict[str, str]:

@@ -14,8 +14,7 @@ from typing import Any
 import yaml
 
 from video_zoo.errors import LONGEST, refusal, shown, typed
-
-T = typing.TypeVar("T")
+from video_zoo.settings import setting_fields
 
 # A file of settings has hundreds of bytes, and config.json the names of all classes.
 _MOST_BYTES, _MOST_LEVELS, _MOST_TOLD = 2**20, 20, 10
@@ -40,6 +39,47 @@ def read_settings(config_class: type, path: str | os.PathLike) -> dict[str, Any]
     content = _read(path)
     if isinstance(content, dict) and {"training", "versions"} <= content.keys():
         content = content["training"]  # config.json of a run, which tells more than its settings
+    return _checked(config_class, content, path)
+
+
+def read_grid(
+    grid_class: type, recipe_class: type, path: str | os.PathLike
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Any]]]:
+    """What a file of a comparison gives: settings of the grid, of all recipes, and of each.
+
+    Args:
+        grid_class: dataclass of the grid; lists in the file become texts with commas.
+        recipe_class: dataclass of a recipe; its settings may stand beside those of the grid, for
+            all recipes, and in ``recipes``, by the name of each.
+        path: the file, as of :func:`read_settings`.
+
+    Raises:
+        OSError, ValueError: as :func:`read_settings`.
+    """
+    path = pathlib.Path(path)
+    content = _read(path)
+    if not isinstance(content, dict) or not isinstance(content.get("recipes", {}), dict):
+        allowed = "a file with `models`, and `recipes` as a mapping of their names to settings"
+        raise refusal("grid", allowed, str(path))
+    of_grid = {field.name for field in dataclasses.fields(grid_class)}
+    grid = {
+        name: ",".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in content.items()
+        if name in of_grid
+    }
+    shared = {n: v for n, v in content.items() if n not in of_grid | {"recipes"}}
+    return (
+        _checked(grid_class, grid, path),
+        _checked(recipe_class, shared, path),
+        {
+            str(name): _checked(recipe_class, recipe or {}, path)
+            for name, recipe in content.get("recipes", {}).items()
+        },
+    )
+
+
+def _checked(config_class: type, content: object, path: pathlib.Path) -> dict[str, Any]:
+    """The settings of a mapping, flat, each of its type."""
     if not isinstance(content, dict):
         found = {type(None): "nothing", list: "a list"}.get(type(content), "a single value")
         raise ValueError(
@@ -55,26 +95,6 @@ def read_settings(config_class: type, path: str | os.PathLike) -> dict[str, Any]
             )
         settings[name] = typed(name, value, annotations[name], f" in {path}")
     return settings
-
-
-def make_config(config_class: type[T], settings: dict[str, Any]) -> T:
-    """A config of settings by their names; what is not among them has its default."""
-    values = {}
-    for field in dataclasses.fields(config_class):
-        if dataclasses.is_dataclass(field.type):
-            values[field.name] = make_config(field.type, settings)
-        elif field.name in settings:
-            values[field.name] = settings[field.name]
-    return config_class(**values)
-
-
-def setting_fields(config_class: type) -> Iterator[dataclasses.Field]:
-    """The fields of a config class; in place of a dataclass within it, those of that one."""
-    for field in dataclasses.fields(config_class):
-        if dataclasses.is_dataclass(field.type):
-            yield from setting_fields(field.type)
-        else:
-            yield field
 
 
 def plain_type(annotation: object) -> type:

@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "train",
     "evaluate": "evaluate",
     "evaluate-two-stream": "evaluate_two_stream",
+    "compare": "compare",
     "probe": "probe",
     "metrics": "metrics",
     "fuse": "fuse",

@@ -61,7 +61,7 @@ def fuse(inputs: Sequence[str | os.PathLike], config: FusionConfig) -> dict:
     read = [read_scores(path) for path in paths]
     (first, class_names), *others = read
     for path, (result, names) in zip(paths[1:], others, strict=True):
-        _check_same(paths[0], first, class_names, path, result, names)
+        check_same(paths[0], first, class_names, path, result, names)
     scores = np.stack([result.scores for result, _ in read])
     several = first.labels.ndim == 2
     mean = scores.mean(axis=0) if config.average == "softmax" else _of_logits(scores, several)
@@ -83,7 +83,7 @@ def _of_logits(scores: np.ndarray, several: bool) -> np.ndarray:
     return special.expit((logs - np.log(np.maximum(1 - scores, _LEAST))).mean(axis=0))
 
 
-def _check_same(
+def check_same(
     first_path: os.PathLike,
     first: VideoScores,
     first_names: Sequence[str],

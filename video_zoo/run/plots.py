@@ -236,7 +236,7 @@ def save_bars(
     figure = Figure(figsize=(1.5 + 1.1 * len(rows), 4.5), layout="constrained")
     axes = figure.subplots()
     values = [row["value"] for row in rows.values()]
-    axes.bar(range(len(rows)), values, color=["C0", *["C7"] * (len(rows) - 1)])
+    axes.bar(range(len(rows)), values, color=["C0", *["0.75"] * (len(rows) - 1)])
     for place, row in enumerate(rows.values()):
         low, high = row["interval"] or (row["value"], row["value"])
         axes.plot([place, place], [low, high], color="black", linewidth=1.5)

@@ -1,0 +1,196 @@
+"""A page about a comparison: HTML that needs nothing else, and the same as Markdown and CSV."""
+
+import base64
+import html
+import io
+import pathlib
+import tempfile
+from collections.abc import Mapping, Sequence
+
+import jinja2
+
+from video_zoo.evaluation import metrics
+from video_zoo.files import whole_files
+from video_zoo.run import plots
+from video_zoo.run.history import MEASURES
+
+from . import figures
+from .contestants import ACCURACIES, Contestant, measure_of
+from .frames import Disagreement
+from .pairs import Pair
+
+HTML, MARKDOWN, TABLE = "comparison.html", "comparison.md", "comparison.csv"
+_CALLED = {**MEASURES, "top5": "top-5", "mean_class_accuracy": "mean class accuracy"}
+
+
+def rows_of(contestants: Sequence[Contestant]) -> list[dict[str, object]]:
+    """A row of numbers for each network; None for what its runs do not tell.
+
+    Accuracies are means over seeds, each with its spread (standard deviation over seeds), and the
+    main one with its 95 % interval from drawing the videos anew.
+    """
+    measure = measure_of(contestants)
+    number = len(contestants[0].runs[0].result.filenames)
+    rows = []
+    for each in contestants:
+        row: dict[str, object] = {"network": each.name, "runs": len(each.runs)}
+        row["million_parameters"] = each.mean(figures.parameters)
+        row["gmacs"] = each.mean(figures.gmacs)
+        for name in ACCURACIES:
+            if name in each.runs[0].numbers:
+                row[name] = each.mean(lambda run, name=name: run.numbers[name])
+                row[f"{name}_spread"] = each.spread(name)
+        row["interval_low"], row["interval_high"] = _interval(each, measure, number)
+        row["training_seconds"] = each.mean(lambda run: _last(run.history, "seconds"))
+        row["clips_per_second"] = each.mean(lambda run: _last(run.history, "clips_per_second"))
+        row["peak_memory"] = each.mean(lambda run: run.report and run.report.peak_memory)
+        rows.append(row)
+    return rows
+
+
+def _interval(contestant: Contestant, measure: str, number: int) -> Sequence[float | None]:
+    found = metrics.bootstrap({measure: contestant.statistic}, number)[measure]
+    if found[0] < found[1]:
+        return found
+    told = contestant.runs[0].numbers["intervals"][measure]  # of a single run it is exact
+    return told if told is not None and len(contestant.runs) == 1 else (None, None)
+
+
+def _last(history: Sequence[Mapping], name: str) -> float | None:
+    return history[-1].get(name) if history else None
+
+
+def write_page(
+    folder: pathlib.Path,
+    contestants: Sequence[Contestant],
+    pairs: Sequence[Pair],
+    videos: Sequence[Disagreement],
+    failed: Mapping[str, str],
+) -> None:
+    """Writes ``comparison.html``, ``comparison.md`` and ``comparison.csv``.
+
+    Args:
+        folder: where they go.
+        contestants: the networks.
+        pairs: all pairs of them.
+        videos: on which they disagree.
+        failed: name of a run that has no result -> why.
+    """
+    rows = rows_of(contestants)
+    about = {
+        "rows": rows,
+        "columns": _columns(rows),
+        "pairs": pairs,
+        "videos": videos,
+        "failed": failed,
+        "protocol": _protocol(contestants),
+        "curves": figures.curves(contestants),
+        "cost": figures.cost(contestants),
+        "matrices": _matrices(contestants),
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("video_zoo.comparison", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    whole_files.write_text(folder / HTML, environment.get_template("page.html").render(about))
+    whole_files.write_text(folder / MARKDOWN, _markdown(about))
+    names = list(rows[0])
+    values = (["" if row[name] is None else row[name] for name in names] for row in rows)
+    whole_files.write_rows(folder / TABLE, names, values)
+
+
+def _columns(rows: Sequence[Mapping]) -> list[tuple[str, list[str]]]:
+    """The table as people read it: heading, and a cell for each network."""
+    main = next(name for name in MEASURES if name in rows[0])
+    columns = [("network", [str(row["network"]) for row in rows])]
+    for name, called in _CALLED.items():
+        if name in rows[0]:
+            columns.append((called, [_accuracy(row, name) for row in rows]))
+            if name == main:
+                intervals = [_range(row["interval_low"], row["interval_high"]) for row in rows]
+                columns.append((f"95 % interval of {called}", intervals))
+    forms = {
+        "million_parameters": ("parameters", "{:.2f} M", 1),
+        "gmacs": ("GMACs", "{:.2f}", 1),
+        "training_seconds": ("training", "{:.1f} min", 1 / 60),
+        "clips_per_second": ("clips/s", "{:.1f}", 1),
+        "peak_memory": ("peak memory", "{:,.0f} MiB", 1 / 2**20),
+        "runs": ("runs", "{:.0f}", 1),
+    }
+    for name, (called, form, factor) in forms.items():
+        cells = ["–" if row[name] is None else form.format(row[name] * factor) for row in rows]
+        if set(cells) != {"–"}:
+            columns.append((called, cells))
+    return columns
+
+
+def _accuracy(row: Mapping, name: str) -> str:
+    spread = row[f"{name}_spread"]
+    return f"{row[name]:.1%}" + ("" if spread is None else f" ± {100 * spread:.1f}")
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{low:.1%} to {high:.1%}"
+
+
+def _protocol(contestants: Sequence[Contestant]) -> str:
+    """What the numbers are of, where all runs have it alike."""
+    found = [run.protocol for each in contestants for run in each.runs]
+    number = len(contestants[0].runs[0].result.filenames)
+    told = [f"{number} videos"]
+    for name, form in (
+        ("num_clips", "{} clips"),
+        ("num_crops", "{} crops of each"),
+        ("average", "mean of {}"),
+    ):
+        values = {protocol.get(name) for protocol in found}
+        if len(values) > 1:
+            told.append(f"not all with the same {name}")
+        elif None not in values:
+            told.append(form.format(*values))
+    return ", ".join(told)
+
+
+def _matrices(contestants: Sequence[Contestant]) -> list[tuple[str, str]]:
+    """(network, address of its confusion matrix), of its mean scores; none for several classes."""
+    run = contestants[0].runs[0]
+    if run.result.labels.ndim == 2:
+        return []
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "matrix.png")
+        for each in contestants:
+            matrix = metrics.confusion_matrix(each.scores, run.result.labels)
+            plots.save_confusion_matrix(matrix, run.class_names, path)
+            code = base64.b64encode(path.read_bytes()).decode()
+            found.append((each.name, f"data:image/png;base64,{code}"))
+    return found
+
+
+def _markdown(about: Mapping) -> str:
+    headings = [heading for heading, _ in about["columns"]]
+    lines = io.StringIO()
+
+    def line(*cells: str) -> None:
+        print("|", " | ".join(_cell(each) for each in cells), "|", file=lines)
+
+    print(f"# Comparison\n\nOver {about['protocol']}.\n", file=lines)
+    line(*headings)
+    line(*("---" for _ in headings))
+    for cells in zip(*(cells for _, cells in about["columns"]), strict=True):
+        line(*cells)
+    if about["pairs"]:
+        print("\n## Differences\n", file=lines)
+        print("\n".join(f"- {html.escape(pair.sentence)}" for pair in about["pairs"]), file=lines)
+    if about["failed"]:
+        print("\n## Runs without a result\n", file=lines)
+        for name, reason in about["failed"].items():
+            print(f"- {html.escape(name)}: {html.escape(reason)}", file=lines)
+    return lines.getvalue()
+
+
+def _cell(text: str) -> str:
+    return html.escape(text).replace("|", "\\|")
