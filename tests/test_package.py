@@ -214,6 +214,7 @@ def test_networks_are_of_no_backend():
             "matplotlib",
             {
                 "video_zoo.run.plots",
+                "video_zoo.comparison.figures",
                 "video_zoo.data.inspect.contact_sheet",
                 "video_zoo.lettering",
             },
@@ -305,6 +306,7 @@ def test_the_wheel_holds_the_package_alone(wheel):
         f"video_zoo-{video_zoo.__version__}.dist-info",
     }
     data = {f"video_zoo/models/class_names/kinetics{count}.txt" for count in (400, 600)}
+    data |= {"video_zoo/comparison/page.html"}
     assert data <= set(names)
     packed = {name for name in names if name.startswith("video_zoo/")} - data
     assert {f"{name.replace('.', '/')}" for name in MODULES} == {

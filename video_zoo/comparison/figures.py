@@ -15,13 +15,13 @@ from video_zoo.run.history import MEASURES
 from .contestants import Contestant, measure_of
 
 
-def curves(contestants: Sequence[Contestant]) -> str:
+def curves(contestants: Sequence[Contestant]) -> list[str]:
     """Validation over epochs: a line for each network, a band over its seeds (Figure 8)."""
-    measure = measure_of(contestants)
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    measure, drawn = measure_of(contestants), []
     names = all_lettered([each.name for each in contestants])
     titles = {"val_loss": "Validation loss", f"val_{measure}": f"Validation {MEASURES[measure]}"}
-    for axes, (column, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
+    for column, title in titles.items():
+        figure, axes = _figure()
         for index, (contestant, name) in enumerate(zip(contestants, names, strict=True)):
             _draw_band(axes, contestant, column, name, f"C{index % 10}")
         axes.set(title=title, xlabel="epoch")
@@ -30,12 +30,19 @@ def curves(contestants: Sequence[Contestant]) -> str:
         if column != "val_loss":
             axes.yaxis.set_major_formatter(PercentFormatter(1))
             axes.set_ylim(0, 1)
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        legend = figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
-    return _svg(figure)
+        handles, labels = axes.get_legend_handles_labels()
+        if handles:
+            legend = figure.legend(handles, labels, loc="outside lower center", ncols=2)
+            for text in legend.get_texts():
+                text.set_parse_math(False)
+        drawn.append(_svg(figure))
+    return drawn
+
+
+def _figure() -> tuple[Figure, Axes]:
+    """One drawing, of a size that can be read on a phone."""
+    figure = Figure(figsize=(5.6, 4.2), layout="constrained")
+    return figure, figure.subplots()
 
 
 def _draw_band(axes: Axes, contestant: Contestant, column: str, name: str, colour: str) -> None:
@@ -51,13 +58,13 @@ def _draw_band(axes: Axes, contestant: Contestant, column: str, name: str, colou
         axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2)
 
 
-def cost(contestants: Sequence[Contestant]) -> str:
-    """Accuracy over operations and over parameters, with its interval."""
-    measure = measure_of(contestants)
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+def cost(contestants: Sequence[Contestant]) -> list[str]:
+    """Accuracy over operations, and over parameters."""
+    measure, drawn = measure_of(contestants), []
     names = all_lettered([each.name for each in contestants])
     columns = {"GMACs of a clip": gmacs, "million parameters": parameters}
-    for axes, (title, number) in zip(figure.subplots(1, 2), columns.items(), strict=True):
+    for title, number in columns.items():
+        figure, axes = _figure()
         for index, (contestant, name) in enumerate(zip(contestants, names, strict=True)):
             place = contestant.mean(number)
             if place is None:
@@ -70,8 +77,10 @@ def cost(contestants: Sequence[Contestant]) -> str:
         axes.set(xlabel=title, ylabel=MEASURES[measure], ylim=(0, 1.05))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.margins(x=0.25)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.grid(alpha=0.3)
-    return _svg(figure)
+        drawn.append(_svg(figure))
+    return drawn
 
 
 def gmacs(run) -> float | None:

@@ -1,0 +1,124 @@
+"""The runs of a grid: their names and settings, and real ones, one of which fails."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from video_zoo.commands.config_file import read_grid
+from video_zoo.comparison import ComparisonConfig, compare
+from video_zoo.comparison.config import cells_of
+
+
+def test_every_network_has_a_run_before_any_has_two():
+    config = ComparisonConfig("out", models="i3d, inflate:ResNet50V2", seeds=2, first_seed=5)
+    cells = cells_of(config, {"plain": {"epochs": 2}, "mixed": {"epochs": 2, "mixup_alpha": 0.2}})
+    assert [cell.name for cell in cells] == [
+        f"{model}-{recipe}-seed{seed}"
+        for seed in (5, 6)
+        for model in ("i3d", "inflate_ResNet50V2")
+        for recipe in ("plain", "mixed")
+    ]
+    assert cells[3].contestant == "inflate:ResNet50V2, mixed"
+    assert cells[3].settings == {
+        "epochs": 2,
+        "mixup_alpha": 0.2,
+        "model": "inflate:ResNet50V2",
+        "workdir": str(cells[3].folder),
+        "seed": 5,
+    }
+    (only,) = cells_of(ComparisonConfig("out", models="i3d"), {"": {}})
+    assert (only.name, only.contestant) == ("i3d-seed0", "i3d")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "`models` must be networks to train"),
+        ({"models": "i4d"}, "`model` must be"),
+        ({"models": "i3d", "seeds": 0}, "`seeds` must be"),
+        ({"models": "i3d", "devices": "0,x"}, "`devices` must be numbers such as '0,1'"),
+    ],
+)
+def test_settings_that_are_wrong(settings, message):
+    with pytest.raises(ValueError, match=message):
+        ComparisonConfig("out", **settings)
+
+
+def test_a_run_has_its_own_model_workdir_and_seed():
+    config = ComparisonConfig("out", models="i3d")
+    with pytest.raises(ValueError, match="`recipes` must be settings of `train` but for model, wo"):
+        cells_of(config, {"a": {"seed": 1}})
+    with pytest.raises(ValueError, match="'i3d-seed0' is there twice"):
+        cells_of(ComparisonConfig("out", models="i3d,i3d"), {"": {}})
+
+
+def test_a_grid_is_read_from_a_file(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(
+        "models: [i3d, s3d_v1]\nseeds: 3\ndata_dir: SHARDS\nepochs: 4\n"
+        "recipes:\n  plain:\n  mixed: {mixup_alpha: 0.2}\n"
+    )
+    from video_zoo.commands import compare as command
+
+    grid, shared, recipes = read_grid(ComparisonConfig, command._RECIPE, path)
+    assert grid == {"models": "i3d,s3d_v1", "seeds": 3}
+    assert shared == {"data_dir": "SHARDS", "epochs": 4}
+    assert recipes == {"plain": {}, "mixed": {"mixup_alpha": 0.2}}
+    path.write_text("models: i3d\nepoch: 4\n")
+    with pytest.raises(ValueError, match="known settings only. Received: epoch in .*epochs"):
+        read_grid(ComparisonConfig, command._RECIPE, path)
+
+
+def test_a_wrong_setting_of_one_run_is_told_before_the_first(tmp_path, motion_shards):
+    config = ComparisonConfig(str(tmp_path), models="r3d_18")
+    with pytest.raises(ValueError, match="`epochs` must be"):
+        compare(config, {"": {"data_dir": str(motion_shards), "epochs": 0}})
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture(scope="module")
+def recipe(tiny_run, motion_shards):
+    settings = {name: value for name, value in tiny_run.items() if name != "model"}
+    return settings | {"data_dir": str(motion_shards), "epochs": 1}
+
+
+def test_a_grid_with_a_run_that_fails(tmp_path, recipe, tiny_run, capsys):
+    # The second network is refused: its clips would be too small after a hundredfold stride.
+    config = ComparisonConfig(str(tmp_path), models=f"{tiny_run['model']},s3d_v3", estimate=False)
+    result = compare(config, {"": recipe})
+    assert [row["network"] for row in result.rows] == [tiny_run["model"]]
+    assert list(result.failed) == ["s3d_v3-seed0"]
+    assert "train ended with 2" in result.failed["s3d_v3-seed0"]
+    assert "s3d_v3-seed0: failed" in capsys.readouterr().err
+    assert "train ended with 2" in result.page.read_text()
+    cell = tmp_path / "runs" / f"{tiny_run['model']}-seed0"
+    report = json.loads((cell / "cell.json").read_text())
+    assert report["error"] is None and report["peak_memory"] > 10**8
+    log = (cell / "log.txt").read_bytes()
+    again = compare(config, {"": recipe}, progress=False)
+    assert again.rows == result.rows
+    assert (cell / "log.txt").read_bytes() == log  # what is done is left
+
+
+@pytest.mark.slow
+def test_an_interrupted_grid_is_continued(tmp_path, recipe, tiny_run):
+    flags = [
+        f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}"
+        for name, value in (recipe | {"epochs": 40}).items()
+    ]
+    command = [sys.executable, "-m", "video_zoo", "compare", "--models", tiny_run["model"]]
+    command += ["--output_dir", str(tmp_path), "--noestimate", *flags]
+    history = tmp_path / "runs" / f"{tiny_run['model']}-seed0" / "history.csv"
+    process = subprocess.Popen(command)
+    while process.poll() is None and not history.exists():
+        pass
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    done = len(history.read_text().splitlines()) - 1
+    assert 1 <= done < 40
+    assert subprocess.run(command, check=False).returncode == 0
+    assert len(history.read_text().splitlines()) - 1 == 40
+    assert (tmp_path / "comparison.html").exists()
