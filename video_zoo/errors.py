@@ -206,7 +206,8 @@ def check_file(argument: str, path: str) -> None:
     """Raises FileNotFoundError unless ``path`` is an existing file."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
-            f"`{argument}` must be an existing file. Received: {argument}={shown(path)}"
+            f"`{argument}` must be an existing file. Received: {argument}={shown(path)}. Check the "
+            "spelling."
         )
 
 

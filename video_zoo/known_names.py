@@ -147,7 +147,8 @@ def check_weights_exist(model: str, weights: str) -> None:
     """Raises FileNotFoundError if ``weights`` are the path of a file that is not there."""
     if not (_is_name(model, weights) or _exists(weights)):
         raise FileNotFoundError(
-            f"`weights` must be an existing file. Received: weights={shown(weights)}"
+            f"`weights` must be an existing file. Received: weights={shown(weights)}. Check the "
+            "spelling."
         )
 
 
@@ -202,7 +203,7 @@ def check_source(
         raise ValueError(
             "one of `workdir` and `checkpoint` must be given, or both `model` and `weights`. "
             f"Received: workdir={shown(workdir)}, checkpoint={shown(checkpoint)}, "
-            f"model={shown(model)}, weights={shown(weights)}"
+            f"model={shown(model)}, weights={shown(weights)}. Leave out the others."
         )
     if model is not None:
         check_any_network(model)
