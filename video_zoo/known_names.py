@@ -147,8 +147,7 @@ def check_weights_exist(model: str, weights: str) -> None:
     """Raises FileNotFoundError if ``weights`` are the path of a file that is not there."""
     if not (_is_name(model, weights) or _exists(weights)):
         raise FileNotFoundError(
-            f"`weights` must be an existing file. Received: weights={shown(weights)}. Check the "
-            "spelling."
+            f"`weights` must be an existing file. Received: weights={shown(weights)}"
         )
 
 
