@@ -206,8 +206,7 @@ def check_file(argument: str, path: str) -> None:
     """Raises FileNotFoundError unless ``path`` is an existing file."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
-            f"`{argument}` must be an existing file. Received: {argument}={shown(path)}. Check the "
-            "spelling."
+            f"`{argument}` must be an existing file. Received: {argument}={shown(path)}"
         )
 
 
