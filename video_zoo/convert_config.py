@@ -29,7 +29,7 @@ class WeightsConversionConfig:
         if not self.output.endswith(known_names.WEIGHT_ENDINGS):
             raise ValueError(
                 "`output` must end in '.keras' or '.weights.h5'. Received: "
-                f"output={errors.shown(self.output)}"
+                f"output={errors.shown(self.output)}. Choose one of these endings."
             )
 
     def check_files(self) -> None:

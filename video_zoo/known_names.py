@@ -202,7 +202,7 @@ def check_source(
         raise ValueError(
             "one of `workdir` and `checkpoint` must be given, or both `model` and `weights`. "
             f"Received: workdir={shown(workdir)}, checkpoint={shown(checkpoint)}, "
-            f"model={shown(model)}, weights={shown(weights)}"
+            f"model={shown(model)}, weights={shown(weights)}. Leave out the others."
         )
     if model is not None:
         check_any_network(model)

@@ -84,14 +84,15 @@ def _checked(config_class: type, content: object, path: pathlib.Path) -> dict[st
         found = {type(None): "nothing", list: "a list"}.get(type(content), "a single value")
         raise ValueError(
             "`config` must be a file of settings, such as `batch_size: 8`. "
-            f"Received: config={str(path)!r}, which holds {found}"
+            f"Received: config={str(path)!r}, which holds {found}. Write NAME: VALUE on each line."
         )
     annotations = {field.name: field.type for field in setting_fields(config_class)}
     settings: dict[str, Any] = {}
     for name, value in _entries(config_class, content, path):
         if name in settings:
             raise ValueError(
-                f"`config` must have every setting once. Received: {name} twice in {path}"
+                f"`config` must have every setting once. Received: {name} twice in {path}. Remove "
+                "one of them."
             )
         settings[name] = typed(name, value, annotations[name], f" in {path}")
     return settings

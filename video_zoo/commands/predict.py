@@ -19,7 +19,9 @@ _FLAGS = cli.define_flags(PredictionConfig)
 
 def main(*filenames: str) -> int:
     if not filenames:
-        raise ValueError("`VIDEO...` must be one or more video files or folders. Received: none")
+        raise ValueError(
+            "`VIDEO...` must be one or more video files or folders. Received: none. Name one."
+        )
     config = cli.from_flags(PredictionConfig, _FLAGS)
     with cli.loading():
         from video_zoo.evaluation import predict

@@ -13,7 +13,7 @@ load_keras_first()
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "annotations.layouts": ["Clip"],
+        "annotations.clip": ["Clip"],
         "annotations.listing": ["read_annotations"],
         "conversion.config": ["ConversionConfig"],
         "conversion.convert": ["convert", "merge"],

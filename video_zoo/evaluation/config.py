@@ -46,14 +46,16 @@ class _OfNetwork:
 
     def _check_data_dir(self) -> None:
         if self.workdir is None and self.data_dir is None:
-            raise ValueError("`data_dir` must be given where there is no `workdir`. Received: none")
+            allowed = "given where there is no `workdir`"
+            raise errors.refusal("data_dir", allowed, None, "Name the folder of shards.")
 
     def _folder(self, *below: str) -> pathlib.Path:
         """``output_dir``, or a folder below the run, or beside the checkpoint."""
         if self.output_dir is not None:
             return pathlib.Path(self.output_dir)
         if self.workdir is None and self.checkpoint is None:
-            raise ValueError("`output_dir` must be given with `weights`. Received: none")
+            allowed = "given with `weights`"
+            raise errors.refusal("output_dir", allowed, None, "Name a folder for the results.")
         base = self.workdir if self.workdir is not None else pathlib.Path(self.checkpoint).parent
         return pathlib.Path(base, *below)
 
@@ -214,14 +216,13 @@ class TwoStreamConfig:
                 raise ValueError(
                     f"one of `{stream}_workdir` and `{stream}_weights` must be given. Received: "
                     f"{stream}_workdir={errors.shown(workdir)}, "
-                    f"{stream}_weights={errors.shown(weights)}"
+                    f"{stream}_weights={errors.shown(weights)}. Pass one of the two."
                 )
             if weights is not None:
                 known_names.check_source(None, None, self.model, weights)
                 if data_dir is None:
-                    raise ValueError(
-                        f"`{stream}_data_dir` must be given with `{stream}_weights`. Received: none"
-                    )
+                    allowed, remedy = f"given with `{stream}_weights`", "Name the folder of shards."
+                    raise errors.refusal(f"{stream}_data_dir", allowed, None, remedy)
         self.folder()
 
     def _of(self, stream: str) -> tuple[str | None, str | None, str | None]:
@@ -255,7 +256,8 @@ class TwoStreamConfig:
         if self.output_dir is not None:
             return pathlib.Path(self.output_dir)
         if self.rgb_workdir is None:
-            raise ValueError("`output_dir` must be given with `rgb_weights`. Received: none")
+            allowed = "given with `rgb_weights`"
+            raise errors.refusal("output_dir", allowed, None, "Name a folder for the results.")
         return pathlib.Path(self.rgb_workdir, EVALUATIONS, f"{self.split}_two_stream")
 
 
@@ -379,7 +381,7 @@ class ExtractionConfig(_OfNetwork):
             told = errors.shown([os.fspath(each) for each in inputs])
             raise ValueError(
                 "one of `inputs` and `data_dir` must be given. Received: "
-                f"inputs={told}, data_dir={errors.shown(self.data_dir)}"
+                f"inputs={told}, data_dir={errors.shown(self.data_dir)}. Pass one of the two."
             )
 
     @property

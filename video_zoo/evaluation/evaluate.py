@@ -129,12 +129,13 @@ def check_data(network: TrainedNetwork, source: Split, data_dir: str) -> None:
         raise ValueError(
             "`data_dir` must have the label map that the network was trained with: "
             f"{shown(network.class_names)}. Received: data_dir={str(data_dir)!r} with "
-            f"{shown(names)}"
+            f"{shown(names)}. Choose the shards that belong to the network."
         )
     if len(names) != network.num_classes:
         raise ValueError(
             f"`data_dir` must have as many classes as the network, {network.num_classes}. "
-            f"Received: data_dir={str(data_dir)!r} with {len(names)}"
+            f"Received: data_dir={str(data_dir)!r} with {len(names)}. Choose the shards that "
+            "belong to the network."
         )
     network.check_channels(source.channels, "`data_dir` must hold clips")
     stored = {} if source.manifest is None else source.manifest.settings

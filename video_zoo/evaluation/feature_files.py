@@ -98,7 +98,8 @@ def read_features(path: str | os.PathLike) -> VideoFeatures:
     path = pathlib.Path(at_home(path))
     if not path.is_file():
         raise FileNotFoundError(
-            f"`path` must be a file of features. Received: path={str(path)!r}, which does not exist"
+            f"`path` must be a file of features. Received: path={str(path)!r}, which does not "
+            "exist. Make it with `video-zoo extract-features`."
         )
     try:
         return _read_npz(path) if path.suffix == ".npz" else _read_tfrecord(path)

@@ -55,5 +55,8 @@ def _checked(argument: str, values: np.ndarray) -> np.ndarray:
     if found.ndim != 2 or len(found) < 2 or not found.shape[1]:
         raise errors.refusal(argument, "[videos, features] of at least two videos", found.shape)
     if not np.isfinite(found).all():
-        raise ValueError(f"`{argument}` must be finite. Received: values that are NaN or infinite.")
+        raise ValueError(
+            f"`{argument}` must be finite. Received: values that are NaN or infinite. Find out "
+            "which video they are of, and leave it out."
+        )
     return found

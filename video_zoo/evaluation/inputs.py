@@ -29,5 +29,7 @@ def list_inputs(inputs: Sequence[str | os.PathLike], argument: str) -> list[tupl
             found.append((os.path.basename(each), each))
     if inputs and not found:
         folders = ", ".join(map(os.fspath, inputs))
-        raise ValueError(f"`{argument}` must hold videos. Received: {folders}, without any")
+        raise ValueError(
+            f"`{argument}` must hold videos. Received: {folders}, without any. Check the spelling."
+        )
     return found

@@ -42,7 +42,8 @@ def evaluate_two_stream(config: TwoStreamConfig) -> dict:
     if networks["rgb"].class_names != networks["flow"].class_names:
         raise ValueError(
             "the networks of RGB and of flow must have the same classes. Received: "
-            f"{shown(networks['rgb'].class_names)} and {shown(networks['flow'].class_names)}"
+            f"{shown(networks['rgb'].class_names)} and {shown(networks['flow'].class_names)}. "
+            "Take runs, or weights, of one label map."
         )
     model = models.two_stream(networks["rgb"].model, networks["flow"].model)
     for source in sources.values():

@@ -29,7 +29,7 @@ def check_run(argument: str, workdir: str) -> None:
     if not os.path.isfile(os.path.join(workdir, CONFIG)):
         raise FileNotFoundError(
             f"`{argument}` must be the folder of a training run, with {CONFIG} in it. "
-            f"Received: {argument}={errors.shown(workdir)}"
+            f"Received: {argument}={errors.shown(workdir)}. Check the spelling."
         )
 
 

@@ -297,7 +297,8 @@ def _published(
     info = weights_info(model, weights)
     if info.num_classes is None:
         raise ValueError(
-            f"`weights` must have a classifier. Received: weights={os.fspath(weights)!r}"
+            f"`weights` must have a classifier. Received: weights={os.fspath(weights)!r}, which "
+            "lacks one. Take those of a network with its classifier."
         )
     _tell_assumed(os.fspath(weights), info)
     taken = info.convention

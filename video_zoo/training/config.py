@@ -203,6 +203,7 @@ class TrainingConfig:
             raise ValueError(
                 "one of `epochs`, `steps` and `max_hours` may be given. Received: "
                 + ", ".join(f"{name}={errors.shown(getattr(self, name))}" for name in durations)
+                + ". Leave out the others."
             )
         if not durations:
             object.__setattr__(self, "max_hours", 24.0)

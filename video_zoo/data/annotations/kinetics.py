@@ -36,7 +36,8 @@ def _read_csv(source: Source, path: str, listing: Listing) -> None:
     if set(header) - _COLUMNS or _NECESSARY_COLUMNS - set(header):
         raise ValueError(
             "`annotations` must have the Kinetics columns youtube_id, time_start and time_end, and "
-            f"optionally label, split and is_cc. Received: {','.join(header)} in {path!r}."
+            f"optionally label, split and is_cc. Received: {','.join(header)} in {path!r}. Correct "
+            "its first line."
         )
     for number, values in rows[1:]:
         row = Row.of(path, header, number, values)

@@ -151,7 +151,8 @@ def read_annotations(
     if not clips:
         raise ValueError(
             "`train_per_class` and `val_per_class` must leave some clips. "
-            f"Received: train_per_class={train_per_class}, val_per_class={val_per_class}."
+            f"Received: train_per_class={train_per_class}, val_per_class={val_per_class}. "
+            "Raise one of them."
         )
     by_class = several_labels.each_label(clips)
     if not allow_empty_splits:
@@ -220,7 +221,7 @@ def check_input(
     if num_classes is not None and label_map is not None:
         raise ValueError(
             "`num_classes` must be left out where `label_map` tells the classes. "
-            f"Received: num_classes={num_classes}, label_map={label_map!s}."
+            f"Received: num_classes={num_classes}, label_map={label_map!s}. Leave it out."
         )
 
 
@@ -299,11 +300,9 @@ def _sort_key(clip: Clip) -> tuple:
 def _check_numbers(val_fraction: float, **least_and_value: tuple[int, int | None]) -> None:
     for name, (least, value) in least_and_value.items():
         if value is not None and value < least:
-            raise ValueError(f"`{name}` must be {least} or more. Received: {name}={value}.")
+            raise errors.refusal(name, f"{least} or more", value)
     if not 0 <= val_fraction < 1:
-        raise ValueError(
-            f"`val_fraction` must be at least 0 and below 1. Received: val_fraction={val_fraction}."
-        )
+        raise errors.refusal("val_fraction", "at least 0 and below 1", val_fraction)
 
 
 def _assign_splits(
@@ -320,7 +319,7 @@ def _assign_splits(
         clip = next(clip for clip in clips if not clip.split)
         raise ValueError(
             "`annotations` must give every clip a split, or none. "
-            f"Received: no split for {clip.clip_id!r}."
+            f"Received: no split for {clip.clip_id!r}. Add it, or leave out the column."
         )
     chosen = []
     by_label = collections.defaultdict(list)

@@ -33,7 +33,7 @@ def _read_list(source: Source, on_disk: Mapping[str, str], path: str, listing: L
         if unknown or not {"path", "label"} <= set(header):
             raise ValueError(
                 "`annotations` must have the columns path and label, and optionally start, end and "
-                f"split. Received: {','.join(header)} in {path!r}."
+                f"split. Received: {','.join(header)} in {path!r}. Correct its first line."
             )
     else:
         header = _columns_of_list(path, rows)
@@ -69,7 +69,7 @@ def _columns_of_list(path: str, rows: list[tuple[int, list[str]]]) -> tuple[str,
     if count not in by_count:
         raise ValueError(
             "`annotations` must be rows path,label[,start,end][,split]. "
-            f"Received: {count} columns in {path!r}."
+            f"Received: {count} columns in {path!r}. Correct its rows."
         )
     return by_count[count]
 

@@ -106,7 +106,7 @@ class ConversionConfig:
         if self.beam_options and not self.runner:
             raise ValueError(
                 "`beam_options` must go with `runner`. "
-                f"Received: beam_options={self.beam_options!r}, runner=None."
+                f"Received: beam_options={self.beam_options!r}, runner=None. Name the runner too."
             )
 
     def check_files(self) -> None:

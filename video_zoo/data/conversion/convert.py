@@ -149,7 +149,7 @@ def _choose(planned: Sequence[Shard], shard_range: str | None) -> Sequence[Shard
     if first >= len(planned):
         raise ValueError(
             f"`shard_range` must begin below {len(planned)}, the number of shards. "
-            f"Received: shard_range={shard_range!r}."
+            f"Received: shard_range={shard_range!r}. Choose an earlier first shard."
         )
     return planned[first:end]
 

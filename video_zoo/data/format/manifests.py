@@ -62,7 +62,7 @@ def _check_labels(labels: Sequence[str], where: str) -> None:
     if bad or not labels:
         raise ValueError(
             f"`{where}` must be class names, one a line, none empty and none twice. "
-            f"Received: {bad if labels else 'no names'}."
+            f"Received: {bad if labels else 'no names'}. Correct the file."
         )
 
 

@@ -82,7 +82,7 @@ def encode_clip(
     if (start is not None and start < 0) or (end is not None and end <= (start or 0)):
         raise ValueError(
             "`start` must be 0 or more seconds, and `end` later than `start`. "
-            f"Received: start={start}, end={end}."
+            f"Received: start={start}, end={end}. Correct the times."
         )
     cv2 = readers.load_opencv()
     span = _Span.of(config, start, end)

@@ -57,7 +57,7 @@ class Cluster:
         if twice:
             raise ValueError(
                 "`worker_hosts` must name every worker once; several on one machine need a port "
-                f"each. Received: {', '.join(twice)} more than once"
+                f"each. Received: {', '.join(twice)} more than once. Correct the list."
             )
         if not 0 <= self.index < len(self.hosts):
             allowed = f"from 0 to {len(self.hosts) - 1}, for {len(self.hosts)} workers"
@@ -87,7 +87,7 @@ class Cluster:
         if (worker_hosts is None) != (worker_index is None):
             raise ValueError(
                 "`worker_hosts` and `worker_index` must be given together. Received: "
-                f"worker_hosts={worker_hosts!r}, worker_index={worker_index!r}"
+                f"worker_hosts={worker_hosts!r}, worker_index={worker_index!r}. Pass the other too."
             )
         if worker_hosts is not None:
             given = cls(tuple(worker_hosts.split(",")), worker_index)
@@ -138,8 +138,8 @@ def make_cluster_strategy(cluster: Cluster) -> tf.distribute.MultiWorkerMirrored
 
     if context.context()._context_handle is not None:
         raise ValueError(
-            "`worker_hosts` needs a process in which TensorFlow has not started: make the strategy "
-            f"first. Received: worker_hosts={','.join(cluster.hosts)!r}"
+            "`worker_hosts` needs a process in which TensorFlow has not started. Received: "
+            f"worker_hosts={','.join(cluster.hosts)!r}. Make the strategy first."
         )
     meet(cluster)
     gpus = len(tf.config.list_physical_devices("GPU"))
@@ -205,7 +205,8 @@ def _listening(host: str) -> Iterator[None]:
         server = socket.create_server(("", port), backlog=1024)
     except OSError as error:
         raise ValueError(
-            f"`worker_hosts` must give this worker a free port. Received: {host!r} ({error})"
+            f"`worker_hosts` must give this worker a free port. Received: {host!r} ({error}). "
+            "Choose another port."
         ) from error
     with server:
         yield
