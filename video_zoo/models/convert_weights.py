@@ -95,6 +95,9 @@ def _provenance(info: WeightsInfo) -> dict:
         "name": info.name,
         "class_names": info.class_names,
         "padding": info.padding,
+        "gating": info.gating,
+        "epsilon": info.epsilon,
+        "embedding": info.embedding,
         "convention": {n: value for n, value in known.items() if n not in info.assumed},
     }
 

@@ -205,7 +205,7 @@ def _loaded(
 def _shape(config: TrainingConfig, info: WeightsInfo) -> dict:
     """Width and gating of the network that the weights are of, where their file tells."""
     width = config.width_multiplier or info.width_multiplier or 1.0
-    return {"width_multiplier": width, "gating": config.gating or bool(info.gating)}
+    return {"width_multiplier": width, "gating": config.gating or info.gating or False}
 
 
 def _note_on_clips(
