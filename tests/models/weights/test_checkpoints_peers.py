@@ -57,6 +57,21 @@ def test_i3d(style, networks, tmp_path):
     assert_agree(model, clips, outputs(network, clips))
 
 
+@pytest.mark.parametrize(
+    ("name", "classes", "entry"),
+    [("bsl1k.pth.tar", 1064, "bsl1k"), ("rgb_charades.pt", 157, "charades")],
+)
+def test_i3d_of_other_data_is_known_by_its_published_name(name, classes, entry, networks, tmp_path):
+    network, clips = randomised(networks.I3D("piergiaj", classes)), references.clips()
+    torch.save({"state_dict": network.state_dict()}, tmp_path / name)
+    info = video_zoo.weights_info("i3d", tmp_path / name)
+    assert (info.name, info.num_classes) == (entry, classes)
+    assert info.convention == video_zoo.weights_info("i3d", entry).convention
+    model = video_zoo.i3d(classes, input_shape=clips.shape[1:], weights=tmp_path / name)
+    half = 0.5 if entry == "bsl1k" else 1  # its values are in [-0.5, 0.5]
+    assert_agree(model, clips, outputs(network, half * clips))
+
+
 def test_milnce(networks, tmp_path):
     network, clips = randomised(networks.MilNce()), s3dg_reference.clips()
     torch.save(network.state_dict(), tmp_path / "a.pth")
