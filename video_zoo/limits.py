@@ -61,7 +61,7 @@ LIMITS: dict[str, Range | tuple] = {
     "frame_stride": _count(10_000),
     "max_frame_stride": _count(10_000),
     "image_size": _count(8192),
-    "frame_order": ("sequential", "shuffled"),
+    "frame_order": ("sequential", "shuffled", "reversed", "frozen", "half_speed"),
     "num_clips": _count(10_000),
     "num_crops": (1, 3),
     "batch_size": _count(100_000),
@@ -135,6 +135,8 @@ LIMITS: dict[str, Range | tuple] = {
     "keep_checkpoints": _count(1_000_000),
     # Evaluation, prediction and features.
     "top": _count(1_000_000),
+    "threshold": _SHARE,
+    "average": ("softmax", "logits"),
     "pooling": ("avg", "max", "none"),
     "format": ("npz", "tfrecord"),
     # Inspection.

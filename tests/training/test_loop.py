@@ -340,7 +340,7 @@ def test_a_step_that_spoils_validation_ends_the_run(motion_shards, tiny_run, tmp
         ({"batch_size": 24}, "`batch_size` must be at most the number of examples, 23"),
         ({"weights": "none.keras"}, "`weights` must be an existing file"),
         ({"dtype": "mixed_float16"}, "`dtype` 'mixed_float16' needs a GPU"),
-        ({"frame_order": "reversed"}, "`frame_order` must be one of"),
+        ({"frame_order": "backwards"}, "`frame_order` must be one of"),
     ],
 )
 def test_mistakes_end_before_any_work(change, message, motion_shards, tiny_run, tmp_path):

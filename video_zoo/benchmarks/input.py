@@ -91,7 +91,11 @@ def measure_input(config: InputConfig) -> InputMeasurement:
 def _frames_in_memory(config: InputConfig, source: Split) -> tuple[tf.Tensor, tf.Tensor]:
     """Frames and crop boxes of clips as the pipeline draws them."""
     found = source.places().flat_map(records.read_shard)
-    examples = found.map(records.parser(source.class_names)).repeat().take(config.clips)
+    examples = (
+        found.map(records.parser(source.class_names, multi_label=source.multi_label))
+        .repeat()
+        .take(config.clips)
+    )
     frames, boxes = [], []
     for number, example in enumerate(examples):
         encoded = example["frames"]
@@ -142,7 +146,7 @@ def _network_rates(config: InputConfig, source: Split) -> dict[str, Callable[[],
     with strategy.scope():
         task = Task(source.num_classes, source.class_names, source.channels)
         network = compiled_model(training, task)
-        trainer = Trainer(network, training, source.num_classes)
+        trainer = Trainer(network, training, source.num_classes, source.multi_label)
     build_from_one_clip(network, dataset)
     one = tf.data.Dataset.from_tensors(next(iter(dataset))).repeat()
     return {

@@ -30,6 +30,8 @@ def main(*filenames: str) -> int:
         if prediction.problem:
             unusable += 1
             print(f"    cannot be used: {prediction.problem}")
+        elif not prediction.classes:
+            print(f"    no class has a probability of {config.threshold:.1%}")
         for name, probability in zip(prediction.classes, prediction.probabilities, strict=True):
             print(f"    {probability:6.1%}  {name}")
     return 1 if unusable else 0

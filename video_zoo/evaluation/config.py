@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from video_zoo import errors, known_names
 from video_zoo.data.input.service_config import check_address
 from video_zoo.inflation_config import InflationConfig
-from video_zoo.run.files import EVALUATIONS, check_run, network_path
+from video_zoo.run.files import EVALUATIONS, PROBES, check_run, network_path
 
+# Classes of a video that are named where nothing says how many.
+_TOP = 5
 _NETWORK = ("workdir", "checkpoint", "model", "weights", "imports", "inflation")
 
 
@@ -42,6 +44,19 @@ class _OfNetwork:
             network_path(self.workdir, self.checkpoint)
         errors.check_shards(getattr(self, "data_dir", None))
 
+    def _check_data_dir(self) -> None:
+        if self.workdir is None and self.data_dir is None:
+            raise ValueError("`data_dir` must be given where there is no `workdir`. Received: none")
+
+    def _folder(self, *below: str) -> pathlib.Path:
+        """``output_dir``, or a folder below the run, or beside the checkpoint."""
+        if self.output_dir is not None:
+            return pathlib.Path(self.output_dir)
+        if self.workdir is None and self.checkpoint is None:
+            raise ValueError("`output_dir` must be given with `weights`. Received: none")
+        base = self.workdir if self.workdir is not None else pathlib.Path(self.checkpoint).parent
+        return pathlib.Path(base, *below)
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig(_OfNetwork):
@@ -61,7 +76,10 @@ class EvaluationConfig(_OfNetwork):
         num_crops: 1 (centre) or 3 (along the long side) of each.
         image_size: height and width of the crops, as 256 for the whole height of videos of short
             side 256. Defaults to those that the network takes.
-        frame_order: "sequential", or "shuffled" to see what the network owes to motion.
+        average: how the views of a video become one: "softmax", the mean of their probabilities; or
+            "logits", the probabilities of their mean logits.
+        frame_order: "sequential", or "shuffled", "reversed", "frozen" (the middle frame alone) or
+            "half_speed" to see what the network owes to motion.
         batch_size: views per step.
         output_dir: where to write. Defaults to ``eval/SPLIT`` in the run's folder (beside the
             checkpoint where there is no run), ``eval/SPLIT_shuffled`` for shuffled frames. Must be
@@ -82,6 +100,7 @@ class EvaluationConfig(_OfNetwork):
     num_clips: int = 1
     num_crops: int = 1
     image_size: int | None = None
+    average: str = "softmax"
     frame_order: str = "sequential"
     batch_size: int = 5
     output_dir: str | None = None
@@ -94,18 +113,58 @@ class EvaluationConfig(_OfNetwork):
         self.folder()
         if self.data_service is not None:
             check_address("data_service", self.data_service)
-        if self.workdir is None and self.data_dir is None:
-            raise ValueError("`data_dir` must be given where there is no `workdir`. Received: none")
+        self._check_data_dir()
 
     def folder(self) -> pathlib.Path:
         """Where the results go."""
-        if self.output_dir is not None:
-            return pathlib.Path(self.output_dir)
-        if self.workdir is None and self.checkpoint is None:
-            raise ValueError("`output_dir` must be given with `weights`. Received: none")
-        base = self.workdir if self.workdir is not None else pathlib.Path(self.checkpoint).parent
         suffix = "" if self.frame_order == "sequential" else f"_{self.frame_order}"
-        return pathlib.Path(base, EVALUATIONS, self.split + suffix)
+        return self._folder(EVALUATIONS, self.split + suffix)
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeConfig(_OfNetwork):
+    """Which network to ask what it owes to motion, and on what.
+
+    Args:
+        workdir: folder of a run; its ``best.keras`` is taken.
+        checkpoint: a ``.keras`` file instead of that.
+        model: name of a network instead, with ``weights``; or "inflate:NAME", a ``.keras`` file,
+            "module:function", as in training.
+        weights: published name, or file; docs/weights.md lists them.
+        imports: modules that define layers or networks of yours, with commas between.
+        inflation: settings of "inflate:NAME", see docs/inflation.md.
+        data_dir: folder of shards. Defaults to the run's own.
+        split: split of it.
+        num_clips: clips per video, evenly spaced in time.
+        num_crops: 1 (centre) or 3 (along the long side) of each.
+        batch_size: views per step.
+        output_dir: where to write. Defaults to ``probe/SPLIT`` in the run's folder (beside the
+            checkpoint where there is no run). Must be given with ``weights``.
+        seed: of the shuffling.
+    """
+
+    workdir: str | None = None
+    checkpoint: str | None = None
+    model: str | None = None
+    weights: str | None = None
+    imports: str | None = None
+    inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
+    data_dir: str | None = None
+    split: str = "val"
+    num_clips: int = 1
+    num_crops: int = 1
+    batch_size: int = 5
+    output_dir: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.folder()
+        self._check_data_dir()
+
+    def folder(self) -> pathlib.Path:
+        """Where the results go."""
+        return self._folder(PROBES, self.split)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +181,8 @@ class TwoStreamConfig:
         num_clips: clips per video, evenly spaced in time.
         num_crops: 1 (centre) or 3 (along the long side) of each.
         image_size: height and width of the crops. Defaults to those of each network.
+        average: how the views of a video become one: "softmax", the mean of their probabilities; or
+            "logits", the probabilities of their mean logits.
         batch_size: views per step.
         output_dir: where to write. Defaults to ``eval/SPLIT_two_stream`` in the folder of the RGB
             run. Must be given with ``rgb_weights``.
@@ -138,6 +199,7 @@ class TwoStreamConfig:
     num_clips: int = 1
     num_crops: int = 1
     image_size: int | None = None
+    average: str = "softmax"
     batch_size: int = 5
     output_dir: str | None = None
     model: str = "i3d"
@@ -198,6 +260,29 @@ class TwoStreamConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class FusionConfig:
+    """How the scores of several evaluations become those of one.
+
+    Args:
+        output_dir: where to write.
+        split: of the evaluations, where runs are given.
+        average: "softmax", the mean of the probabilities; or "logits", the probabilities of the
+            mean logits.
+    """
+
+    output_dir: str
+    split: str = "val"
+    average: str = "softmax"
+
+    def __post_init__(self) -> None:
+        errors.check_settings(self)
+
+    def folder(self) -> pathlib.Path:
+        """Where the results go."""
+        return pathlib.Path(self.output_dir)
+
+
+@dataclasses.dataclass(frozen=True)
 class PredictionConfig(_OfNetwork):
     """With which network to classify videos, and how.
 
@@ -211,7 +296,11 @@ class PredictionConfig(_OfNetwork):
         inflation: settings of "inflate:NAME", see docs/inflation.md.
         num_clips: clips per video, evenly spaced in time.
         num_crops: 1 (centre) or 3 (along the long side) of each.
-        top: number of classes to name.
+        top: number of classes to name. Defaults to 5, and with ``threshold`` to all.
+        threshold: probability that a class must have to be named, in [0, 1]; where clips have
+            several classes, that of each being there.
+        average: how the views of a video become one: "softmax", the mean of their probabilities; or
+            "logits", the probabilities of their mean logits.
         frames_fps: frames per second of folders of frames, which tell none.
     """
 
@@ -223,8 +312,15 @@ class PredictionConfig(_OfNetwork):
     inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
     num_clips: int = 1
     num_crops: int = 1
-    top: int = 5
+    top: int | None = None
+    threshold: float | None = None
+    average: str = "softmax"
     frames_fps: float | None = None
+
+    @property
+    def most(self) -> int | None:
+        """The most classes to name; None for all."""
+        return _TOP if self.top is None and self.threshold is None else self.top
 
 
 @dataclasses.dataclass(frozen=True)

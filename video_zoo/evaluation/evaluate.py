@@ -1,27 +1,20 @@
 """evaluate(config): every video of a split once, from many views; numbers, scores and pictures."""
 
-import pathlib
 from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from video_zoo.data.format import tfrecord
 from video_zoo.data.input.pipeline import Clips
 from video_zoo.data.input.records import SkippedRecords, check_shards
 from video_zoo.data.input.source import Split
 from video_zoo.errors import shown
-from video_zoo.files import whole_files
-from video_zoo.run import files, plots
+from video_zoo.models.weights.labels import same_classes
 from video_zoo.run.trained import TrainedNetwork, load_network
 
-from . import metrics
 from .config import EvaluationConfig, TwoStreamConfig
-from .views import VideoScores, score_videos
-
-# Classes of a video in the table of predictions, as benchmarks ask for.
-_SUBMITTED = 5
+from .results import numbers_of, write_results
+from .views import score_videos
 
 
 def evaluate(config: EvaluationConfig) -> dict:
@@ -29,12 +22,14 @@ def evaluate(config: EvaluationConfig) -> dict:
 
     Writes ``metrics.json``, ``scores.csv`` (a row per video) and ``confusion_matrix.png``; of a
     split without labels, as the test sets of some benchmarks are, ``predictions.csv`` (the most
-    probable classes of each video) in place of the matrix.
+    probable classes of each video) in place of the matrix. Where videos have several classes there
+    is no matrix, and ``average_precision.png`` in its place.
 
     Returns:
         What ``metrics.json`` holds: "top1" and "per_class" (class name -> top-1), with more than
-        five classes "top5", none of them without labels; "num_videos", "num_clips", "num_crops",
-        "frame_order", "split", "checkpoint".
+        five classes "top5", none of them without labels; where videos have several classes
+        "mean_ap" and "per_class" (class name -> average precision); "num_videos", "num_clips",
+        "num_crops", "frame_order", "split", "checkpoint".
 
     Raises:
         ValueError: a setting is out of range, the data is damaged, or the network and the data
@@ -91,54 +86,22 @@ def score_and_write(
         What ``metrics.json`` holds.
     """
     config.folder().mkdir(parents=True, exist_ok=True)  # fails before the work, if it does
-    result = score_videos(network, dataset, config.num_clips * config.num_crops, sources)
+    num_views = config.num_clips * config.num_crops
+    result = score_videos(network, dataset, num_views, sources, config.average)
     class_names = sources[0].class_names
-    numbers = {}
-    if _is_labelled(result):
-        numbers = metrics.video_metrics(result.scores, result.labels)
-        numbers["per_class"] = dict(zip(class_names, numbers["per_class"], strict=True))
-    numbers |= {
+    numbers = numbers_of(result, class_names) | {
         "num_videos": len(result.labels),
         "num_clips": config.num_clips,
         "num_crops": config.num_crops,
+        "num_frames": network.clip.num_frames,
+        "image_size": network.clip.image_size,
+        "average": config.average,
         "skipped_records": [] if skipped is None else skipped.rows(),
         "split": config.split,
         **about,
     }
-    _write(config.folder(), numbers, result, class_names)
+    write_results(config.folder(), numbers, result, class_names)
     return numbers
-
-
-def _is_labelled(result: VideoScores) -> bool:
-    """Whether the videos have labels; ValueError if some have and some have not."""
-    without = np.flatnonzero(result.labels == tfrecord.UNLABELLED)
-    if 0 < len(without) < len(result.labels):
-        raise ValueError(
-            "`split` must have a label for every video, or for none. Received: "
-            f"{len(without)} of {len(result.labels)} without, such as "
-            f"{result.filenames[without[0]]!r}. Convert them into splits of their own."
-        )
-    return not len(without)
-
-
-def describe(numbers: dict) -> str:
-    """What an evaluation found, as lines of text.
-
-    Args:
-        numbers: as :func:`evaluate` returns them.
-    """
-    lines = [
-        f"{name:>30}  {'no videos' if accuracy is None else f'{accuracy:.1%}'}"
-        for name, accuracy in numbers.get("per_class", {}).items()
-    ]
-    shown = {"top1": "top-1", "top5": "top-5"}
-    found = [f"{text} {numbers[key]:.1%}" for key, text in shown.items() if key in numbers]
-    order = f", frames {numbers['frame_order']}" if "frame_order" in numbers else ""
-    lines.append(
-        f"{', '.join(found) or 'no labels, so no accuracy'} over {numbers['num_videos']} videos, "
-        f"{numbers['num_clips']} clips x {numbers['num_crops']} crops of each{order}"
-    )
-    return "\n".join(lines)
 
 
 def check_data(network: TrainedNetwork, source: Split, data_dir: str) -> None:
@@ -156,10 +119,18 @@ def check_data(network: TrainedNetwork, source: Split, data_dir: str) -> None:
     """
     network.check_classifier()
     names = source.class_names
-    if network.class_names is not None and names != network.class_names:
+    if network.multi_label != source.multi_label:
+        kinds = "one class each", "several classes each"
+        raise ValueError(
+            f"`data_dir` must hold clips of {kinds[network.multi_label]}, as the network was "
+            f"trained on. Received: data_dir={str(data_dir)!r} with {kinds[source.multi_label]}. "
+            "Train a network on this data; the weights of the other may be its start."
+        )
+    known = network.class_names
+    if known is not None and not same_classes(names, known):
         raise ValueError(
             "`data_dir` must have the label map that the network was trained with: "
-            f"{shown(network.class_names)}. Received: data_dir={str(data_dir)!r} with "
+            f"{shown(known)}. Received: data_dir={str(data_dir)!r} with "
             f"{shown(names)}"
         )
     if len(names) != network.num_classes:
@@ -178,38 +149,3 @@ def check_data(network: TrainedNetwork, source: Split, data_dir: str) -> None:
         logging.warning(
             "the videos in %s are stored with %s: accuracy may be lower", data_dir, ", ".join(other)
         )
-
-
-def _write(
-    folder: pathlib.Path, numbers: dict, result: VideoScores, class_names: list[str]
-) -> None:
-    labelled = "top1" in numbers
-    videos = zip(result.filenames, result.labels, result.scores, strict=True)
-    whole_files.write_rows(
-        folder / files.SCORES,
-        ["file", "label", "predicted", *class_names],
-        (
-            [
-                filename,
-                class_names[label] if labelled else "",
-                class_names[scores.argmax()],
-                *(f"{score:.6f}" for score in scores),
-            ]
-            for filename, label, scores in videos
-        ),
-    )
-    if labelled:
-        matrix = metrics.confusion_matrix(result.scores, result.labels)
-        plots.save_confusion_matrix(matrix, class_names, folder / files.CONFUSION)
-    else:
-        number = min(_SUBMITTED, len(class_names))
-        best = np.argsort(-result.scores, axis=1, kind="stable")[:, :number]
-        whole_files.write_rows(
-            folder / files.PREDICTIONS,
-            ["file", *(f"top{place}" for place in range(1, number + 1))],
-            (
-                [filename, *(class_names[c] for c in classes)]
-                for filename, classes in zip(result.filenames, best, strict=True)
-            ),
-        )
-    whole_files.write_json(folder / files.METRICS, numbers)

@@ -24,6 +24,8 @@ FLOATS = "{endpoint}/feature/floats"
 DIMENSIONS = "{endpoint}/feature/dimensions"
 START = "view/start/index"
 _OWN_ARRAYS = ("start", "filename", "frame_rate", "label")
+# There where a clip may have several classes, and so none, or one, is a list too.
+_SEVERAL = "clip/label/several"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,14 +37,14 @@ class VideoFeatures:
         start: int64 [num_views], number of the first frame of each view, at ``frame_rate``.
         filename: the video.
         frame_rate: frames per second of the stored frames; 0 if unknown.
-        label: index of its class, None if unknown.
+        label: index of its class, None if unknown; of all of them, where it may have several.
     """
 
     features: dict[str, np.ndarray]
     start: np.ndarray
     filename: str
     frame_rate: float = 0.0
-    label: int | None = None
+    label: int | tuple[int, ...] | None = None
 
 
 def write_features(path: pathlib.Path, content: VideoFeatures) -> None:
@@ -50,7 +52,7 @@ def write_features(path: pathlib.Path, content: VideoFeatures) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_files.atomic_write(path) as temporary:
         if path.suffix == ".npz":
-            label = {} if content.label is None else {"label": np.int64(content.label)}
+            label = {} if content.label is None else {"label": np.array(content.label, np.int64)}
             with open(temporary, "wb") as file:
                 np.savez(
                     file,
@@ -72,7 +74,9 @@ def _serialize(content: VideoFeatures) -> bytes:
     context[tfrecord.FILENAME].bytes_list.value.append(name)
     context[tfrecord.FRAME_RATE].float_list.value.append(content.frame_rate)
     if content.label is not None:
-        context[tfrecord.LABEL_INDEX].int64_list.value.append(content.label)
+        context[tfrecord.LABEL_INDEX].int64_list.value.extend(np.ravel(content.label).tolist())
+        if isinstance(content.label, tuple):
+            context[_SEVERAL].int64_list.value.append(1)
     for index in content.start:
         lists[START].feature.add().int64_list.value.append(int(index))
     for endpoint, values in content.features.items():
@@ -116,7 +120,8 @@ def _read_npz(path: pathlib.Path) -> VideoFeatures:
     # NumPy leaves a file open that it cannot read, if it is given the name.
     with open(path, "rb") as file, np.load(file) as arrays:
         features = {name: arrays[name] for name in arrays if name not in _OWN_ARRAYS}
-        label = int(arrays["label"]) if "label" in arrays else None
+        label = arrays["label"].tolist() if "label" in arrays else None
+        label = tuple(label) if isinstance(label, list) else label
         rate = float(arrays["frame_rate"])
         return VideoFeatures(features, arrays["start"], str(arrays["filename"]), rate, label)
 
@@ -132,11 +137,12 @@ def _read_tfrecord(path: pathlib.Path) -> VideoFeatures:
         views = lists[FLOATS.format(endpoint=endpoint)].feature
         values = np.array([view.float_list.value for view in views], np.float32)
         features[endpoint] = values.reshape(len(views), *context[key].int64_list.value)
-    labels = context[tfrecord.LABEL_INDEX].int64_list.value
+    labels = tuple(context[tfrecord.LABEL_INDEX].int64_list.value)
+    several = _SEVERAL in context
     return VideoFeatures(
         features,
         np.array([view.int64_list.value[0] for view in lists[START].feature], np.int64),
         context[tfrecord.FILENAME].bytes_list.value[0].decode("utf-8", "surrogateescape"),
         context[tfrecord.FRAME_RATE].float_list.value[0],
-        labels[0] if labels else None,
+        labels if several else (*labels, None)[0],
     )

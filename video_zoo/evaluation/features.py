@@ -54,7 +54,7 @@ class _Video:
     name: str  # of its features, without an ending
     filename: str
     read: Callable[[], tuple[Sequence[bytes], float]]
-    label: int | None = None
+    label: int | tuple[int, ...] | None = None
     place: tuple[str, int] = NO_PLACE  # shard and record
 
 
@@ -191,7 +191,7 @@ def _videos_of_files(files: list[tuple[str, str]], encoding: EncodingConfig) -> 
 
 def _videos_of_shards(source: Split) -> Iterator[_Video]:
     seen = collections.Counter()
-    parse = records.parser(source.class_names, unlabelled=True)
+    parse = records.parser(source.class_names, unlabelled=True, multi_label=source.multi_label)
     found = source.places().flat_map(records.read_shard)
     for shard, index, example in found.map(lambda *record: (*record[:2], parse(*record))):
         filename = example["filename"].numpy().decode("utf-8", "surrogateescape")
@@ -206,7 +206,9 @@ def _videos_of_shards(source: Split) -> Iterator[_Video]:
 
         name = f"{name}-{number}" if number else name
         place = os.fsdecode(shard.numpy()), int(index)
-        yield _Video(name, filename, read, int(example["label"]), place)
+        label = example["label"].numpy()
+        several = tuple(np.flatnonzero(label).tolist()) if source.multi_label else int(label)
+        yield _Video(name, filename, read, several, place)
 
 
 def _settings(

@@ -23,8 +23,9 @@ class Prediction:
 
     Args:
         filename: the video.
-        classes: names of the top classes.
-        probabilities: of each of them, in [0, 1].
+        classes: names of the top classes; none where no class reaches the threshold.
+        probabilities: of each of them, in [0, 1]. They share 1, unless a clip may have several
+            classes: then each is the probability that the video has it.
         problem: why there are none: the video cannot be used.
     """
 
@@ -43,7 +44,9 @@ def predict(
     weights: str | os.PathLike | None = None,
     num_clips: int = 1,
     num_crops: int = 1,
-    top: int = 5,
+    top: int | None = None,
+    threshold: float | None = None,
+    average: str = "softmax",
     frames_fps: float | None = None,
     imports: str | None = None,
     inflation: InflationConfig | None = None,
@@ -64,7 +67,10 @@ def predict(
         weights: published name or file, as its ``weights=``.
         num_clips: clips per video, evenly spaced in time.
         num_crops: 1 (centre) or 3 (along the long side) of each.
-        top: number of classes to name.
+        top: number of classes to name. Defaults to 5, and with ``threshold`` to all.
+        threshold: probability that a class must have to be named, in [0, 1]. Defaults to None: any.
+        average: how the views of a video become one: "softmax", the mean of their probabilities,
+            or "logits", the probabilities of their mean logits.
         frames_fps: frames per second of folders of frames, which tell none.
         imports: modules that define layers or networks of yours, with commas between.
         inflation: settings of "inflate:NAME".
@@ -88,6 +94,8 @@ def predict(
         num_clips=num_clips,
         num_crops=num_crops,
         top=top,
+        threshold=threshold,
+        average=average,
         frames_fps=frames_fps,
     )
     config.check_files()
@@ -98,7 +106,7 @@ def predict(
     encoding = encoding_of(network, "filenames", frames_fps)
     names = network.class_names or [str(index) for index in range(network.num_classes)]
     views = ViewsOfVideo(network, num_clips, num_crops)
-    return (_predict_one(file, network, encoding, names, views, top) for file in files)
+    return (_predict_one(file, network, encoding, names, views, config) for file in files)
 
 
 def _predict_one(
@@ -107,16 +115,18 @@ def _predict_one(
     encoding: EncodingConfig,
     names: list[str],
     views: ViewsOfVideo,
-    top: int,
+    config: PredictionConfig,
 ) -> Prediction:
     try:
         encoded = video.encode_clip(filename, encoding)
     except video.UnusableVideo as error:
         return Prediction(filename, problem=str(error))
     with enough_room("The network takes one clip at a time: use a device with more of it."):
-        scores = np.mean([network.probabilities(view)[0] for view in views(encoded.frames)], axis=0)
+        logits = np.stack([network.logits(view)[0] for view in views(encoded.frames)])
+    scores = network.scores(logits, config.average)
     check_scores(scores, filename)
-    best = np.argsort(-scores, kind="stable")[:top]
+    best = np.argsort(-scores, kind="stable")[: config.most]
+    best = [index for index in best if scores[index] >= (config.threshold or 0)]
     return Prediction(
         filename, tuple(names[i] for i in best), tuple(float(scores[i]) for i in best)
     )

@@ -93,8 +93,9 @@ class VideoScores:
 
     Args:
         filenames: one per video.
-        labels: int [num_videos].
-        scores: float64 [num_videos, num_classes], mean class probabilities over the views.
+        labels: int [num_videos]; where a video may have several classes, float32 [num_videos,
+            num_classes], 1 for each of them.
+        scores: float64 [num_videos, num_classes], class probabilities over the views.
     """
 
     filenames: list[str]
@@ -107,6 +108,7 @@ def score_videos(
     dataset: tf.data.Dataset,
     num_views: int,
     sources: Sequence[Split] = (),
+    average: str = "softmax",
 ) -> VideoScores:
     """Scores every video of a dataset of views.
 
@@ -116,15 +118,17 @@ def score_videos(
             ``dtype="uint8"``.
         num_views: views per video; each video must have as many.
         sources: the splits that it reads, for the errors of bad records.
+        average: how the views of a video become one, as :meth:`TrainedNetwork.scores` does.
+            Defaults to "softmax".
 
     Raises:
         ValueError: the data is damaged, or a video had another number of views.
     """
-    probabilities, labels, videos, filenames = [], [], [], []
+    logits, labels, videos, filenames = [], [], [], []
     with named_errors(*sources), enough_room("Lower `batch_size`."):
         for batch, label, about in tqdm.tqdm(dataset, desc="scoring", unit="batch"):
             inputs = tf.nest.map_structure(transforms.normalise, batch)
-            probabilities.append(network.probabilities(inputs))
+            logits.append(network.logits(inputs))
             labels.append(label.numpy())
             videos.append(about["video"].numpy())
             filenames.extend(about["filename"].numpy())
@@ -142,8 +146,8 @@ def score_videos(
         allowed = "the number of views of every video"
         raise errors.refusal("num_views", allowed, num_views, place=place)
     names = [filenames[i].decode("utf-8", "surrogateescape") for i in order[first]]
-    scores = np.concatenate(probabilities).astype(np.float64)[order]
-    scores = scores.reshape(len(number), num_views, -1).mean(axis=1)
+    by_video = np.concatenate(logits)[order].reshape(len(number), num_views, -1)
+    scores = network.scores(by_video, average)
     for name, row in zip(names, scores, strict=True):
         check_scores(row, name)
     return VideoScores(names, np.concatenate(labels)[order[first]], scores)

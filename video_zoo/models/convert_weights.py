@@ -98,6 +98,7 @@ def _provenance(info: WeightsInfo) -> dict:
         "gating": info.gating,
         "epsilon": info.epsilon,
         "embedding": info.embedding,
+        "multi_label": info.multi_label,
         "convention": {n: value for n, value in known.items() if n not in info.assumed},
     }
 

@@ -65,9 +65,10 @@ def build(wanted: Wanted) -> tuple[keras.Model, WeightsInfo | None]:
         OSError: weights cannot be fetched.
     """
     network, info = _BUILDERS[known_names.kind_of(wanted.model)](wanted)
-    network = without_softmax(_checked(network, wanted))
+    network, activation = with_logits(_checked(network, wanted))
     _check_logits(network, wanted)
     if info is not None:
+        info = dataclasses.replace(info, multi_label=info.multi_label or activation == "sigmoid")
         check_finite(network.weights, f"model={wanted.model!r}, weights={wanted.weights!r}")
         if info.num_classes is None and not info.of_images:
             info = dataclasses.replace(info, num_classes=network.output_shape[-1])
@@ -245,31 +246,45 @@ def _check_logits(network: keras.Model, wanted: Wanted) -> None:
     if activation not in (None, keras.activations.linear):
         raise wanted.refuse(
             "model",
-            "a network that ends with logits, or with a softmax over the classes",
+            "a network that ends with logits, or with a softmax or sigmoid over the classes",
             getattr(activation, "__name__", str(activation)),
-            "A sigmoid is for several labels a clip, which are not there yet: leave it out.",
+            "Leave it out.",
         )
 
 
-def without_softmax(model: keras.Model) -> keras.Model:
+def with_logits(model: keras.Model) -> tuple[keras.Model, str | None]:
     """The network that gives the logits of ``model``, whose other layers it shares.
 
-    That is ``model`` itself, unless a softmax is the last that it does.
+    That is ``model`` itself, unless the last that it does is to make probabilities of them.
+
+    Returns:
+        The network, and what it did last: "softmax", "sigmoid" (a clip may have several classes),
+        or None.
     """
     output = model.outputs[0]
     last, node = call_of(output)
     if is_functional(last):
-        inner = without_softmax(last)
+        inner, activation = with_logits(last)
         if inner is last:
-            return model
-        return keras.Model(inputs_of(model), call_again(inner, node, *node.input_tensors))
-    if isinstance(last, keras.layers.Softmax) or (
-        isinstance(last, keras.layers.Activation) and last.activation is keras.activations.softmax
-    ):
-        return keras.Model(inputs_of(model), node.input_tensors[0], name=model.name)
-    if getattr(last, "activation", None) is not keras.activations.softmax:
-        return model
-    linear = type(last).from_config(last.get_config() | {"activation": "linear"})
-    logits = call_again(linear, node, *node.input_tensors)
-    linear.set_weights(last.get_weights())
-    return keras.Model(inputs_of(model), logits, name=model.name)
+            return model, None
+        logits = call_again(inner, node, *node.input_tensors)
+        return keras.Model(inputs_of(model), logits), activation
+    if isinstance(last, keras.layers.Softmax):
+        activation = "softmax"
+    else:
+        activation = _PROBABILITIES.get(getattr(last, "activation", None))
+    if activation is None:
+        return model, None
+    if isinstance(last, keras.layers.Softmax | keras.layers.Activation):
+        logits = node.input_tensors[0]
+    else:
+        linear = type(last).from_config(last.get_config() | {"activation": "linear"})
+        logits = call_again(linear, node, *node.input_tensors)
+        linear.set_weights(last.get_weights())
+    return keras.Model(inputs_of(model), logits, name=model.name), activation
+
+
+_PROBABILITIES = {
+    keras.activations.softmax: "softmax",
+    keras.activations.sigmoid: "sigmoid",
+}

@@ -14,7 +14,11 @@ PRECISE, PRECISE_RESULTS = "precise_bn.keras", "precise_bn.json"
 
 # The folder of its evaluations, and what each of them holds beside the confusion matrix.
 EVALUATIONS = "eval"
+AVERAGE_PRECISION, RELIABILITY = "average_precision.png", "reliability.png"
 METRICS, SCORES, PREDICTIONS = "metrics.json", "scores.csv", "predictions.csv"
+
+# The folder of what a run owes to motion, and what is in it.
+PROBES, PROBE, PROBE_CHART = "probe", "probe.json", "probe.png"
 
 # In a folder of features: the settings that they were made with.
 FEATURE_SETTINGS = "features.json"

@@ -1,13 +1,27 @@
 """``history.csv``: one row per epoch."""
 
+import dataclasses
 import pathlib
+from collections.abc import Mapping
 
 from video_zoo.files import file_content
 from video_zoo.files.whole_files import write_rows
 
 # What every version has written, and a run that goes on needs.
-_NEEDED = ("epoch", "step", "learning_rate", "loss", "top1", "val_loss", "val_top1")
+_NEEDED = ("epoch", "step", "learning_rate", "loss", "val_loss")
+# What a network is judged by, and what it is called; the second where clips have several classes.
+MEASURES = {"top1": "top-1", "mean_ap": "mean AP"}
 _REMEDY = "Put the file back as the run wrote it."
+
+
+def measure_of(row: Mapping[str, float]) -> str:
+    """Which of ``MEASURES`` a row of a history, or of logs, has."""
+    return next(name for name in reversed(MEASURES) if name in row)
+
+
+def judged(row: Mapping[str, float]) -> float:
+    """What ``best.keras`` is chosen by, and early stopping: top-1 or mean AP on validation."""
+    return next(row[f"val_{name}"] for name in reversed(MEASURES) if f"val_{name}" in row)
 
 
 def main_output_logs(logs: dict) -> dict[str, float]:
@@ -39,10 +53,13 @@ def read_history(path: pathlib.Path) -> list[dict]:
     """
     if not path.exists():
         return []
-    rows = [
-        {name: _number(path, place, name, text) for name, text in row.items()}
-        for place, row in file_content.read_rows(path, _NEEDED, _REMEDY)
-    ]
+    rows = []
+    for place, texts in file_content.read_rows(path, _NEEDED, _REMEDY):
+        row = {name: _number(path, place, name, text) for name, text in texts.items()}
+        if not any({name, f"val_{name}"} <= row.keys() for name in MEASURES):
+            missing = "top1" if "top1" not in row else "val_top1"
+            file_content.refuse(path, f"{place}, {missing}", "there", dataclasses.MISSING, _REMEDY)
+        rows.append(row)
     return [{**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows]
 
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,8 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from video_zoo import errors
 from video_zoo.files.whole_files import atomic_write
 from video_zoo.lettering import all_lettered
+
+from .history import measure_of
 
 # Above so many classes the cells of a matrix are too small to be read, and take up to a minute to
 # draw: the most telling classes and pairs are listed instead.
@@ -28,20 +32,34 @@ def save_curves(
 ) -> None:
     """Loss and accuracy on validation over time, side by side, one line per run (Figure 8).
 
+    Where clips have several classes, mean average precision stands for accuracy.
+
     Args:
         runs: name -> rows of its history, as :func:`video_zoo.training.train` returns them.
         path: the PNG file.
         num_classes: draws what chance gives, one in so many. Defaults to None: no line.
+
+    Raises:
+        ValueError: the runs are of both kinds.
     """
+    measures = {measure_of(row) for rows in runs.values() for row in rows} or {"top1"}
+    if len(measures) > 1:
+        allowed = "runs on data of one kind: one class a clip, or several"
+        raise errors.refusal("runs", allowed, list(runs))
+    (measure,) = measures
+    titles = {"top1": "Top-1 accuracy", "mean_ap": "Mean average precision"}
     figure = Figure(figsize=(12, 4), layout="constrained")
     names = [""] if len(runs) == 1 else all_lettered(list(runs))
     for axes, metric, title in zip(
-        figure.subplots(1, 2), ("loss", "top1"), ("Cross-entropy", "Top-1 accuracy"), strict=True
+        figure.subplots(1, 2),
+        ("loss", measure),
+        ("Cross-entropy", titles[measure]),
+        strict=True,
     ):
         for index, (name, rows) in enumerate(zip(names, runs.values(), strict=True)):
             _draw_run(axes, metric, rows, name, first=not index)
-        if metric == "top1":
-            if num_classes:
+        if metric != "loss":
+            if num_classes and measure == "top1":
                 label = f"chance, {1 / num_classes:.1%}"
                 axes.axhline(
                     1 / num_classes, color="grey", linestyle="--", linewidth=1, label=label
@@ -72,7 +90,7 @@ def _draw_run(axes: Axes, metric: str, rows: Sequence[Mapping], name: str, first
     (line,) = axes.plot(epochs, values, "o-", markersize=3, label=name or "validation")
     style = {"color": line.get_color(), "alpha": 0.6, "label": "training" if first else None}
     axes.plot(epochs, [row[metric] for row in rows], "o:", markersize=2, **style)
-    if metric == "top1" and rows:
+    if metric != "loss" and rows:
         best = int(np.argmax(values))
         label = "best epoch" if name else f"best epoch: {epochs[best]}, {values[best]:.1%}"
         style |= {"alpha": 1, "label": label if first else None}
@@ -169,6 +187,97 @@ def _save_most_confused(
         axes.invert_yaxis()
         axes.set(title=title, xlabel="share of the true class", xlim=(0, 1))
         axes.xaxis.set_major_formatter(PercentFormatter(1))
+    _save(figure, path)
+
+
+def save_average_precision(
+    precisions: Mapping[str, float | None], mean: float, path: str | os.PathLike
+) -> None:
+    """Average precision of the classes as bars, the best and the worst where there are many.
+
+    Args:
+        precisions: class name -> average precision in [0, 1]; None for a class without videos.
+        mean: of all of them.
+        path: the PNG file.
+    """
+    found = sorted(
+        ((name, value) for name, value in precisions.items() if value is not None),
+        key=lambda pair: -pair[1],
+    )
+    parts = {"Recognised best": found[:_LISTED], "Recognised least": found[-_LISTED:]}
+    if len(found) <= 2 * _LISTED:
+        parts = {"All classes": found}
+    longest = max(len(part) for part in parts.values())
+    figure = Figure(figsize=(8 * len(parts), 1.5 + 0.3 * longest), layout="constrained")
+    figure.suptitle(f"mean average precision {mean:.1%} over {len(found)} classes")
+    for axes, (title, rows) in zip(
+        figure.subplots(1, len(parts), squeeze=False)[0], parts.items(), strict=True
+    ):
+        names = all_lettered([name for name, _ in rows])
+        axes.barh(range(len(rows)), [value for _, value in rows])
+        axes.set_yticks(range(len(rows)), names, parse_math=False)
+        axes.invert_yaxis()
+        axes.set(title=title, xlabel="average precision", xlim=(0, 1))
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+    _save(figure, path)
+
+
+def save_bars(
+    rows: Mapping[str, Mapping], called: str, sentence: str, path: str | os.PathLike
+) -> None:
+    """Bars of numbers in [0, 1] with their intervals, and a sentence above them.
+
+    Args:
+        rows: name -> dict of "value" and "interval", [low, high] or None.
+        called: what the numbers are.
+        sentence: what they show.
+        path: the PNG file.
+    """
+    figure = Figure(figsize=(1.5 + 1.1 * len(rows), 4.5), layout="constrained")
+    axes = figure.subplots()
+    values = [row["value"] for row in rows.values()]
+    axes.bar(range(len(rows)), values, color=["C0", *["C7"] * (len(rows) - 1)])
+    for place, row in enumerate(rows.values()):
+        low, high = row["interval"] or (row["value"], row["value"])
+        axes.plot([place, place], [low, high], color="black", linewidth=1.5)
+        axes.text(place + 0.06, row["value"], f"{row['value']:.0%}", va="bottom", fontsize=9)
+    axes.set_xticks(range(len(rows)), all_lettered(list(rows)))
+    axes.set(ylim=(0, 1.05), ylabel=f"{called}, 95 % interval")
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    words = textwrap.fill(sentence, 16 * len(rows))
+    axes.set_title(words, fontsize=10, loc="left", parse_math=False)
+    _save(figure, path)
+
+
+def save_reliability(calibration: Mapping, path: str | os.PathLike) -> None:
+    """Accuracy over confidence: a network that knows how sure it may be lies on the diagonal.
+
+    Args:
+        calibration: as :func:`video_zoo.evaluation.metrics.calibration` gives it.
+        path: the PNG file.
+    """
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    bins = calibration["bins"]
+    axes.plot([0, 1], [0, 1], "--", color="grey", linewidth=1)
+    most = max((each["videos"] for each in bins), default=1)
+    axes.bar(
+        [each["from"] for each in bins],
+        [each["accuracy"] for each in bins],
+        [each["to"] - each["from"] for each in bins],
+        align="edge",
+        edgecolor="white",
+        alpha=0.85,
+    )
+    areas = [20 + 180 * each["videos"] / most for each in bins]
+    confidences = [each["confidence"] for each in bins]
+    accuracies = [each["accuracy"] for each in bins]
+    axes.scatter(confidences, accuracies, areas, color="black", zorder=3)
+    title = f"expected calibration error {calibration['ece']:.1%}"
+    axes.set(xlim=(0, 1), ylim=(0, 1), title=title, xlabel="probability of the predicted class")
+    axes.set_ylabel("share of them that is right (dot: by number of videos)")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
     _save(figure, path)
 
 

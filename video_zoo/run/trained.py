@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import keras
 import numpy as np
+from scipy import special
 
 from video_zoo import errors, known_names, models
 from video_zoo.backend import leave_gpus_to_keras
@@ -34,6 +35,7 @@ class TrainedNetwork:
         class_names: name of each output, or None where neither a run nor the weights tell.
         training: the settings of the run, empty where there is none.
         data: the settings of the conversion that it was trained on, empty where nothing tells.
+        multi_label: whether a clip may have several classes: each has a probability of its own.
         embedding: whether its outputs are no scores of classes, but a vector to compare.
     """
 
@@ -43,6 +45,7 @@ class TrainedNetwork:
     class_names: list[str] | None
     training: Mapping
     data: Mapping
+    multi_label: bool = False
     embedding: bool = False
 
     @property
@@ -96,14 +99,34 @@ class TrainedNetwork:
                 "the `workdir` are of two runs, or damaged."
             )
 
-    def probabilities(self, clips: np.ndarray) -> np.ndarray:
-        """Class probabilities, float32 [batch, num_classes], of clips in [-1, 1]."""
+    def logits(self, clips: np.ndarray) -> np.ndarray:
+        """What the network gives for clips in [-1, 1], float32 [batch, num_classes]."""
         if keras.backend.backend() != "tensorflow":  # others take no tensors of TensorFlow
             clips = keras.tree.map_structure(np.asarray, clips)
-        outputs = np.asarray(self.model.predict_on_batch(clips), np.float32)
-        with np.errstate(invalid="ignore"):  # `check_scores` tells, with the name of the video
-            exponentials = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
-        return exponentials / exponentials.sum(axis=-1, keepdims=True)
+        return np.asarray(self.model.predict_on_batch(clips), np.float32)
+
+    def scores(self, logits: np.ndarray, average: str = "softmax") -> np.ndarray:
+        """Class probabilities of videos, of the logits of their views.
+
+        They sum to 1, unless a clip may have several classes.
+
+        Args:
+            logits: [..., num_views, num_classes].
+            average: "softmax", the mean of the views' probabilities; or "logits", the probabilities
+                of their mean logits. Defaults to "softmax".
+
+        Returns:
+            float64 [..., num_classes].
+        """
+        logits = logits.astype(np.float64)
+        # `check_scores` tells what is not finite, with the name of the video.
+        with np.errstate(invalid="ignore"):
+            if average == "logits":
+                return self._probabilities(logits.mean(axis=-2))
+            return self._probabilities(logits).mean(axis=-2)
+
+    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
+        return special.expit(logits) if self.multi_label else special.softmax(logits, axis=-1)
 
 
 def check_scores(scores: np.ndarray, filename: str) -> None:
@@ -185,16 +208,16 @@ def _of_file(
     if run is not None:
         known_names.import_modules(run.training.get("imports"), run.training.get("model"))
     path, argument = network_path(workdir, checkpoint)
-    network = _load(path, argument)
+    network, activation = _load(path, argument)
     about = info_of_file(path, argument)
     if about.assumed and run is not None:  # the file is of before it told
         about = _with_run(about, run)
     _tell_assumed(path, about)
     clip = _clip_of(network, about, frame_order)
     training = {} if run is None else run.training
-    return TrainedNetwork(
-        network, path, clip, about.class_names, training, _data(about), about.embedding
-    )
+    several = about.multi_label or activation == "sigmoid"
+    known = (about.class_names, training, _data(about), several, about.embedding)
+    return TrainedNetwork(network, path, clip, *known)
 
 
 def _tell_assumed(path: str, about: WeightsInfo) -> None:
@@ -222,7 +245,8 @@ def _with_run(about: WeightsInfo, run: RunFile) -> WeightsInfo:
     )
 
 
-def _load(path: str, argument: str) -> keras.Model:
+def _load(path: str, argument: str) -> tuple[keras.Model, str | None]:
+    """The network of a file with logits as its output, and what made probabilities of them."""
     network = network_files.load(path, argument)
     with network_files.reading(path, argument, "network of clips"):
         shape = network.input_shape
@@ -235,7 +259,7 @@ def _load(path: str, argument: str) -> keras.Model:
     check_finite(network.weights, f"{argument}={path!r}")
     if len(network.outputs) > 1:  # the auxiliary classifier has done its work
         network = keras.Model(network.input, network.outputs[0], name=network.name)
-    return elsewhere.without_softmax(network)
+    return elsewhere.with_logits(network)
 
 
 def _whole_network(model: str, weights: str | os.PathLike | None) -> str | os.PathLike | None:
@@ -262,8 +286,9 @@ def _from_elsewhere(
         info = elsewhere.unknown_clips(network)
     called = model if weights is None else weights
     _tell_assumed(called, info)
+    clip = _clip_of(network, info, frame_order)
     return TrainedNetwork(
-        network, called, _clip_of(network, info, frame_order), info.class_names, {}, _data(info)
+        network, called, clip, info.class_names, {}, _data(info), info.multi_label
     )
 
 
@@ -295,7 +320,14 @@ def _published(
     )
     clip = ClipConfig(taken.num_frames, taken.frame_stride, taken.image_size, frame_order)
     return TrainedNetwork(
-        network, os.fspath(weights), clip, info.class_names, {}, _data(info), info.embedding
+        network,
+        os.fspath(weights),
+        clip,
+        info.class_names,
+        {},
+        _data(info),
+        info.multi_label,
+        info.embedding,
     )
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from video_zoo.run import plots
 from video_zoo.run.files import BEST, CURVES, HISTORY
-from video_zoo.run.history import main_output_logs, write_history
+from video_zoo.run.history import judged, main_output_logs, write_history
 
 from . import checkpoint, sight
 from .clock import Clock
@@ -53,6 +53,7 @@ class Checkpoints:
         class_names: of the data.
         writes: whether this process writes files; of several workers, one does.
         convention: the clips that the network takes, for the files to tell; None if unknown.
+        multi_label: whether a clip may have several classes.
     """
 
     trainer: Trainer
@@ -62,6 +63,7 @@ class Checkpoints:
     class_names: list[str]
     writes: bool = True
     convention: Mapping | None = None
+    multi_label: bool = False
 
     def __post_init__(self) -> None:
         self._restored = self._metrics = self.position.metrics
@@ -114,9 +116,8 @@ class Checkpoints:
             return
         path.parent.mkdir(exist_ok=True)
         position = checkpoint.Position(self.clock.step, self.clock.seconds, metrics=metrics)
-        checkpoint.save_checkpoint(
-            self.trainer.network, path, position, self.class_names, self.convention
-        )
+        about = self.class_names, self.convention, self.multi_label
+        checkpoint.save_checkpoint(self.trainer.network, path, position, *about)
 
 
 class BetweenSteps(keras.callbacks.Callback):
@@ -178,7 +179,8 @@ class BetweenSteps(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: dict | None = None) -> None:
         self._averages.enter_context(averaged_weights(self.model))
-        self.model.confusion.assign(tf.zeros_like(self.model.confusion))
+        if self.model.confusion is not None:
+            self.model.confusion.assign(tf.zeros_like(self.model.confusion))
 
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._clock.tick(batch)
@@ -201,14 +203,15 @@ class BetweenSteps(keras.callbacks.Callback):
             **main_output_logs(logs),
             **self.wait.summary(),
         }
-        # All workers have to ask.
-        matrix = tf.convert_to_tensor(self.model.confusion).numpy().astype(int)
-        best_before = max((row["val_top1"] for row in self._rows), default=-math.inf)
+        matrix = None
+        if self.model.confusion is not None:  # all workers have to ask
+            matrix = tf.convert_to_tensor(self.model.confusion).numpy().astype(int)
+        best_before = max(map(judged, self._rows), default=-math.inf)
         self._rows.append(row)
         if self._writes:
             self._board.after_epoch(matrix)
             self._progress.after_epoch(row)
-        if row["val_top1"] > best_before:
+        if judged(row) > best_before:
             with averaged_weights(self.model):
                 self._checkpoints.save_as(self._checkpoints.workdir / BEST, [])
         if self._writes:
@@ -247,8 +250,8 @@ def exhausted(rows: list[dict], patience: int | None) -> bool:
     """Whether validation has not become better for ``patience`` epochs."""
     if patience is None or not rows:
         return False
-    tops = [row["val_top1"] for row in rows]
-    return len(tops) - 1 - tops.index(max(tops)) >= patience
+    found = list(map(judged, rows))
+    return len(found) - 1 - found.index(max(found)) >= patience
 
 
 class StopRequested(BaseException):

@@ -54,6 +54,7 @@ def save_checkpoint(
     position: Position,
     class_names: list[str],
     convention: Mapping | None = None,
+    multi_label: bool = False,
 ) -> None:
     """Saves ``model``, and how far its run is, to ``path``: whole or not at all.
 
@@ -64,6 +65,7 @@ def save_checkpoint(
         class_names: of the data.
         convention: the clips that the network takes, as :func:`workdir.convention_of` gives them;
             None if unknown.
+        multi_label: whether a clip may have several classes. Defaults to False.
     """
     seeds = {name: g.state.numpy().tolist() for name, g in _generators(model).items()}
     position = dataclasses.replace(position, seeds=seeds)
@@ -71,6 +73,7 @@ def save_checkpoint(
         model.save(temporary)
         network_files.write_member(temporary, _MEMBER, dataclasses.asdict(position))
         provenance = {"class_names": class_names, "convention": convention}
+        provenance |= {"multi_label": True} if multi_label else {}
         saved.write_provenance(temporary, provenance)
 
 

@@ -56,6 +56,14 @@ def open_splits(config: TrainingConfig) -> dict[str, Split]:
         split: Split.open(config.data_dir, split, name, check_sizes=strict)
         for name, split in splits.items()
     }
+    several = {split: source.multi_label for split, source in sources.items()}
+    if any(several.values()) and config.class_balance == "weights":
+        raise errors.refusal(
+            "class_balance",
+            "'none' or 'sampling' where clips have several classes, as one factor on the loss of a "
+            "clip would be that of all its classes",
+            config.class_balance,
+        )
     for source in sources.values() if strict else ():
         records.check_shards(source)
     return sources

@@ -9,6 +9,7 @@ import keras
 
 from video_zoo import errors, known_names, models
 from video_zoo.models import elsewhere, transfer
+from video_zoo.models.weights.labels import same_classes
 from video_zoo.models.weights.load import WeightsInfo
 
 from .batch_norm import set_constants, synchronise
@@ -36,12 +37,14 @@ class Task:
         class_names: of the data, to compare with those of the weights; None if unknown.
         channels: of a clip.
         storage: settings with which its videos are stored, such as "fps"; empty if unknown.
+        multi_label: whether a clip may have several classes, or none.
     """
 
     num_classes: int
     class_names: Sequence[str] | None = None
     channels: int = 3
     storage: Mapping = dataclasses.field(default_factory=dict)
+    multi_label: bool = False
 
 
 def initial_model(config: TrainingConfig, task: Task) -> tuple[keras.Model, str]:
@@ -84,12 +87,12 @@ def compiled_model(config: TrainingConfig, task: Task) -> keras.Model:
     model, note = initial_model(config, task)
     if config.weights is not None or known_names.kind_of(config.model) != "zoo":
         print(note)
-    metrics = [keras.metrics.CategoricalAccuracy("top1")]
-    if task.num_classes > 5:
+    one_of = not task.multi_label  # else the trainer has the metric
+    metrics = [keras.metrics.CategoricalAccuracy("top1")] if one_of else []
+    if one_of and task.num_classes > 5:
         metrics.append(keras.metrics.TopKCategoricalAccuracy(5, "top5"))
-    loss = keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=config.label_smoothing
-    )
+    kind = keras.losses.CategoricalCrossentropy if one_of else keras.losses.BinaryCrossentropy
+    loss = kind(from_logits=True, label_smoothing=config.label_smoothing)
     optimizer = make_optimizer(config, model)
     set_constants(model, config.batch_norm_momentum, config.batch_norm_epsilon)
     if config.sync_batch_norm:
@@ -242,7 +245,7 @@ def _why_new_head(config: TrainingConfig, task: Task, info: WeightsInfo) -> str 
     if config.new_head:
         return "asked for"
     known = task.class_names is not None and info.class_names is not None
-    if known and list(task.class_names) != list(info.class_names):
+    if known and not same_classes(task.class_names, info.class_names):
         return "the classes of the weights are others"
     return None
 

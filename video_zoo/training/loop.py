@@ -50,7 +50,8 @@ class TrainingResult:
     Args:
         workdir: folder of the run.
         history: one dict per epoch: "epoch", "step", "seconds", "learning_rate", "loss", "top1",
-            "val_loss", "val_top1"; with more than five classes "top5" and "val_top5" too;
+            "val_loss", "val_top1"; with more than five classes "top5" and "val_top5" too; where
+            clips have several classes "mean_ap" and "val_mean_ap" in place of both;
             "clips_per_second", "input_wait".
         finished: False if the run was interrupted.
         signum: the signal that interrupted it; None if none did.
@@ -198,6 +199,7 @@ class _Run:
             self.source.class_names,
             self.writes,
             convention_of(self.config, network, self.source),
+            self.source.multi_label,
         )
         if not self.trained:
             with interruption.deferred():
@@ -218,7 +220,10 @@ class _Run:
     def _ready(self, network: keras.Model) -> tuple[Trainer, np.ndarray]:
         """What trains the network, its steps tried, and the clips of the first batch."""
         with self.strategy.scope():
-            trainer = self.world.trainer(network, self.config, self.source.num_classes)
+            source = self.source
+            trainer = self.world.trainer(
+                network, self.config, source.num_classes, source.multi_label
+            )
         with self._explained():
             build_from_one_clip(network, self.batches.training(0))
         if self.writes:
@@ -263,7 +268,8 @@ class _Run:
             self._say(f"building {self.config.model}")
             source = self.source
             stored = storage_of(source)
-            task = Task(source.num_classes, source.class_names, source.channels, stored)
+            several = source.multi_label
+            task = Task(source.num_classes, source.class_names, source.channels, stored, several)
             network = compiled_model(self.config, task)
             network.optimizer.build(network.trainable_variables)
             return network

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from video_zoo.files import file_content, whole_files
 from video_zoo.run.files import PRECISE, PRECISE_RESULTS
-from video_zoo.run.history import main_output_logs
+from video_zoo.run.history import MEASURES, main_output_logs, measure_of
 
 from . import batch_norm
 from .callbacks import Checkpoints, averaged_weights
@@ -53,5 +53,7 @@ def write(
         return
     whole_files.write_json(workdir / PRECISE_RESULTS, {"step": clock.step} | results)
     shown = {name: main_output_logs(logs) for name, logs in results.items()}
-    told = (f"{n} {logs['top1']:.1%} (loss {logs['loss']:.4f})" for n, logs in shown.items())
-    print(f"validation top-1 by statistics of batch normalisation: {', '.join(told)}")
+    measure = measure_of(shown["precise"])
+    told = (f"{n} {logs[measure]:.1%} (loss {logs['loss']:.4f})" for n, logs in shown.items())
+    called = MEASURES[measure]
+    print(f"validation {called} by statistics of batch normalisation: {', '.join(told)}")

@@ -13,6 +13,7 @@ import tqdm
 
 from video_zoo.run import plots
 from video_zoo.run.files import CONFUSION, TENSORBOARD
+from video_zoo.run.history import MEASURES, judged, measure_of
 
 from . import pace
 from .clock import Clock
@@ -48,10 +49,10 @@ class Progress:
     def after_step(self, numbers: Mapping[str, float]) -> None:
         """Shows the mean loss and accuracy of the epoch so far, and its speed."""
         self._seconds += time.monotonic() - self._begun
-        left = self._clock.seconds_left
+        left, measure = self._clock.seconds_left, measure_of(numbers)
         self._bar.set_postfix(
             loss=f"{numbers['loss']:.3f}",
-            top1=f"{numbers['top1']:.3f}",
+            **{measure: f"{numbers[measure]:.3f}"},
             clips_s=f"{numbers['clips_per_second']:.1f}",
             input=f"{numbers['input_wait']:.0%}",
             left="?" if left is None else str(datetime.timedelta(seconds=round(left))),
@@ -66,9 +67,11 @@ class Progress:
     def after_epoch(self, row: Mapping[str, float]) -> None:
         """Writes the line of an epoch, from its row of the history."""
         self.close()
+        measure = measure_of(row)
+        called = MEASURES[measure]
         tqdm.tqdm.write(
-            f"epoch {row['epoch']}: loss {row['loss']:.4f}, top-1 {row['top1']:.1%}; validation "
-            f"loss {row['val_loss']:.4f}, top-1 {row['val_top1']:.1%}; "
+            f"epoch {row['epoch']}: loss {row['loss']:.4f}, {called} {row[measure]:.1%}; "
+            f"validation loss {row['val_loss']:.4f}, {called} {judged(row):.1%}; "
             f"{row['clips_per_second']:.1f} clips/s, {row['input_wait']:.0%} of it waiting for "
             f"input ({self._clock.seconds / 60:.1f} min{pace.left(self._clock.seconds_left)})"
         )
@@ -123,13 +126,14 @@ class Board:
             tf.summary.scalar("step/gradient_norm", trainer.gradient_norm)
             tf.summary.scalar("step/learning_rate", trainer.optimizer.learning_rate)
 
-    def after_epoch(self, confusion: np.ndarray) -> None:
-        """Draws the confusion matrix of validation, int [num_classes, num_classes]."""
-        path = self._workdir / CONFUSION
-        plots.save_confusion_matrix(confusion, self._class_names, path)
-        with self._at_step():
-            picture = tf.io.decode_png(path.read_bytes(), channels=3)
-            tf.summary.image("confusion_matrix", picture[tf.newaxis])
+    def after_epoch(self, confusion: np.ndarray | None) -> None:
+        """Draws the confusion matrix of validation, int [num_classes, num_classes], if any."""
+        if confusion is not None:
+            path = self._workdir / CONFUSION
+            plots.save_confusion_matrix(confusion, self._class_names, path)
+            with self._at_step():
+                picture = tf.io.decode_png(path.read_bytes(), channels=3)
+                tf.summary.image("confusion_matrix", picture[tf.newaxis])
         self._writer.flush()
 
     def _at_step(self) -> contextlib.AbstractContextManager:

@@ -16,6 +16,7 @@ from video_zoo.data.input import transforms
 
 from . import batch_norm
 from .config import TrainingConfig
+from .mean_ap import MeanAveragePrecision
 
 
 class Trainer(keras.Model):
@@ -27,16 +28,24 @@ class Trainer(keras.Model):
         network: compiled.
         config: the run.
         num_classes: of the data.
+        multi_label: whether a clip may have several classes, or none. Defaults to False.
 
     Attributes:
         network: the network.
         step_loss: float32 scalar variable, of the last training step over all devices.
         gradient_norm: float32 scalar variable, of all weights together, before it was clipped.
         confusion: float32 [num_classes, num_classes] variable, number of validation clips since it
-            was last set to zero: row the true class, column the predicted one.
+            was last set to zero: row the true class, column the predicted one. None where a clip
+            may have several classes.
     """
 
-    def __init__(self, network: keras.Model, config: TrainingConfig, num_classes: int) -> None:
+    def __init__(
+        self,
+        network: keras.Model,
+        config: TrainingConfig,
+        num_classes: int,
+        multi_label: bool = False,
+    ) -> None:
         super().__init__(name=f"{network.name}_trainer")
         self.network = network
         self._clip_norm = config.clip_norm
@@ -44,12 +53,16 @@ class Trainer(keras.Model):
         same = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
         self.step_loss = tf.Variable(0.0, **same)
         self.gradient_norm = tf.Variable(0.0, **same)
-        self.confusion = tf.Variable(
-            tf.zeros([num_classes, num_classes]),
-            trainable=False,
-            synchronization=tf.VariableSynchronization.ON_READ,
-            aggregation=tf.VariableAggregation.SUM,
-        )
+        self.confusion = self._mean_ap = None
+        if multi_label:
+            self._mean_ap = MeanAveragePrecision(num_classes)
+        else:
+            self.confusion = tf.Variable(
+                tf.zeros([num_classes, num_classes]),
+                trainable=False,
+                synchronization=tf.VariableSynchronization.ON_READ,
+                aggregation=tf.VariableAggregation.SUM,
+            )
         self.compile(network.optimizer, jit_compile=network.jit_compile)
         optimizer = plain_optimizer(network)
         # The step has done it, to know the whole gradient.
@@ -59,8 +72,9 @@ class Trainer(keras.Model):
 
     @property
     def metrics(self) -> list[keras.Metric]:
-        """Those of the network."""
-        return self.network.metrics
+        """Those of the network, and mean average precision where clips have several classes."""
+        own = [] if self._mean_ap is None else [self._mean_ap]
+        return [*self.network.metrics, *own]
 
     def call(self, inputs: tf.Tensor, training: bool = False):
         return self.network(inputs, training=training)
@@ -137,17 +151,16 @@ class Trainer(keras.Model):
         clips = transforms.normalise(data[0])
         outputs = self.network(clips, training=False)
         loss = self.network.compute_loss(clips, data[1], outputs, data[2])
-        targets, logits, weights = (
-            tf.nest.flatten(each)[0] for each in (data[1], outputs, data[2])
-        )
-        counts = tf.math.confusion_matrix(
-            tf.argmax(targets, axis=-1),
-            tf.argmax(logits, axis=-1),
-            targets.shape[-1],
-            tf.cast(weights > 0, tf.float32),
-            tf.float32,
-        )
-        self.confusion.assign_add(counts)
+        if self.confusion is not None:
+            targets, logits, weights = _of_main_output(data[1], outputs, data[2])
+            counts = tf.math.confusion_matrix(
+                tf.argmax(targets, axis=-1),
+                tf.argmax(logits, axis=-1),
+                targets.shape[-1],
+                tf.cast(weights > 0, tf.float32),
+                tf.float32,
+            )
+            self.confusion.assign_add(counts)
         return self._update_metrics(loss, clips, data, outputs)
 
     def _update_metrics(self, loss: tf.Tensor, clips: tf.Tensor, data: tuple, outputs) -> dict:
@@ -157,7 +170,16 @@ class Trainer(keras.Model):
         tracker = next(metric for metric in model.metrics if metric.name == "loss")
         tracker.update_state(whole, sample_weight=tf.shape(clips)[0])
         ranked = tf.nest.map_structure(ranks, outputs)
-        return model.compute_metrics(clips, data[1], ranked, sample_weight=data[2])
+        logs = model.compute_metrics(clips, data[1], ranked, sample_weight=data[2])
+        if self._mean_ap is None:
+            return logs
+        self._mean_ap.update_state(*_of_main_output(data[1], outputs, data[2]))
+        return {**logs, self._mean_ap.name: self._mean_ap.result()}
+
+
+def _of_main_output(*values: tf.Tensor | tuple) -> list[tf.Tensor]:
+    """Of each, what belongs to the first output: a network may have an auxiliary one."""
+    return [tf.nest.flatten(each)[0] for each in values]
 
 
 def build_from_one_clip(network: keras.Model, dataset: tf.data.Dataset) -> None:

@@ -19,6 +19,7 @@ from video_zoo.models.weights import saved
 from video_zoo.models.weights.network_files import UnreadableFileError
 from video_zoo.run.config import STORAGE, read_config
 from video_zoo.run.files import BEST, CHECKPOINTS, CONFIG, HISTORY
+from video_zoo.run.history import judged
 
 from .checkpoint import Position, load_position
 from .config import TrainingConfig
@@ -90,7 +91,7 @@ def check_whole(
             missing.append(
                 f"{epochs - known} epochs in {HISTORY} (the checkpoint is of step {position.step})"
             )
-    if rows and not (workdir / BEST).exists() and any(row["val_top1"] >= 0 for row in rows):
+    if rows and not (workdir / BEST).exists() and any(judged(row) >= 0 for row in rows):
         missing.append(BEST)
     if (rows or position is not None) and not (workdir / CONFIG).exists():
         missing.append(CONFIG)

@@ -298,3 +298,51 @@ def test_a_folder_of_kinetics_lists_with_its_json_beside(make_files, lists):
     )
     found = read_annotations(videos, folder)
     assert told(found) == [("-aaaaaaaaaa", "yoga", "train"), ("_bbbbbbbbbb", "yoga", "val")]
+
+
+CHARADES = {
+    "Charades_v1_train.csv": (
+        "id,subject,scene,quality,relevance,verified,script,objects,descriptions,actions,length\n"
+        '46GP8,HR43,Kitchen,6,7,Yes,"A person, cooking.",food;stove,"One, two",'
+        "c092 11.90 21.20;c147 0.00 12.60;c092 0.00 3.00,24.83\n"
+        "N11GT,0KZ7,Stairs,5,5,Yes,Walks.,,Walks.,,31.00\n"
+    ),
+    "Charades_v1_test.csv": (
+        "id,subject,scene,quality,relevance,verified,script,objects,descriptions,actions,length\n"
+        "YSKX3,6RE8,Laundry,6,7,Yes,Runs.,,Runs.,c147 0.00 32.00,32.42\n"
+        "GONE1,6RE8,Laundry,6,7,Yes,Runs.,,Runs.,c092 0.00 32.00,32.42\n"
+    ),
+    "Charades_v1_classes.txt": (
+        "c092 Watching a laptop\nc093 Interacting with camera\nc147 Someone is cooking\n"
+    ),
+}
+
+
+def test_charades(make_files, lists):
+    folder = make_files("Charades_v1_480/46GP8.mp4", "Charades_v1_480/N11GT.mp4", "YSKX3.mp4")
+    found = read_annotations(folder, lists(**CHARADES))
+    assert found.multi_label
+    assert found.labels == ("Watching a laptop", "Interacting with camera", "Someone is cooking")
+    assert [(clip.clip_id, clip.labels, clip.split) for clip in found.clips] == [
+        ("YSKX3", ("Someone is cooking",), "test"),
+        ("N11GT", (), "train"),  # nothing of the list happens
+        ("46GP8", ("Watching a laptop", "Someone is cooking"), "train"),
+    ]
+    assert found.missing == ("GONE1",)
+    codes = read_annotations(folder, lists(**CHARADES) / "Charades_v1_train.csv")
+    assert codes.labels == ("c092", "c147")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("Charades_v1_train.csv", "c147", "147", "has the action '147 0.00 12.60', not a code"),
+        ("Charades_v1_train.csv", "c147", "c148", "the action c148, which the list of classes la"),
+        ("Charades_v1_train.csv", "46GP8", "", "lacks an id"),
+        ("Charades_v1_classes.txt", "c093", "93", "is not a code such as c092 and a class"),
+    ],
+)
+def test_charades_lists_that_are_wrong(make_files, lists, name, old, new, message):
+    folder = make_files("46GP8.mp4", "N11GT.mp4", "YSKX3.mp4")
+    with pytest.raises(ValueError, match=message):
+        read_annotations(folder, lists(**CHARADES | {name: CHARADES[name].replace(old, new)}))

@@ -223,7 +223,7 @@ def test_bad_arguments_of_evaluation_and_clips(shards):
     with pytest.raises(ValueError, match="`num_crops` must be one of 1, 3. Received: num_crops=2"):
         pipeline.evaluation_dataset(shards, num_crops=2)
     with pytest.raises(ValueError, match="`frame_order` must be one of 'sequential', 'shuffled'"):
-        ClipConfig(frame_order="reversed")
+        ClipConfig(frame_order="backwards")
     with pytest.raises(ValueError, match="`frame_stride` must be an integer from 1"):
         ClipConfig(frame_stride=0)
 

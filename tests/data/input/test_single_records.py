@@ -1,6 +1,7 @@
 """Shards of a few records, written without a conversion: places, offsets, labels, what is bad."""
 
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from video_zoo.data.input.records import (
     data_error,
     parser,
     read_shard,
+    reason_of,
     record_offsets,
     verifier,
 )
@@ -134,3 +136,53 @@ def test_every_bad_record_has_a_row_in_order(write_shard, tmp_path):
     ]
     for row, beginning in zip(rows, beginnings, strict=True):
         assert row["reason"].startswith(beginning)
+
+
+def of_several(label, names):
+    frame = tf.io.encode_jpeg(np.zeros((16, 16, 3), np.uint8)).numpy()
+    clip = EncodedClip([frame], [0], 16, 16, 25.0, 0, 1)
+    return tfrecord.encode_example(clip, label_index=label, label=names, filename="a.mp4")
+
+
+NAMES = ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("label", "names", "expected"),
+    [
+        ([2, 0], ["c", "a"], [1, 0, 1]),
+        ([1], ["b"], [0, 1, 0]),
+        ([], [], [0, 0, 0]),
+        ([1, 1], [], [0, 1, 0]),  # indices alone, one of them twice
+        ([], ["c", "b"], [0, 1, 1]),  # names alone
+    ],
+)
+def test_several_labels_become_a_one_for_each_class(label, names, expected):
+    record = of_several(label, names)
+    parse = parser(NAMES, multi_label=True)
+    dataset = tf.data.Dataset.from_tensors(("a", 0, record)).map(parse)
+    (found,) = dataset.as_numpy_iterator()
+    assert found["label"].dtype == np.float32
+    np.testing.assert_array_equal(found["label"], expected)
+
+
+@pytest.mark.parametrize(
+    ("label", "names", "reason"),
+    [
+        ([0, 3], ["a", "d"], r"label 3 \(d\) outside the label map of 3 classes"),
+        ([0, 1], ["a", "c"], "label 1 is 'b' in the label map, its text is 'c'"),
+        ([0, 1], ["a"], None),
+        ([], ["a", "x"], r"label -1 \(x\) outside the label map"),
+    ],
+)
+def test_several_labels_that_contradict_the_label_map(label, names, reason):
+    record = of_several(label, names)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        in_a_pipeline(verifier(NAMES, multi_label=True), record)
+    if reason:
+        assert re.search(reason, reason_of(record, NAMES, multi_label=True))
+
+
+def test_two_labels_where_one_is_expected_tell_how_several_are_declared():
+    reason = reason_of(of_several([0, 1], ["a", "b"]), NAMES)
+    assert "has 2 values, and must have one, unless the manifest says 'multi_label'" in reason

@@ -17,6 +17,7 @@ import video_zoo
 from video_zoo.files import full_disk
 from video_zoo.models.convert_weights import convert_weights
 from video_zoo.models.weights.download import cache_folder, fetch
+from video_zoo.models.weights.labels import same_classes
 from video_zoo.models.weights.load import find, load
 from video_zoo.published import DEEPMIND, TORCHVISION, RemoteFile, WeightsEntry
 
@@ -40,6 +41,7 @@ def test_published_rows():
         else:
             assert len(info.class_names) == entry.num_classes == info.num_classes
         assert info.convention == entry.convention
+        assert info.multi_label == entry.name.startswith("charades")
         assert info.channels == (2 if "flow" in entry.name else 3)
         for file in entry.files:
             assert file.url.startswith("https://")
@@ -80,6 +82,14 @@ def test_class_names():
     assert (len(charades), charades[0], charades[-1]) == (157, "c000", "c156")
     with pytest.raises(ValueError, match="`name` must be one of 'kinetics400', 'kinetics600'"):
         video_zoo.class_names("kinetics")
+
+
+def test_the_codes_of_charades_stand_for_its_words():
+    codes, words = video_zoo.class_names("charades"), [f"Doing {n}" for n in range(157)]
+    assert same_classes(codes, words) and same_classes(words, codes)
+    assert not same_classes(codes, words[1:])
+    assert same_classes(words, tuple(words))
+    assert not same_classes(words, words[::-1])
 
 
 def test_a_checkpoint_of_two_files_is_fetched_and_loaded_once(home, server, capsys):

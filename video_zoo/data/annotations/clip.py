@@ -4,6 +4,7 @@ import dataclasses
 import os
 import re
 import unicodedata
+from collections.abc import Iterable
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -20,12 +21,13 @@ class Clip:
 
     Args:
         path: the video file.
-        label: class name; ``""`` for a clip without a label.
+        label: class name; ``""`` for a clip without a label. Of several, the first.
         split: ``"train"``, ``"val"``, ``"test"``, or ``""`` before one is given.
         start: seconds into the video at which the clip begins; None is the first frame.
         end: seconds at which it ends (exclusive); None is the video's end.
         clip_id: identifier of the source video: the YouTube id, or the path relative to the input
             folder.
+        other_labels: its other classes, where a clip may have several.
     """
 
     path: str
@@ -34,6 +36,17 @@ class Clip:
     start: float | None = None
     end: float | None = None
     clip_id: str = ""
+    other_labels: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All of its classes; none for a clip without a label."""
+        return (self.label, *self.other_labels) if self.label else ()
+
+    def with_labels(self, labels: Iterable[str]) -> "Clip":
+        """The clip with these classes in place of its own."""
+        first, *others = [*labels] or [""]
+        return dataclasses.replace(self, label=first, other_labels=tuple(others))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +71,7 @@ class Listing:
         remarks: what is odd about the folder, in one line each.
         empty_splits: splits that have a folder and no video in it.
         labels: all classes, in the order in which they are published; empty where nothing tells it.
+        multi_label: whether its clips may have several classes, or none.
     """
 
     clips: list[Clip] = dataclasses.field(default_factory=list)
@@ -67,6 +81,7 @@ class Listing:
     remarks: list[str] = dataclasses.field(default_factory=list)
     empty_splits: list[str] = dataclasses.field(default_factory=list)
     labels: list[str] = dataclasses.field(default_factory=list)
+    multi_label: bool = False
 
     def extend(self, other: "Listing") -> None:
         self.clips += other.clips
@@ -76,6 +91,7 @@ class Listing:
         self.remarks += other.remarks
         self.empty_splits += other.empty_splits
         self.labels = self.labels or other.labels
+        self.multi_label |= other.multi_label
 
 
 def class_name(text: str) -> str:

@@ -70,7 +70,7 @@ def find_duplicates(
     """
     kept, problems = {}, set()
     for clip in clips:
-        key = (videos.moment(clip), clip.split, clip.label)
+        key = (videos.moment(clip), clip.split, clip.labels)
         first = kept.setdefault(key, clip)
         if first is not clip:
             other = f"the same clip as {_name(first, input_dir)}"
@@ -164,7 +164,10 @@ def _digest(path: str, amount: int) -> bytes | None:
 
 def _conflict(same: Sequence[Clip]) -> str:
     """What differs between clips that should have one label and split; ``""`` if nothing does."""
-    values = {"labels": {clip.label for clip in same}, "splits": {clip.split for clip in same}}
+    values = {
+        "labels": {" + ".join(clip.labels) for clip in same},
+        "splits": {clip.split for clip in same},
+    }
     return " and ".join(
         f"{len(each)} {what}: {', '.join(sorted(value or 'none' for value in each))}"
         for what, each in values.items()

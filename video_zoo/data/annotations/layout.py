@@ -5,7 +5,7 @@ import functools
 import itertools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .clip import Absent, Clip, Listing
 from .contents import FolderContents, stem
@@ -21,12 +21,14 @@ class Source:
         contents: what is in it.
         files: the annotation files that are of this layout.
         fold: which of several published divisions is wanted, from 1; None for the first.
+        multi_label: whether a clip may have several classes, or none.
     """
 
     input_dir: str
     contents: FolderContents
     files: tuple[str, ...] = ()
     fold: int | None = None
+    multi_label: bool = False
 
     @functools.cached_property
     def videos_by_name(self) -> dict[str, list[str]]:
@@ -58,12 +60,13 @@ class Source:
         self,
         listing: Listing,
         name: str,
-        label: str,
+        labels: str | Sequence[str],
         split: str,
         start: float | None = None,
         end: float | None = None,
     ) -> None:
         """Adds the clip of a listed video, or says that the video is not there."""
+        label, *others = [labels] if isinstance(labels, str) else [*labels] or [""]
         video = self.find(name)
         if video is None:
             listing.absent.append(Absent(name, label, name, split))
@@ -71,7 +74,7 @@ class Source:
         path = os.path.join(self.input_dir, video)
         listing.named.add(video)
         clip_id = os.path.splitext(name)[0]
-        listing.clips.append(Clip(path, label, split, start, end, clip_id))
+        listing.clips.append(Clip(path, label, split, start, end, clip_id, tuple(others)))
 
 
 @dataclasses.dataclass(frozen=True)

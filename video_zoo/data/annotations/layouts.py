@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from video_zoo import errors
 
 from .activitynet import ACTIVITYNET
+from .charades import CHARADES
 from .class_folders import CLASS_FOLDERS
 from .clip import Listing
 from .contents import FolderContents
@@ -26,6 +27,7 @@ LAYOUTS = {
         SOMETHING_V1,
         SOMETHING_V2,
         ACTIVITYNET,
+        CHARADES,
         KINETICS,
         LIST,
     )
@@ -48,6 +50,7 @@ def read_layout(
     annotations: str | None,
     layout: str | None = None,
     fold: int | None = None,
+    multi_label: bool = False,
 ) -> Listing:
     """All that the annotations say about a folder of videos.
 
@@ -57,6 +60,8 @@ def read_layout(
         annotations: files and folders, several with commas between; None for class folders.
         layout: one of ``LAYOUTS``. Defaults to None: each file tells by name and beginning.
         fold: which of several published divisions. Defaults to None: the first.
+        multi_label: whether a clip may have several classes, or none. Defaults to False, but for
+            layouts that always have several.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -68,9 +73,10 @@ def read_layout(
         by_layout.setdefault(name, []).append(path)
     if fold is not None and not any(LAYOUTS[name].has_folds for name in by_layout):
         raise errors.refusal("fold", f"None for the layout {' and '.join(by_layout)}", fold)
-    listing = Listing()
+    listing = Listing(multi_label=multi_label)
     for name, files in by_layout.items():
-        listing.extend(LAYOUTS[name].read(Source(input_dir, contents, tuple(files), fold)))
+        source = Source(input_dir, contents, tuple(files), fold, multi_label)
+        listing.extend(LAYOUTS[name].read(source))
     if not listing.clips:
         absent = listing.absent
         raise ValueError(

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from video_zoo import errors
 from video_zoo.files import file_content
 
-from . import kinetics
+from . import kinetics, several_labels
 from .clip import Clip, Listing, class_name
 from .contents import FolderContents, scan
 from .coverage import check_classes, check_splits, class_remarks, some
@@ -40,6 +40,7 @@ class Annotations:
         remarks: what may be wrong with the input and is no error, in one line each: no class with a
             training or validation video, folders without videos, and the like.
         frame_folders: paths of those of the videos that are folders of frames.
+        multi_label: whether a clip may have several classes, or none.
     """
 
     clips: tuple[Clip, ...]
@@ -49,6 +50,7 @@ class Annotations:
     duplicates: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
     frame_folders: tuple[str, ...] = ()
+    multi_label: bool = False
 
 
 def read_annotations(
@@ -66,6 +68,7 @@ def read_annotations(
     val_fraction: float = 0.1,
     seed: int = 0,
     allow_empty_splits: bool = False,
+    multi_label: bool = False,
 ) -> Annotations:
     """Lists the clips of a folder of videos, with their classes and splits.
 
@@ -101,6 +104,9 @@ def read_annotations(
         allow_empty_splits: whether a split may be left without a video although ``annotations``, an
             id list or a split folder asks for it, and a class without a training or validation
             video although other classes have one. Defaults to False.
+        multi_label: whether a clip may have several classes: rows of the same video and times are
+            then one clip with all of theirs. Limits and splits take it for one of its rarest class.
+            Defaults to False, but for layouts that always have several.
 
     Raises:
         FileNotFoundError: ``input_dir`` or a file does not exist.
@@ -120,32 +126,36 @@ def read_annotations(
     check_input(input_dir, label_map, num_classes)
     contents = scan(input_dir)
     annotations = None if annotations is None else os.fspath(annotations)
-    listing = read_layout(input_dir, contents, annotations, layout, fold)
+    listing = read_layout(input_dir, contents, annotations, layout, fold, multi_label)
     id_lists = {"train": train_ids, "val": val_ids}
     id_lists = {s: errors.at_home(path) for s, path in id_lists.items() if path is not None}
     if id_lists:
         listing = kinetics.choose_ids(listing, id_lists, allow_empty_splits)
     labels = _labels(listing, label_map, num_classes, seed)
     chosen = {"", *labels}
-    clips = sorted((clip for clip in listing.clips if clip.label in chosen), key=_sort_key)
+    clips = sorted(several_labels.of_classes(listing, chosen), key=_sort_key)
     absent = [each for each in listing.absent if num_classes is None or each.label in chosen]
     if not id_lists and not allow_empty_splits:
         check_splits(clips, absent, listing.empty_splits, input_dir)
     # A list may name files elsewhere, or hidden ones, as well.
     videos = Videos(_path(input_dir, name) for name in {*contents.videos, *listing.named})
     videos.name(clips)
+    clips = several_labels.merged(clips, videos) if listing.multi_label else clips
     clips, duplicates = find_duplicates(clips, videos, input_dir)
     # So many videos for validation, where the input gives no split, leave the others for training.
     asked = val_per_class is not None and not any(clip.split for clip in clips)
     unwanted = _unwanted_splits(clips, id_lists, train_per_class, val_per_class, val_fraction)
+    clips = several_labels.rarest_first(clips)
     clips = _assign_splits(clips, videos, train_per_class, val_per_class, val_fraction, seed)
+    clips = several_labels.in_order(clips, labels)
     if not clips:
         raise ValueError(
             "`train_per_class` and `val_per_class` must leave some clips. "
             f"Received: train_per_class={train_per_class}, val_per_class={val_per_class}."
         )
+    by_class = several_labels.each_label(clips)
     if not allow_empty_splits:
-        check_classes(clips, unwanted, asked)
+        check_classes(by_class, unwanted, asked)
     of_frames = {_path(input_dir, name) for name in contents.of_frames}
     duplicates += listing.duplicates + find_copies(clips, videos, input_dir)
     return Annotations(
@@ -154,8 +164,9 @@ def read_annotations(
         missing=tuple(sorted({each.name for each in absent})),
         unnamed=() if annotations is None else _unnamed(input_dir, contents, listing, videos),
         duplicates=tuple(sorted(duplicates)),
-        remarks=(*_folder_remarks(contents), *listing.remarks, *class_remarks(clips, unwanted)),
+        remarks=(*_folder_remarks(contents), *listing.remarks, *class_remarks(by_class, unwanted)),
         frame_folders=tuple(sorted({clip.path for clip in clips} & of_frames)),
+        multi_label=listing.multi_label,
     )
 
 
@@ -217,7 +228,7 @@ def _labels(
     listing: Listing, label_map: str | os.PathLike | None, num_classes: int | None, seed: int
 ) -> list[str]:
     """The class names, each at the place of its label index."""
-    found = {clip.label for clip in listing.clips}
+    found = {label for clip in listing.clips for label in clip.labels or ("",)}
     if label_map is not None:
         names = _read_label_map(os.fspath(label_map))
         unknown = sorted((found | {each.label for each in listing.absent}) - {"", *names})
@@ -239,7 +250,7 @@ def _labels(
             "Pass the file of class names (one a line) of the network that is to see these videos, "
             "or the CSV of the labelled splits with the others."
         )
-    if num_classes is not None and "" in found:
+    if num_classes is not None and "" in found and not listing.multi_label:
         raise ValueError(
             "`num_classes` must be left out where clips have no label, since nobody can tell "
             f"theirs. Received: num_classes={num_classes}. Leave out the CSV without labels."

@@ -37,6 +37,9 @@ class ConversionConfig:
         seed: Draws classes, splits and the order of the clips over the shards.
         allow_empty_splits: Go on where a split that is asked for would have no video, or a class no
             training or validation video.
+        multi_label: A clip may have several classes, or none: rows of the same video and times are
+            then one clip with all of theirs. Layouts that always have several, as Charades, need no
+            flag.
         encoding: Frame rate, size and quality of the stored frames, and whether they are pictures
             or optical flow: an :class:`EncodingConfig`.
         max_skipped: Part of the clips that may be unusable before the result is called a problem,
@@ -81,6 +84,7 @@ class ConversionConfig:
     val_fraction: float = 0.1
     seed: int = 0
     allow_empty_splits: bool = False
+    multi_label: bool = False
     max_skipped: float = 0.05
     clip_timeout: float = 600.0
     shard_range: str | None = None

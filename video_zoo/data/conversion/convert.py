@@ -199,6 +199,7 @@ def _execute(
         clip_timeout=config.clip_timeout,
         labels=plan.labels,
         plan=plan.fingerprint,
+        multi_label=bool(plan.settings.get(manifests.MULTI_LABEL)),
     )
     names = [shard.name for shard in chosen]
     receipts = shards.load_receipts(job.output_dir, names, job.plan)

@@ -127,9 +127,9 @@ def estimate(
             if isinstance(outcome, str):
                 unusable.append((name, outcome))
             else:
-                example = encode_labelled(clip, outcome, name, plan.labels)
+                example = encode_labelled(clip, outcome, name, plan.labels, annotations.multi_label)
                 sizes.append(len(example) + _BYTES_AROUND_EXAMPLE)
-    classes = {(clip.split, clip.label) for clip in annotations.clips if clip.label}
+    classes = {(clip.split, label) for clip in annotations.clips for label in clip.labels}
     return ConversionEstimate(
         num_clips={split: clips["num_clips"] for split, clips in plan.clips.items()},
         num_classes=collections.Counter(split for split, _ in classes),

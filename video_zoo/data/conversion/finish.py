@@ -132,7 +132,7 @@ def _summarize(receipts: Sequence[ShardReceipt], labels: Sequence[str]) -> manif
     for receipt in receipts:
         classes.update(receipt.classes)
     return manifests.SplitSummary(
-        num_examples=classes.total(),
+        num_examples=sum(receipt.num_examples for receipt in receipts),
         num_frames=sum(receipt.num_frames for receipt in receipts),
         bytes=sum(receipt.bytes for receipt in receipts),
         classes={label: classes[label] for label in labels},

@@ -23,6 +23,7 @@ from video_zoo import errors
 
 from ..annotations.clip import Clip
 from ..annotations.listing import Annotations, read_annotations
+from ..format import manifests
 from ..format.folder import shard_name
 from ..videos import video
 from .config import ConversionConfig
@@ -114,6 +115,7 @@ def make_plan(config: ConversionConfig) -> tuple[Plan, list[Shard], Annotations]
         val_fraction=config.val_fraction,
         seed=config.seed,
         allow_empty_splits=config.allow_empty_splits,
+        multi_label=config.multi_label,
     )
     if annotations.frame_folders and config.encoding.frames_fps is None:
         raise errors.refusal(
@@ -125,7 +127,7 @@ def make_plan(config: ConversionConfig) -> tuple[Plan, list[Shard], Annotations]
         )
     shards = plan_shards(annotations, config.num_shards, config.seed)
     plan = Plan(
-        settings=_settings(config),
+        settings=_settings(config, annotations.multi_label),
         versions=versions,
         labels=tuple(annotations.labels),
         missing=tuple(annotations.missing),
@@ -178,7 +180,7 @@ def relative_name(path: str, input_dir: str) -> str:
     return (os.path.basename(path) if outside else relative).replace(os.sep, "/")
 
 
-def _settings(config: ConversionConfig) -> dict[str, object]:
+def _settings(config: ConversionConfig, multi_label: bool) -> dict[str, object]:
     """All that shapes the files; not where they lie, nor how many processes made them."""
     names = (
         "num_shards",
@@ -188,7 +190,9 @@ def _settings(config: ConversionConfig) -> dict[str, object]:
         "val_fraction",
         "seed",
     )
-    return dataclasses.asdict(config.encoding) | {name: getattr(config, name) for name in names}
+    settings = dataclasses.asdict(config.encoding) | {name: getattr(config, name) for name in names}
+    # Where it is the exception: a dataset of an earlier version says nothing.
+    return settings | ({manifests.MULTI_LABEL: True} if multi_label else {})
 
 
 def _clip_lists(clips: Sequence[Clip], input_dir: str) -> dict[str, dict[str, object]]:
@@ -196,7 +200,7 @@ def _clip_lists(clips: Sequence[Clip], input_dir: str) -> dict[str, dict[str, ob
     for split, members in sorted(by_split(clips).items()):
         names = [relative_name(clip.path, input_dir) for clip in members]
         rows = [
-            [name, clip.label, clip.start, clip.end, clip.clip_id]
+            [name, clip.label, clip.start, clip.end, clip.clip_id, *clip.other_labels]
             for name, clip in zip(names, members, strict=True)
         ]
         digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()

@@ -38,7 +38,7 @@ class ShardReceipt:
         num_clips: clips that should go into it.
         num_frames: of all its clips.
         bytes: size of its file.
-        classes: class name -> examples; ``""`` stands for clips without a label.
+        classes: class name -> examples that have it; ``""`` stands for clips without a label.
         skipped: ``(file, reason)`` of each clip that is not in it.
         incomplete: ``(file, note)``: what is missing of clips that went into it.
     """
@@ -56,7 +56,7 @@ class ShardReceipt:
     @property
     def num_examples(self) -> int:
         """Clips that went into it."""
-        return sum(self.classes.values())
+        return self.num_clips - len(self.skipped)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +70,7 @@ class ShardJob:
         clip_timeout: seconds that a worker may take for a clip.
         labels: class names by label index.
         plan: fingerprint of the plan.
+        multi_label: whether a clip may have several classes, or none.
     """
 
     input_dir: str
@@ -78,6 +79,7 @@ class ShardJob:
     clip_timeout: float
     labels: tuple[str, ...]
     plan: str
+    multi_label: bool = False
 
     def write(
         self,
@@ -121,11 +123,12 @@ class ShardJob:
         if isinstance(outcome, str):
             receipt.skipped.append((name, outcome))
             return
-        file.write(encode_labelled(clip, outcome, name, self.labels))
+        file.write(encode_labelled(clip, outcome, name, self.labels, self.multi_label))
         if outcome.note:
             receipt.incomplete.append((name, outcome.note))
         receipt.num_frames += len(outcome.frames)
-        receipt.classes[clip.label] = receipt.classes.get(clip.label, 0) + 1
+        for label in clip.labels or ("",):
+            receipt.classes[label] = receipt.classes.get(label, 0) + 1
 
     def encode_and_write(self, shard: Shard) -> None:
         """Makes one shard in one worker process, unless it is finished."""
@@ -137,12 +140,19 @@ class ShardJob:
             self.write(shard, results)
 
 
-def encode_labelled(clip: Clip, encoded: EncodedClip, name: str, labels: Sequence[str]) -> bytes:
+def encode_labelled(
+    clip: Clip,
+    encoded: EncodedClip,
+    name: str,
+    labels: Sequence[str],
+    multi_label: bool = False,
+) -> bytes:
     """The clip as it is stored, ``name`` being its path relative to the input folder."""
+    index = [labels.index(label) for label in clip.labels]
+    one = {"label_index": index[0] if index else tfrecord.UNLABELLED, "label": clip.label}
     return tfrecord.encode_example(
         encoded,
-        label_index=labels.index(clip.label) if clip.label else tfrecord.UNLABELLED,
-        label=clip.label,
+        **({"label_index": index, "label": clip.labels} if multi_label else one),
         filename=name,
         media_id=clip.clip_id,
     )

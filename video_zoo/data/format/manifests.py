@@ -18,6 +18,7 @@ from .modality import RGB
 
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
+MULTI_LABEL = "multi_label"  # among the settings
 _REMEDY = "Convert the videos again, or remove the file to read the shards without it."
 
 
@@ -110,6 +111,11 @@ class Manifest:
     def modality(self) -> str:
         """What the stored frames are: one of :data:`video_zoo.limits.MODALITIES`."""
         return self.settings.get("modality", RGB)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a clip may have several classes, or none."""
+        return bool(self.settings.get(MULTI_LABEL, False))
 
     def split(self, split: str) -> SplitSummary:
         """The summary of one split; ValueError names the splits there are."""

@@ -5,6 +5,7 @@ This one module both writes and reads the format, so the two cannot drift apart.
 MediaPipe's MediaSequence read; ``docs/data_format.md`` lists them with types and units.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ import tensorflow as tf
 
 from .encoding import EncodedClip
 
-# Context features (one value per clip).
+# Context features (one value per clip; of the label, one per class where it may have several).
 LABEL_INDEX = "clip/label/index"
 UNLABELLED = -1
 LABEL_TEXT = "clip/label/text"  # DMVR's key for the class name ...
@@ -41,18 +42,17 @@ def _float(value: float) -> tf.train.Feature:
     return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
 
 
-def _bytes(value: str | bytes) -> tf.train.Feature:
-    if isinstance(value, str):
-        # A file name need not be UTF-8; surrogateescape gives its own bytes back.
-        value = value.encode("utf-8", "surrogateescape")
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+def _bytes(*values: str | bytes) -> tf.train.Feature:
+    # A file name need not be UTF-8; surrogateescape gives its own bytes back.
+    raw = [v.encode("utf-8", "surrogateescape") if isinstance(v, str) else v for v in values]
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=raw))
 
 
 def encode_example(
     encoded: EncodedClip,
     *,
-    label_index: int,
-    label: str,
+    label_index: int | Sequence[int],
+    label: str | Sequence[str],
     filename: str,
     media_id: str | None = None,
 ) -> bytes:
@@ -60,8 +60,9 @@ def encode_example(
 
     Args:
         encoded: the clip's JPEG frames with their times and size.
-        label_index: line number of ``label`` in the label map, from 0.
-        label: class name.
+        label_index: line number of ``label`` in the label map, from 0; a sequence of them, perhaps
+            empty, where a clip may have several classes.
+        label: class name; as many names likewise.
         filename: path of the video relative to the input folder.
         media_id: identifier of the source video, such as a YouTube id. Defaults to ``filename``.
 
@@ -73,10 +74,12 @@ def encode_example(
             "`encoded` must hold at least one frame. Received: no frames. "
             "Skip videos that decode to nothing instead of writing them."
         )
+    indices = [label_index] if isinstance(label_index, int) else label_index
+    names = [label] if isinstance(label, str) else label
     context = {
-        LABEL_INDEX: _int64(label_index),
-        LABEL_TEXT: _bytes(label),
-        LABEL_STRING: _bytes(label),
+        LABEL_INDEX: _int64(*indices),
+        LABEL_TEXT: _bytes(*names),
+        LABEL_STRING: _bytes(*names),
         FILENAME: _bytes(filename),
         START_TIMESTAMP: _int64(encoded.start_us),
         END_TIMESTAMP: _int64(encoded.end_us),
@@ -101,7 +104,7 @@ def encode_example(
 
 
 def parse_example(
-    serialized: tf.Tensor, class_names: Sequence[str] | None = None
+    serialized: tf.Tensor, class_names: Sequence[str] | None = None, multi_label: bool = False
 ) -> dict[str, tf.Tensor]:
     """Parses one serialized example inside a ``tf.data`` graph; the frames stay encoded.
 
@@ -112,13 +115,15 @@ def parse_example(
         serialized: string scalar tensor, one serialized ``tf.train.SequenceExample``.
         class_names: the label map, for examples that name their class and have no index. Defaults
             to None: such have the label -1.
+        multi_label: whether it may have several classes, or none. Defaults to False.
 
     Returns:
         ``"frames"`` (string ``[num_frames]``, encoded JPEGs) and the scalars ``"label"`` (int64, -1
         for an example without a label), ``"filename"`` (string, ``""`` when absent), ``"height"``
         and ``"width"`` (int64, pixels, 0 when absent) and ``"frame_rate"`` (float32, frames per
         second, 0 when absent); and ``"texts"`` (string ``[2]``, its class name under either key,
-        ``""`` when absent).
+        ``""`` when absent). With ``multi_label``, ``"label"`` is int64 ``[labels]`` and ``"texts"``
+        string ``[labels]``, or ``[0]`` where there are indices alone.
 
     Raises:
         tf.errors.InvalidArgumentError: when run, the example is not a ``SequenceExample`` or has
@@ -126,13 +131,13 @@ def parse_example(
     """
     context, feature_lists = tf.io.parse_single_sequence_example(
         serialized,
-        context_features=CONTEXT_FEATURES,
+        context_features=CONTEXT_FEATURES | _label_features(multi_label),
         sequence_features={ENCODED: tf.io.FixedLenSequenceFeature([], tf.string)},
     )
     return {
         "frames": feature_lists[ENCODED],
         "label": _label(context, class_names),
-        "texts": tf.stack([context[LABEL_TEXT], context[LABEL_STRING]]),
+        "texts": _texts(context),
         "filename": context[FILENAME],
         "height": context[HEIGHT],
         "width": context[WIDTH],
@@ -140,26 +145,36 @@ def parse_example(
     }
 
 
-def label_of(example: Mapping[str, tf.Tensor | np.ndarray]) -> tuple[int, list[str]]:
-    """Label and class names, without empty ones, of what :func:`parse_example` gave eagerly."""
-    texts = np.asarray(example["texts"]).tolist()
-    return int(example["label"]), [text.decode("utf-8", "replace") for text in texts if text]
+def labels_of(example: Mapping[str, tf.Tensor | np.ndarray]) -> list[tuple[int, list[str]]]:
+    """Each label with its class names, of what :func:`parse_example` gave eagerly.
+
+    Of a clip without a label it is -1 without names, or, where it may have several, there is none.
+    """
+    label, texts = np.asarray(example["label"]), np.asarray(example["texts"]).tolist()
+    names = [text.decode("utf-8", "replace") for text in texts]
+    if not label.ndim:
+        return [(int(label), [name for name in names if name])]
+    pairs = itertools.zip_longest(label.tolist(), ([name] for name in names))
+    return [(UNLABELLED if index is None else index, each or []) for index, each in pairs]
 
 
-def parse_label(serialized: tf.Tensor, class_names: Sequence[str] | None = None) -> tf.Tensor:
-    """The label alone (int64 scalar), as :func:`parse_example` gives it."""
-    context, _ = tf.io.parse_single_sequence_example(serialized, context_features=_LABEL_FEATURES)
+def parse_label(
+    serialized: tf.Tensor, class_names: Sequence[str] | None = None, multi_label: bool = False
+) -> tf.Tensor:
+    """The label alone (int64 scalar or ``[labels]``), as :func:`parse_example` gives it."""
+    features = _label_features(multi_label)
+    context, _ = tf.io.parse_single_sequence_example(serialized, context_features=features)
     return _label(context, class_names)
 
 
-_LABEL_FEATURES = {
+LABEL_FEATURES = {
     LABEL_INDEX: tf.io.FixedLenFeature([], tf.int64, default_value=UNLABELLED),
     LABEL_TEXT: tf.io.FixedLenFeature([], tf.string, default_value=""),
     LABEL_STRING: tf.io.FixedLenFeature([], tf.string, default_value=""),
 }
 # All of the context that is read.
 CONTEXT_FEATURES = {
-    **_LABEL_FEATURES,
+    **LABEL_FEATURES,
     FILENAME: tf.io.FixedLenFeature([], tf.string, default_value=""),
     HEIGHT: tf.io.FixedLenFeature([], tf.int64, default_value=0),
     WIDTH: tf.io.FixedLenFeature([], tf.int64, default_value=0),
@@ -167,10 +182,27 @@ CONTEXT_FEATURES = {
 }
 
 
+def _label_features(multi_label: bool) -> dict[str, object]:
+    if not multi_label:
+        return LABEL_FEATURES
+    return {name: tf.io.RaggedFeature(one.dtype) for name, one in LABEL_FEATURES.items()}
+
+
+def _texts(context: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    first, second = context[LABEL_TEXT], context[LABEL_STRING]
+    if first.shape.rank == 0:
+        return tf.stack([first, second])
+    return tf.cond(tf.size(first) > 0, lambda: first, lambda: second)
+
+
 def _label(context: Mapping[str, tf.Tensor], class_names: Sequence[str] | None) -> tf.Tensor:
     index = context[LABEL_INDEX]
     if class_names is None:
         return index
+    if index.shape.rank == 1:
+        same = _texts(context)[:, tf.newaxis] == tf.constant(class_names)
+        places = tf.where(tf.reduce_any(same, axis=1), tf.argmax(same, axis=1), UNLABELLED)
+        return tf.cond(tf.size(index) > 0, lambda: index, lambda: places)
     text = tf.where(context[LABEL_TEXT] == "", context[LABEL_STRING], context[LABEL_TEXT])
     # Compared one by one, as a lookup table could not move to the workers of a data service.
     places = tf.where(tf.constant(class_names) == text)[:, 0]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from ..format import tfrecord
+from ..format import manifests, tfrecord
 from . import transforms
 
 REMEDY = (
@@ -85,22 +85,26 @@ def error_of(shard: str, index: int, reason: str) -> ValueError:
     return ValueError(f"record {index} of shard {shard} cannot be used: {reason}. {REMEDY}")
 
 
-def why_unusable(record: bytes, class_names: Sequence[str] | None = None) -> str | None:
+def why_unusable(
+    record: bytes, class_names: Sequence[str] | None = None, multi_label: bool = False
+) -> str | None:
     """Why no clip can be made of a record; None if it can, as far as can be told.
 
     Args:
         record: as it stands in the shard.
         class_names: the label map, which its label is held against. Defaults to None: its label is
             not looked at.
+        multi_label: whether it may have several classes, or none. Defaults to False.
     """
     try:
         example = tf.train.SequenceExample.FromString(record)
     except DecodeError:
         return "it is no tf.train.SequenceExample"
-    reasons = [*_why_context(example), *_why_frames(example)]
+    reasons = [*_why_context(example, multi_label), *_why_frames(example)]
     if class_names is not None and not reasons:
-        parsed = tfrecord.parse_example(record, class_names)
-        reasons = why_label(*tfrecord.label_of(parsed), class_names)
+        parsed = tfrecord.parse_example(record, class_names, multi_label)
+        found = tfrecord.labels_of(parsed)
+        reasons = [r for label, texts in found for r in why_label(label, texts, class_names)]
     return reasons[0] if reasons else None
 
 
@@ -122,7 +126,7 @@ def why_label(index: int, texts: Sequence[str], class_names: Sequence[str]) -> l
     return [f"label {index} is {expected!r} in the label map, its text is {t!r}" for t in wrong]
 
 
-def _why_context(example: tf.train.SequenceExample) -> Iterator[str]:
+def _why_context(example: tf.train.SequenceExample, multi_label: bool) -> Iterator[str]:
     for name, wanted in tfrecord.CONTEXT_FEATURES.items():
         if name not in example.context.feature:
             continue
@@ -134,7 +138,10 @@ def _why_context(example: tf.train.SequenceExample) -> Iterator[str]:
         if kind != needed:
             yield f"its {name!r} is of type {kind}, and must be {needed}"
         elif (count := len(getattr(feature, kind).value)) != 1:
-            yield f"its {name!r} has {count} values, and must have one"
+            several = name in tfrecord.LABEL_FEATURES
+            if not (several and multi_label):
+                hint = f", unless the manifest says {manifests.MULTI_LABEL!r}" if several else ""
+                yield f"its {name!r} has {count} values, and must have one{hint}"
 
 
 def _why_frames(example: tf.train.SequenceExample) -> Iterator[str]:

@@ -14,7 +14,8 @@ def class_weights(source: Split) -> np.ndarray:
     """Factor on the loss of each class: the mean number of examples per class, by its own.
 
     All classes then count alike in the loss of an epoch, and the mean over its examples is 1 (the
-    "balanced" weights of scikit-learn).
+    "balanced" weights of scikit-learn). Where a clip has several classes, that holds for the sum of
+    their factors.
 
     Args:
         source: the split that is trained on.
@@ -24,7 +25,8 @@ def class_weights(source: Split) -> np.ndarray:
     """
     counts = source.counts()
     present = np.count_nonzero(counts)
-    shares = np.divide(counts.sum(), present * counts, where=counts > 0, out=np.zeros(len(counts)))
+    number = source.num_examples if source.multi_label else counts.sum()
+    shares = np.divide(number, present * counts, where=counts > 0, out=np.zeros(len(counts)))
     return shares.astype(np.float32)
 
 
@@ -32,19 +34,22 @@ def resampler(source: Split) -> Callable:
     """A function (records, seed) -> records in which every class is expected equally often.
 
     A record whose class has the weight 2.3 comes twice, or, with probability 0.3, three times. As
-    many records are expected in all as there were.
+    many records are expected in all as there were. Of several classes the weights add up; a record
+    of none is left out.
     """
     weights = tf.constant(class_weights(source))
 
     def resample(records: tf.data.Dataset, seed: tf.Tensor) -> tf.data.Dataset:
         def copies(number: tf.Tensor, record) -> tf.data.Dataset:
             parsed, label = bad_records.attempt(
-                lambda found: tfrecord.parse_label(found, source.class_names), record[2]
+                lambda found: tfrecord.parse_label(found, source.class_names, source.multi_label),
+                record[2],
             )
+            label = tf.reshape(label, [-1])
             own = tf.random.experimental.stateless_fold_in(seed, number)
             # What cannot be used stays, to be refused by name where it is parsed.
-            known = parsed & (label >= 0) & (label < source.num_classes)
-            weight = tf.where(known, tf.gather(weights, tf.where(known, label, 0)), 1.0)
+            known = parsed & tf.reduce_all((label >= 0) & (label < source.num_classes))
+            weight = tf.cond(known, lambda: tf.reduce_sum(tf.gather(weights, label)), lambda: 1.0)
             number = tf.floor(weight + tf.random.stateless_uniform([], own))
             return tf.data.Dataset.from_tensors(record).repeat(tf.cast(number, tf.int64))
 

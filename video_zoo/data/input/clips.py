@@ -34,7 +34,8 @@ class ClipConfig:
         num_frames: frames of a clip.
         frame_stride: step between sampled frames, in stored frames.
         image_size: height and width in pixels.
-        frame_order: ``"sequential"``, or ``"shuffled"`` to permute the frames of every clip.
+        frame_order: ``"sequential"``, ``"shuffled"``, ``"reversed"``, ``"frozen"`` or
+            ``"half_speed"``, see :func:`video_zoo.data.input.sampling.order_frames`.
     """
 
     num_frames: int = 64

@@ -47,9 +47,11 @@ def _labels(source: Split, augmentation: AugmentationConfig) -> Callable:
     """A function (clips, about) -> (clips, labels), mixed where the augmentation says so."""
 
     def labels(clips: tf.Tensor, about: dict):
+        targets = about["label"]
         if not augmentation.mixes:
-            return clips, about["label"]
-        targets = tf.one_hot(about["label"], source.num_classes)
+            return clips, targets
+        if not source.multi_label:
+            targets = tf.one_hot(targets, source.num_classes)
         # Another seed than that of the first clip's own colours.
         seed = tf.random.experimental.stateless_fold_in(about["seed"][0], 1)
         mixed, targets = augment.mix_batch(augmentation, tf.cast(clips, tf.float32), targets, seed)
@@ -127,7 +129,7 @@ class Clips:
             split, self.batch_size, self.seed, balanced, self.skipped, self.share
         )
         numbered = stream.endless(first_step) if self.data_service else stream.epochs(first_step)
-        parse = records.parser(split.class_names)
+        parse = records.parser(split.class_names, multi_label=split.multi_label)
 
         def select(clip_seed: tf.Tensor, record):
             """One draw of frames, crop box and flip of a clip for all its frames."""
@@ -202,7 +204,7 @@ class Clips:
     def _numbered_views(self, num_clips: int, num_crops: int, unlabelled: bool) -> tf.data.Dataset:
         """The worker's share of all views, as :func:`decode_clips` takes them."""
         split = self.split
-        parse = records.parser(split.class_names, unlabelled)
+        parse = records.parser(split.class_names, unlabelled, split.multi_label)
         read = reader(split, self.skipped, unlabelled)
         first = np.cumsum([0, *split.sizes[:-1]])  # number of the first video of each shard
 
@@ -269,8 +271,9 @@ def training_dataset(
             share. Defaults to (0, 1).
 
     Returns:
-        A dataset of (float32 [batch, time, height, width, 3] in [-1, 1], int32 [batch]); with mixup
-        or cutmix the labels are float32 [batch, num_classes], shares of classes. From shards of
+        A dataset of (float32 [batch, time, height, width, 3] in [-1, 1], int32 [batch]). Where
+        clips have several classes the labels are float32 [batch, num_classes], 1 for each of them;
+        with mixup or cutmix they are shares of classes, in the same form. From shards of
         optical flow, the clips have 2 channels: displacement to the right and downwards, divided by
         the bound of the conversion.
 
@@ -334,7 +337,7 @@ def evaluation_dataset(
 
     Returns:
         A finite dataset of (float32 [batch, time, height, width, 3] in [-1, 1], int32 [batch]);
-        2 channels from shards of optical flow, as in :func:`training_dataset`.
+        several classes and the channels of optical flow as in :func:`training_dataset`.
 
     Raises:
         ValueError, FileNotFoundError, tf.errors.InvalidArgumentError: as

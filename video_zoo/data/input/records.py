@@ -73,7 +73,12 @@ class SkippedRecords:
             print(f"skipped: record {index} of {shard}: {reason}", file=sys.stderr, flush=True)
 
     def read_shard(
-        self, shard: tf.Tensor, size: tf.Tensor, class_names: Sequence[str], unlabelled: bool
+        self,
+        shard: tf.Tensor,
+        size: tf.Tensor,
+        class_names: Sequence[str],
+        unlabelled: bool,
+        multi_label: bool = False,
     ) -> tf.data.Dataset:
         """As :func:`read_shard`, without the records that cannot be used.
 
@@ -82,14 +87,15 @@ class SkippedRecords:
             size: int64 scalar, number of records that it should have.
             class_names: the label map.
             unlabelled: whether a record may have no label.
+            multi_label: whether it may have several classes, or none. Defaults to False.
         """
         offsets = tf.numpy_function(self._offsets, [shard, size], tf.int64)
-        verify = verifier(class_names, unlabelled)
+        verify = verifier(class_names, unlabelled, multi_label)
 
         def judge(index: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
             def look() -> tf.Tensor:
                 usable, _ = bad_records.attempt(verify, record)
-                arguments = [shard, index, record, usable, list(class_names)]
+                arguments = [shard, index, record, usable, list(class_names), multi_label]
                 return tf.numpy_function(self._judge, arguments, tf.bool)
 
             known = tf.numpy_function(self._is_known, [shard, index], tf.bool)
@@ -103,13 +109,20 @@ class SkippedRecords:
         return (shard, int(index)) in self._usable
 
     def _judge(
-        self, shard: bytes, index: np.int64, record: bytes, usable: bool, names: np.ndarray
+        self,
+        shard: bytes,
+        index: np.int64,
+        record: bytes,
+        usable: bool,
+        names: np.ndarray,
+        multi_label: bool,
     ) -> bool:
         if usable:
             self._usable.add((shard, int(index)))
             return True
         class_names = [name.decode() for name in names]
-        self.add(os.fsdecode(shard), str(index), reason_of(record, class_names))
+        reason = reason_of(record, class_names, bool(multi_label))
+        self.add(os.fsdecode(shard), str(index), reason)
         return False
 
     def _offsets(self, shard: bytes, size: np.int64) -> np.ndarray:
@@ -177,41 +190,51 @@ def _records_from(shard: tf.Tensor, offset: tf.Tensor) -> tf.data.Dataset:
 
 
 def _usable_example(
-    record: tf.Tensor, class_names: Sequence[str], unlabelled: bool
+    record: tf.Tensor, class_names: Sequence[str], unlabelled: bool, multi_label: bool
 ) -> dict[str, tf.Tensor]:
     """An example of which clips can be made, but for its pictures; fails, when run, if it is not.
 
     Beside what :func:`tfrecord.parse_example` gives, it has the "size" of the first frame.
     """
-    example = tfrecord.parse_example(record, class_names)
+    example = tfrecord.parse_example(record, class_names, multi_label)
     label, texts = example["label"], example["texts"]
     inside = tf.logical_and(label >= 0, label < len(class_names))
     expected = tf.gather(tf.constant(class_names), tf.where(inside, label, 0))
-    agree = tf.reduce_all(tf.logical_or(texts == "", texts == expected))
-    right = tf.logical_and(inside, agree)
-    if unlabelled:
-        right |= tf.logical_and(label == tfrecord.UNLABELLED, tf.reduce_all(texts == ""))
+    if multi_label:
+        named = tf.cond(tf.size(texts) > 0, lambda: texts, lambda: expected)
+        right = tf.reduce_all(inside) & tf.equal(tf.size(named), tf.size(label))
+        right = tf.cond(right, lambda: tf.reduce_all(named == expected), lambda: False)
+        found = tf.minimum(tf.reduce_sum(tf.one_hot(label, len(class_names)), axis=0), 1.0)
+    else:
+        agree = tf.reduce_all(tf.logical_or(texts == "", texts == expected))
+        right, found = tf.logical_and(inside, agree), tf.cast(label, tf.int32)
+        if unlabelled:
+            right |= tf.logical_and(label == tfrecord.UNLABELLED, tf.reduce_all(texts == ""))
     with tf.control_dependencies([tf.debugging.Assert(right, ["wrong label"])]):
         size = transforms.frame_size(example["frames"][0])
     with tf.control_dependencies([transforms.check_room(size)]):
-        return {**example, "label": tf.cast(label, tf.int32), "size": tf.identity(size)}
+        return {**example, "label": found, "size": tf.identity(size)}
 
 
-def parser(class_names: Sequence[str], unlabelled: bool = False) -> Callable:
+def parser(
+    class_names: Sequence[str], unlabelled: bool = False, multi_label: bool = False
+) -> Callable:
     """A function (shard, index, record) -> example, as :func:`tfrecord.parse_example` gives it.
 
-    The label becomes an int32 index into ``class_names``. The example also has "size", int32 [2],
+    The label becomes an int32 index into ``class_names``; with ``multi_label`` it becomes float32
+    [num_classes], 1 for each class that the clip has. The example also has "size", int32 [2],
     height and width of its first frame in pixels. A record that cannot be used is an error, when
     run, that tells its place.
 
     Args:
         class_names: the label map; a class name in the record must agree with its label.
         unlabelled: whether a record may have no label; its label is -1. Defaults to False.
+        multi_label: whether it may have several classes, or none. Defaults to False.
     """
 
     def parse(shard: tf.Tensor, index: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
         usable, example = bad_records.attempt(
-            lambda found: _usable_example(found, class_names, unlabelled), record
+            lambda found: _usable_example(found, class_names, unlabelled, multi_label), record
         )
         with tf.control_dependencies([bad_records.check_usable(usable, shard, index)]):
             return tf.nest.map_structure(tf.identity, example)
@@ -219,14 +242,16 @@ def parser(class_names: Sequence[str], unlabelled: bool = False) -> Callable:
     return parse
 
 
-def verifier(class_names: Sequence[str], unlabelled: bool = False) -> Callable:
+def verifier(
+    class_names: Sequence[str], unlabelled: bool = False, multi_label: bool = False
+) -> Callable:
     """A function record -> label that fails, when run, for every record that cannot be used.
 
     Unlike :func:`parser` it decodes all frames.
     """
 
     def verify(record: tf.Tensor) -> tf.Tensor:
-        example = _usable_example(record, class_names, unlabelled)
+        example = _usable_example(record, class_names, unlabelled, multi_label)
         sizes = transforms.decoded_sizes(example["frames"])
         same = tf.reduce_all(sizes == sizes[0])
         with tf.control_dependencies([tf.debugging.Assert(same, ["several sizes"])]):
@@ -235,11 +260,12 @@ def verifier(class_names: Sequence[str], unlabelled: bool = False) -> Callable:
     return verify
 
 
-def reason_of(record: bytes, class_names: Sequence[str] | None) -> str:
+def reason_of(record: bytes, class_names: Sequence[str] | None, multi_label: bool = False) -> str:
     """Why a record cannot be used; an empty one was damaged."""
     if not record:
         return DAMAGED
-    return bad_records.why_unusable(record, class_names) or "no clip can be made of it"
+    reason = bad_records.why_unusable(record, class_names, multi_label)
+    return reason or "no clip can be made of it"
 
 
 @contextlib.contextmanager
@@ -286,13 +312,15 @@ def data_error(error: tf.errors.OpError, *sources: Split) -> Exception:
 def _error_at(shard: str, index: int) -> ValueError:
     place = record_offsets(shard)[index : index + 1]
     ((_, record),) = read_places(tf.constant(shard), tf.constant(place)).as_numpy_iterator()
-    class_names = manifests.load_label_map(os.path.dirname(shard))
-    return bad_records.error_of(shard, index, reason_of(record, class_names))
+    folder = os.path.dirname(shard)
+    class_names, manifest = manifests.load_label_map(folder), manifests.load_manifest(folder)
+    multi_label = manifest is not None and manifest.multi_label
+    return bad_records.error_of(shard, index, reason_of(record, class_names, multi_label))
 
 
 def _search(source: Split) -> ValueError | None:
     """The error of the first record of a split that cannot be used."""
-    verify = verifier(source.class_names, unlabelled=True)
+    verify = verifier(source.class_names, unlabelled=True, multi_label=source.multi_label)
     found = source.places().flat_map(read_shard)
     found = found.map(
         lambda shard, index, record: (shard, index, bad_records.attempt(verify, record)[0]),
@@ -323,7 +351,7 @@ def check_shards(source: Split, unlabelled: bool = False) -> None:
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
-    parse = parser(source.class_names, unlabelled)
+    parse = parser(source.class_names, unlabelled, source.multi_label)
     with named_errors(source):
         for _ in first.map(lambda shard, index, record: parse(shard, index, record)["label"]):
             pass

@@ -50,8 +50,16 @@ def order_frames(indices: tf.Tensor, frame_order: str, seed: tf.Tensor) -> tf.Te
     """The frame indices of one clip in the order that the network sees.
 
     ``"shuffled"`` permutes them at random, as the paper's text says (section 4); ``"sequential"``
-    leaves them, as the procedure that it cites does.
+    leaves them, as the procedure that it cites does. ``"reversed"`` is backwards, ``"frozen"`` the
+    middle frame again and again, ``"half_speed"`` the middle half with each frame twice.
     """
+    count = indices.shape[0]
     if frame_order == "shuffled":
         return tf.random.experimental.stateless_shuffle(indices, seed)
+    if frame_order == "reversed":
+        return indices[::-1]
+    if frame_order == "frozen":
+        return tf.fill([count], indices[count // 2])
+    if frame_order == "half_speed":
+        return tf.gather(indices, [count // 4 + place // 2 for place in range(count)])
     return indices

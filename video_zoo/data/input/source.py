@@ -46,6 +46,11 @@ class Split:
         return len(self.class_names)
 
     @property
+    def multi_label(self) -> bool:
+        """Whether a clip may have several classes, or none."""
+        return self.manifest is not None and self.manifest.multi_label
+
+    @property
     def num_examples(self) -> int:
         return sum(self.sizes)
 
@@ -115,7 +120,8 @@ class Split:
         if self.class_counts is not None:
             return np.array(self.class_counts)
         with tf.init_scope():  # the graph of a pipeline may be in the making
-            return sum(_count_labels(shard, tuple(self.class_names)) for shard in self.shards)
+            names = tuple(self.class_names)
+            return sum(_count_labels(shard, names, self.multi_label) for shard in self.shards)
 
 
 def _sizes_of_manifest(
@@ -162,8 +168,9 @@ def _count_records(shard: str) -> int:
 
 
 @functools.cache
-def _count_labels(shard: str, class_names: tuple[str, ...]) -> np.ndarray:
-    labels = tf.data.TFRecordDataset(shard)
-    labels = labels.map(lambda record: tfrecord.parse_label(record, class_names)).ignore_errors()
-    counts = collections.Counter(int(label) for label in labels)
+def _count_labels(shard: str, class_names: tuple[str, ...], multi_label: bool) -> np.ndarray:
+    found = tf.data.TFRecordDataset(shard)
+    found = found.map(lambda record: tfrecord.parse_label(record, class_names, multi_label))
+    labels = found.ignore_errors().as_numpy_iterator()
+    counts = collections.Counter(int(label) for each in labels for label in np.ravel(each))
     return np.array([counts[index] for index in range(len(class_names))])

@@ -75,8 +75,8 @@ def reader(
     """A function (shard, size) -> its records."""
     if skipped is None:
         return records.read_shard
-    names = source.class_names
-    return lambda shard, size: skipped.read_shard(shard, size, names, unlabelled)
+    about = source.class_names, unlabelled, source.multi_label
+    return lambda shard, size: skipped.read_shard(shard, size, *about)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -122,10 +122,10 @@ def _copy_sample(
     with tf.io.TFRecordWriter(path) as file:
         for row, (shard, index) in enumerate(chosen):
             (record,) = tf.data.TFRecordDataset(shard).skip(index).take(1).as_numpy_iterator()
-            example = tfrecord.parse_example(record, report.class_names)
-            label = int(example["label"])
+            example = tfrecord.parse_example(record, report.class_names, report.multi_label)
+            found = [label for label, _ in tfrecord.labels_of(example) if label >= 0]
             filename = example["filename"].numpy().decode("utf-8", "replace")
-            label = report.class_names[label] if label >= 0 else "(no label)"
+            label = ", ".join(report.class_names[each] for each in found) or "(no label)"
             sources.append(_Source(label, filename, float(example["frame_rate"])))
             sequence = tf.train.SequenceExample.FromString(record)
             context = sequence.context.feature

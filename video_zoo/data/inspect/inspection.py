@@ -1,6 +1,5 @@
 """Checks a shard folder record by record, and says what is in it."""
 
-import collections
 import os
 from collections.abc import Callable, Iterator
 
@@ -40,7 +39,10 @@ def inspect_dataset(
     class_names = manifests.load_label_map(config.data_dir)
     modality = RGB if manifest is None else manifest.modality
     incomplete = lists.read_list(config.data_dir, lists.NOTES_NAME)
-    report = DatasetReport(config.data_dir, class_names, modality, incomplete=incomplete)
+    multi_label = manifest is not None and manifest.multi_label
+    report = DatasetReport(
+        config.data_dir, class_names, modality, multi_label, incomplete=incomplete
+    )
     if config.contact_sheet is not None:
         from . import contact_sheet  # matplotlib is slow to load
 
@@ -96,7 +98,7 @@ def _inspect_split(
     expected = manifest.splits.get(name) if manifest is not None else None
     if manifest is not None and expected is None:
         report.problems.append(Problem(name, None, "the manifest does not list this split"))
-    describe = _describer(tuple(report.class_names))
+    describe = _describer(tuple(report.class_names), report.multi_label)
     for shard in split.shards:
         problems = []
         num_records = 0
@@ -117,11 +119,11 @@ def _inspect_split(
         report.problems += _compare_split(name, split, expected)
 
 
-def _describer(class_names: tuple[str, ...]) -> Callable:
+def _describer(class_names: tuple[str, ...], multi_label: bool) -> Callable:
     """A function record -> what it holds, which fails, when run, if a frame does not decode."""
 
     def describe(record: tf.Tensor) -> dict[str, tf.Tensor]:
-        example = tfrecord.parse_example(record, class_names)
+        example = tfrecord.parse_example(record, class_names, multi_label)
         frames = example.pop("frames")
         sizes = transforms.decoded_sizes(frames)
         largest, smallest = tf.reduce_max(sizes, axis=0), tf.reduce_min(sizes, axis=0)
@@ -181,13 +183,15 @@ def _by(height: int, width: int) -> str:
 
 def _count_label(report: DatasetReport, name: str, record: dict) -> list[str]:
     split, class_names = report.splits[name], report.class_names
-    label, texts = tfrecord.label_of(record)
-    if label == tfrecord.UNLABELLED and not texts and name == "test":
-        split.num_unlabelled += 1  # the test sets of Kinetics come without labels
+    labels = tfrecord.labels_of(record)
+    # The test sets of Kinetics come without labels; of several classes, none is a label too.
+    if not labels or (labels == [(tfrecord.UNLABELLED, [])] and name == "test"):
+        split.num_unlabelled += 1
         return []
-    if 0 <= label < len(class_names):
-        split.classes[class_names[label]] += 1
-    return bad_records.why_label(label, texts, class_names)
+    for label, _ in labels:
+        if 0 <= label < len(class_names):
+            split.classes[class_names[label]] += 1
+    return [r for label, texts in labels for r in bad_records.why_label(label, texts, class_names)]
 
 
 def _compare_shard(
@@ -207,12 +211,11 @@ def _compare_shard(
 def _compare_split(
     name: str, split: SplitReport, expected: manifests.SplitSummary
 ) -> list[Problem]:
-    counts = collections.Counter(split.classes) + collections.Counter({"": split.num_unlabelled})
     problems = []
-    for label in sorted(counts.keys() | expected.classes.keys()):
-        listed = expected.classes.get(label, 0)
-        if counts[label] != listed:
-            what = f"class {label!r} has {counts[label]} clips, the manifest says {listed}"
+    for label in sorted(split.classes.keys() | expected.classes.keys()):
+        count, listed = split.classes.get(label, 0), expected.classes.get(label, 0)
+        if count != listed:
+            what = f"class {label!r} has {count} clips, the manifest says {listed}"
             problems.append(Problem(name, None, what))
     if split.num_frames != expected.num_frames:
         what = f"has {split.num_frames} frames, the manifest says {expected.num_frames}"

@@ -65,6 +65,7 @@ class DatasetReport:
         data_dir: the folder.
         class_names: its label map.
         modality: what the frames are: "rgb", or optical flow.
+        multi_label: whether a clip may have several classes, or none.
         splits: split name -> :class:`SplitReport`.
         problems: all that were found, in order of the shards.
         incomplete: (file, what is missing of it) of clips that were converted and are not whole.
@@ -74,6 +75,7 @@ class DatasetReport:
     data_dir: str
     class_names: list[str]
     modality: str
+    multi_label: bool = False
     splits: dict[str, SplitReport] = dataclasses.field(default_factory=dict)
     problems: list[Problem] = dataclasses.field(default_factory=list)
     incomplete: tuple[tuple[str, str], ...] = ()

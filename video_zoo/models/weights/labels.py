@@ -5,6 +5,7 @@ import functools
 import importlib.resources
 import os
 import pathlib
+from collections.abc import Sequence
 
 from video_zoo import errors
 from video_zoo.files import file_content
@@ -17,6 +18,12 @@ LISTS = ("kinetics400", "kinetics600", "charades")
 def _read(name: str) -> tuple[str, ...]:
     folder = importlib.resources.files("video_zoo.models") / "class_names"
     return tuple((folder / f"{name}.txt").read_text(encoding="utf-8").splitlines())
+
+
+def same_classes(names: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two lists are of the same classes in order; Charades' codes stand for its words."""
+    pair = tuple(names), tuple(others)
+    return len(names) == len(others) if _read("charades") in pair else pair[0] == pair[1]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -49,6 +49,7 @@ class WeightsInfo:
         of_images: whether they are those of the image network with the same table.
         epsilon: of the batch normalisation; None for that of the zoo's network.
         embedding: whether the outputs are no scores of classes, but a vector to compare.
+        multi_label: whether a clip may have several of their classes.
     """
 
     num_classes: int | None
@@ -63,6 +64,7 @@ class WeightsInfo:
     of_images: bool = False
     epsilon: float | None = None
     embedding: bool = False
+    multi_label: bool = False
 
     @property
     def convention_known(self) -> bool:
@@ -180,6 +182,7 @@ def _info_of_entry(
         gating=None if checkpoint is None else checkpoint.gating,
         epsilon=None if checkpoint is None else checkpoint.epsilon,
         embedding=entry.embedding,
+        multi_label=entry.multi_label,
     )
 
 
@@ -221,6 +224,7 @@ def info_of_file(path: str, argument: str = "weights") -> WeightsInfo:
         provenance.get("gating") if network.gating is None else network.gating,
         epsilon=network.epsilon or provenance.get("epsilon"),
         embedding=provenance.get("embedding", False),
+        multi_label=provenance.get("multi_label", False),
     )
 
 

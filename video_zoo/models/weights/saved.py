@@ -61,7 +61,8 @@ def write_provenance(path: str, provenance: Mapping) -> None:
     Args:
         path: the file.
         provenance: "class_names", "convention" (fields of :class:`InputConvention`, those that are
-            known), "name" of published weights, "gating", "epsilon" and "embedding" as
+            known), "name" of published weights, "multi_label" where a clip may have several
+            classes, "gating", "epsilon" and "embedding" as
             :class:`~video_zoo.models.weights.load.WeightsInfo` has them; any may be missing.
     """
     if path.endswith(".keras"):
@@ -94,6 +95,9 @@ def _checked(provenance: object) -> dict:
         isinstance(names, list) and names and all(isinstance(name, str) for name in names)
     ):
         raise ValueError(f"class_names in it are {_shown(names)}, and not a list of names")
+    several = provenance.get("multi_label", False)
+    if not isinstance(several, bool):
+        raise ValueError(f"multi_label in it is {_shown(several)}, and not true or false")
     for name, fits in (
         ("gating", lambda value: value is False or value in GATINGS),
         ("epsilon", lambda value: isinstance(value, float) and 0 < value < 1),

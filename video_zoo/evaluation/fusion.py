@@ -1,0 +1,105 @@
+"""Numbers from score files alone: of one again, and of several runs as one."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import special
+
+from video_zoo import errors
+
+from .config import FusionConfig
+from .results import numbers_of, write_results
+from .score_files import find_scores, read_scores
+from .views import VideoScores
+
+# The least probability whose logarithm is taken: that of a score that was rounded to 0.
+_LEAST = 1e-9
+
+
+def recompute(path: str | os.PathLike, split: str = "val") -> dict:
+    """The numbers of an evaluation, from its ``scores.csv`` alone.
+
+    Args:
+        path: the file, or the folder of an evaluation or of a run.
+        split: of the run's evaluation. Defaults to "val".
+
+    Returns:
+        What :func:`video_zoo.evaluation.video_metrics` gives, or ``multi_label_metrics`` where
+        videos have several classes, with class names; and "num_videos", "scores" (the file).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no file of scores.
+    """
+    found = find_scores(path, split)
+    result, class_names = read_scores(found)
+    about = {"num_videos": len(result.filenames), "scores": str(found)}
+    return numbers_of(result, class_names) | about
+
+
+def fuse(inputs: Sequence[str | os.PathLike], config: FusionConfig) -> dict:
+    """The mean of the scores of several evaluations of the same videos, evaluated.
+
+    An ensemble of runs, or two streams. Writes what :func:`evaluate` writes.
+
+    Args:
+        inputs: two or more ``scores.csv``, or folders of evaluations or runs.
+        config: how the scores become one, and where to write.
+
+    Returns:
+        What ``metrics.json`` holds: the numbers, "num_videos", "average", "fused" (the files).
+
+    Raises:
+        FileNotFoundError: a file is not there.
+        ValueError: there is only one, or they are not of the same videos and classes.
+    """
+    if len(inputs) < 2:
+        allowed = "two or more evaluations"
+        raise errors.refusal("FILE...", allowed, [os.fspath(each) for each in inputs])
+    paths = [find_scores(each, config.split) for each in inputs]
+    read = [read_scores(path) for path in paths]
+    (first, class_names), *others = read
+    for path, (result, names) in zip(paths[1:], others, strict=True):
+        _check_same(paths[0], first, class_names, path, result, names)
+    scores = np.stack([result.scores for result, _ in read])
+    several = first.labels.ndim == 2
+    mean = scores.mean(axis=0) if config.average == "softmax" else _of_logits(scores, several)
+    fused = VideoScores(first.filenames, first.labels, mean)
+    numbers = numbers_of(fused, class_names) | {
+        "num_videos": len(fused.filenames),
+        "average": config.average,
+        "fused": [str(path) for path in paths],
+    }
+    write_results(config.folder(), numbers, fused, class_names)
+    return numbers
+
+
+def _of_logits(scores: np.ndarray, several: bool) -> np.ndarray:
+    """Probabilities of the mean logits, which the logarithms of probabilities are but for a sum."""
+    logs = np.log(np.maximum(scores, _LEAST))
+    if not several:
+        return special.softmax(logs.mean(axis=0), axis=1)
+    return special.expit((logs - np.log(np.maximum(1 - scores, _LEAST))).mean(axis=0))
+
+
+def _check_same(
+    first_path: os.PathLike,
+    first: VideoScores,
+    first_names: Sequence[str],
+    path: os.PathLike,
+    result: VideoScores,
+    names: Sequence[str],
+) -> None:
+    """Refuses scores of other classes, videos or labels."""
+    alike = {
+        "classes": names == first_names,
+        "videos": result.filenames == first.filenames,
+        "labels": result.labels.shape == first.labels.shape
+        and bool((result.labels == first.labels).all()),
+    }
+    other = next((what for what, same in alike.items() if not same), None)
+    if other is not None:
+        allowed = f"evaluations of the same {other}, in the same order"
+        remedy = "Evaluate the runs on the same shards and split."
+        raise errors.refusal("FILE...", allowed, [str(first_path), str(path)], remedy)
