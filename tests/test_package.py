@@ -308,7 +308,8 @@ def test_the_wheel_holds_the_package_alone(wheel):
         "video_zoo",
         f"video_zoo-{video_zoo.__version__}.dist-info",
     }
-    data = {f"video_zoo/models/class_names/kinetics{count}.txt" for count in (400, 600)}
+    lists = ("kinetics400", "kinetics600", "charades")
+    data = {f"video_zoo/models/class_names/{name}.txt" for name in lists}
     data |= {"video_zoo/comparison/page.html"}
     assert data <= set(names)
     packed = {name for name in names if name.startswith("video_zoo/")} - data

@@ -19,6 +19,7 @@ NETWORKS = {
     "mc3_18": "resnet",
     "r2plus1d_18": "resnet",
     "r3d_18": "resnet",
+    "s3d_milnce": "s3d",
     "s3d_v1": "s3d",
     "s3d_v3": "s3d",
     "s3d_v3_top_heavy": "s3d",

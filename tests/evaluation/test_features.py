@@ -8,12 +8,13 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import s3dg_reference
 import tensorflow as tf
 
 from video_zoo import data, models
 from video_zoo.data.input import pipeline
 from video_zoo.data.input.clips import ClipConfig
-from video_zoo.evaluation import ExtractionConfig, extract_features, read_features
+from video_zoo.evaluation import ExtractionConfig, extract_features, predict, read_features
 from video_zoo.evaluation.feature_files import VideoFeatures, write_features
 
 ENDPOINTS = "layer3_1, layer4_1"
@@ -139,6 +140,26 @@ def test_whole_feature_maps_and_one_clip(options, network, videos):
     shape = network[1].get_layer("layer4_1").output.shape
     assert read_features(path).features["layer4_1"].shape == (1, *shape[1:])
     assert path.name == f"{videos[0].name}.npz"
+
+
+@pytest.mark.parametrize("name", ["s3d_milnce", "s3d_v1"])
+def test_networks_that_score_no_classes_give_features_and_no_predictions(name, videos, tmp_path):
+    """MIL-NCE's, whose outputs are an embedding, and CoCLR's, which has none."""
+    numpy = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
+    of_texts = name == "s3d_milnce"
+    state = s3dg_reference.random_milnce() if of_texts else s3dg_reference.random_coclr()
+    given = {"model": name, "weights": str(tmp_path / "a.safetensors")}
+    numpy.save_file(state, given["weights"])
+    endpoints = {"Mixed_5c": 1024, **({"Logits": 512} if of_texts else {})}
+    config = ExtractionConfig(list(endpoints), str(tmp_path / "features"), **given)
+    (path,) = extract_features(config, videos[:1]).written
+    features = read_features(path).features
+    assert {each: value.shape for each, value in features.items()} == {
+        each: (1, size) for each, size in endpoints.items()
+    }
+    told = "an embedding, to compare videos by" if of_texts else r"whose output is \(None, 4, 4, 4"
+    with pytest.raises(ValueError, match=f"a classifier must be given.*{told}"):
+        predict(videos[:1], **given)
 
 
 def test_an_unusable_video_is_reported_and_the_others_are_written(options, videos, tmp_path):

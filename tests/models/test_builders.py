@@ -18,11 +18,11 @@ def dtype_of(tensor) -> str:
 
 
 def test_the_zoo():
-    assert video_zoo.list_models() == ["i3d", *RESNETS, "s3d_v1", *INCEPTION_V3]
+    assert video_zoo.list_models() == ["i3d", *RESNETS, "s3d_milnce", "s3d_v1", *INCEPTION_V3]
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    expected = "`name` must be one of i3d, mc3_18, r2plus1d_18, r3d_18, s3d_v1, "
+    expected = "`name` must be one of i3d, mc3_18, r2plus1d_18, r3d_18, s3d_milnce, s3d_v1, "
     expected += "s3d_v3, s3d_v3_top_heavy. Received: name='c3d'"
     expected += ". Did you mean 'i3d'?"
     with pytest.raises(ValueError) as error:
@@ -186,6 +186,8 @@ def test_a_malformed_shape_is_refused(shape):
         ("dropout_rate", -0.1, "at least 0 and below 1"),
         ("width_multiplier", 0, "from 0.001 to 16"),
         ("temporal", "3d", "'full', 'separable', 'inflated_pair', '2d'"),
+        ("gating", "all", "None, False or one of 'paper', 'released', 'blocks'"),
+        ("gating", 1, "None, False or one of 'paper', 'released', 'blocks'"),
     ],
 )
 def test_a_bad_argument_is_named(name, argument, value, allowed):

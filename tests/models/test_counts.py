@@ -17,6 +17,11 @@ ANY_SIZE = (None, None, None, 3)
         ("i3d", 400, {"input_shape": (None, None, None, 2)}, 12_668_032),
         ("s3d_v1", 400, {}, 8_309_440),
         ("s3d_v1", 5, {}, 7_904_565),
+        # Where the gates stand decides how many there are.
+        ("s3d_v1", 400, {"gating": "paper"}, 9_075_136),
+        ("s3d_v1", 400, {"gating": "released"}, 9_534_448),
+        ("s3d_v1", 400, {"gating": "blocks"}, 9_534_448 - 192 * 193),
+        ("s3d_milnce", 512, {}, 9_660_256),
         ("s3d_v3", 400, {}, 29_574_384),
         ("s3d_v3", 5, {}, 28_765_029),
         # 128 and 768 filters, 1x1x1 and 1x3x3, in the auxiliary classifier.

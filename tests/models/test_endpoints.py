@@ -24,6 +24,7 @@ INCEPTION_V1 = {
     "Mixed_5b": (8, 7, 7, 832),
     "Mixed_5c": (8, 7, 7, 1024),
 }
+MILNCE = {"Conv3d_1a_8x8": (32, 112, 112, 64), **dict(list(INCEPTION_V1.items())[1:])}
 # Table 1 of Gupta et al.
 INCEPTION_V3 = {
     "Conv3d_1a_3x3": (32, 112, 112, 32),
@@ -49,13 +50,14 @@ INCEPTION_V3 = {
 
 def found(model) -> list[tuple[str, tuple[int, ...]]]:
     """Endpoint -> size, in the order of the layers."""
-    names = {*INCEPTION_V1, *INCEPTION_V3}
+    names = {*INCEPTION_V1, *MILNCE, *INCEPTION_V3}
     layers = [layer.name for layer in model.layers if layer.name in names]
     return [(name, tuple(model.get_layer(name).output.shape[1:])) for name in layers]
 
 
 TABLES = {
     "i3d": INCEPTION_V1,
+    "s3d_milnce": MILNCE,
     "s3d_v1": INCEPTION_V1,
     "s3d_v3": INCEPTION_V3,
     "s3d_v3_top_heavy": INCEPTION_V3,
@@ -64,20 +66,23 @@ TABLES = {
 
 @pytest.mark.parametrize("name", TABLES)
 def test_endpoints_at_full_width_are_those_of_the_table(name):
-    assert found(video_zoo.get_model(name, include_top=False)) == list(TABLES[name].items())
+    model = video_zoo.get_model(name, include_top=False, input_shape=(64, 224, 224, 3))
+    assert found(model) == list(TABLES[name].items())
 
 
 @pytest.mark.parametrize(
     ("name", "temporal"),
     [
         *(("s3d_v1", plan) for plan in ("full", "2d", video_zoo.top_heavy("Mixed_4b"))),
+        *(("s3d_milnce", plan) for plan in ("full", "2d", video_zoo.bottom_heavy("Mixed_4b"))),
         *(("s3d_v3", plan) for plan in ("full", "2d")),
         *(("s3d_v3", video_zoo.bottom_heavy(start)) for start in ("Mixed_6b", "Mixed_7a")),
     ],
     ids=str,
 )
 def test_endpoints_have_these_sizes_under_every_plan(name, temporal):
-    model = video_zoo.get_model(name, temporal=temporal, width_multiplier=0.0625)
+    options = {"width_multiplier": 0.0625, "input_shape": (64, 224, 224, 3)}
+    model = video_zoo.get_model(name, temporal=temporal, **options)
     sizes = [(name, size[:3]) for name, size in found(model)]
     assert sizes == [(name, size[:3]) for name, size in TABLES[name].items()]
 

@@ -9,6 +9,7 @@ from video_zoo.data.input.pipeline import Clips
 from video_zoo.data.input.records import SkippedRecords, check_shards
 from video_zoo.data.input.source import Split
 from video_zoo.errors import shown
+from video_zoo.models.weights.labels import same_classes
 from video_zoo.run.trained import TrainedNetwork, load_network
 
 from .config import EvaluationConfig, TwoStreamConfig
@@ -125,10 +126,11 @@ def check_data(network: TrainedNetwork, source: Split, data_dir: str) -> None:
             f"trained on. Received: data_dir={str(data_dir)!r} with {kinds[source.multi_label]}. "
             "Train a network on this data; the weights of the other may be its start."
         )
-    if network.class_names is not None and names != network.class_names:
+    known = network.class_names
+    if known is not None and not same_classes(names, known):
         raise ValueError(
             "`data_dir` must have the label map that the network was trained with: "
-            f"{shown(network.class_names)}. Received: data_dir={str(data_dir)!r} with "
+            f"{shown(known)}. Received: data_dir={str(data_dir)!r} with "
             f"{shown(names)}. Choose the shards that belong to the network."
         )
     if len(names) != network.num_classes:

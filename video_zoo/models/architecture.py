@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from .tables.spec import INCEPTION_NORM, BatchNorm, Table
+from .tables.spec import INCEPTION_NORM, BatchNorm, Gating, Table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,9 @@ class Architecture:
         tried_with: (frames, height, width, channels) of a small input that tests build it for.
         auxiliary: the endpoint that carries the auxiliary classifier, if there may be one.
         batch_norm: of all of its units.
+        gating: self-gating, where neither its caller nor its weights say.
+        gated_from: the endpoint from which released networks gate the ends of all branches; None
+            where none was released.
     """
 
     table: Table
@@ -40,3 +43,5 @@ class Architecture:
     tried_with: tuple[int, int, int, int]
     auxiliary: str | None = None
     batch_norm: BatchNorm = INCEPTION_NORM
+    gating: Gating | Literal[False] = False
+    gated_from: str | None = None

@@ -3,16 +3,28 @@
 import dataclasses
 import functools
 import os
+from typing import Literal
 
 import keras
 
 from video_zoo import errors
 from video_zoo.published import WeightsEntry
 
+from .architecture import Architecture
 from .registry import architecture_of
 from .tables import layers
-from .tables.spec import Conv, Table, TemporalPlan, as_plan, smallest_input, symmetric
-from .weights.load import WeightsInfo, find, load
+from .tables.spec import (
+    GATINGS,
+    Conv,
+    Gating,
+    Mixed,
+    Table,
+    TemporalPlan,
+    as_plan,
+    smallest_input,
+    symmetric,
+)
+from .weights.load import Source, WeightsInfo, find, load
 from .weights.saved import normalisation
 
 
@@ -29,7 +41,7 @@ class Options:
     classifier_activation: str | None
     width_multiplier: float
     temporal: TemporalPlan | str
-    gating: bool
+    gating: Gating | bool | None
     name: str
     aux_logits: bool = False
     padding: str | None = None
@@ -45,6 +57,8 @@ class Options:
             )
         if self.padding not in (None, "same", "symmetric"):
             self._refuse("padding", "None, 'same' or 'symmetric'")
+        if not (self.gating is None or isinstance(self.gating, bool) or self.gating in GATINGS):
+            self._refuse("gating", f"None, False or one of {', '.join(map(repr, GATINGS))}")
         if self.aux_logits and not self.include_top:
             self._refuse("aux_logits", "False when `include_top=False`: it is a classifier")
 
@@ -92,6 +106,44 @@ def _check_weights(options: Options, info: WeightsInfo, name: str) -> None:
     if options.padding not in (None, info.padding):
         allowed = f"None or {info.padding!r}, as in the weights"
         raise errors.refusal("padding", allowed, options.padding, place=received)
+
+
+def _gating(
+    options: Options, architecture: Architecture, source: Source | None
+) -> Gating | Literal[False]:
+    """Where gates stand: as asked for, else as the weights have them, else the network's own."""
+    told = None if source is None else source.info.gating
+    asked = "paper" if options.gating is True else options.gating
+    if asked is not None and told and asked != told:
+        allowed = f"None or {told!r}, as in the weights"
+        received = f" and weights={source.weights!r}"
+        raise errors.refusal("gating", allowed, options.gating, place=received)
+    if asked in ("released", "blocks") and architecture.gated_from is None:
+        allowed = f"None, False or 'paper' for {options.name!r}: no gated network was released"
+        raise errors.refusal("gating", allowed, options.gating)
+    if asked is not None:
+        return asked
+    return architecture.gating if told is None else told
+
+
+def _styles(
+    architecture: Architecture, options: Options, source: Source | None
+) -> dict[str, layers.Style]:
+    """Endpoint -> what is applied to its row."""
+    gating = _gating(options, architecture, source)
+    gates = dict.fromkeys((endpoint for endpoint, _ in architecture.table), gating == "paper")
+    for endpoint, row in architecture.table:
+        before_blocks = gating == "released" and endpoint == architecture.gated_from
+        if before_blocks or (gating in ("released", "blocks") and isinstance(row, Mixed)):
+            gates[endpoint] = "ends"
+    norm = architecture.batch_norm
+    if source is not None and source.info.epsilon is not None:
+        norm = dataclasses.replace(norm, epsilon=source.info.epsilon)
+    modes = as_plan(options.temporal).modes(architecture.table)
+    return {
+        endpoint: layers.Style(mode, gates[endpoint], options.width_multiplier, norm)
+        for endpoint, mode in modes.items()
+    }
 
 
 def _pairs_logits(x, options: Options):
@@ -171,16 +223,13 @@ def build(model: str, options: Options) -> keras.Model:
     if (options.padding if source is None else source.info.padding) == "symmetric":
         table = symmetric(table)
         _check_input_shape(table, options.input_shape, options.name)
-    modes = as_plan(options.temporal).modes(table)
+    styles = _styles(architecture, options, source)
     inputs = keras.Input(tuple(options.input_shape), name="video")
     x, auxiliary = inputs, None
     if source is not None and source.info.convention.mean is not None:
         x = normalisation(source.info.convention)(x)
     for endpoint, row in table:
-        style = layers.Style(
-            modes[endpoint], options.gating, options.width_multiplier, architecture.batch_norm
-        )
-        x = layers.apply_endpoint(x, row, style, endpoint)
+        x = layers.apply_endpoint(x, row, styles[endpoint], endpoint)
         if options.aux_logits and endpoint == architecture.auxiliary:
             auxiliary = _auxiliary_logits(x, options)
     if options.include_top:

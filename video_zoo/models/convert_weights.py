@@ -95,6 +95,10 @@ def _provenance(info: WeightsInfo) -> dict:
         "name": info.name,
         "class_names": info.class_names,
         "padding": info.padding,
+        "gating": info.gating,
+        "epsilon": info.epsilon,
+        "embedding": info.embedding,
+        "multi_label": info.multi_label,
         "convention": {n: value for n, value in known.items() if n not in info.assumed},
     }
 

@@ -7,8 +7,8 @@ import keras
 from .architecture import Architecture, Paper
 from .builder import Options, build
 from .registry import describes
-from .tables.inception_v1 import INCEPTION_V1
-from .tables.spec import TemporalPlan
+from .tables.inception_v1 import GATED_FROM, INCEPTION_V1
+from .tables.spec import Gating, TemporalPlan
 
 _I3D = Architecture(
     INCEPTION_V1,
@@ -17,6 +17,7 @@ _I3D = Architecture(
     paper=Paper("Carreira & Zisserman 2017", "https://arxiv.org/abs/1705.07750"),
     width_mark=("Conv3d_2c_3x3", 192),
     tried_with=(16, 32, 32, 3),  # two steps of time for the pairs of its head
+    gated_from=GATED_FROM,
 )
 
 
@@ -32,7 +33,7 @@ def i3d(
     classifier_activation: str | None = None,
     width_multiplier: float = 1.0,
     temporal: TemporalPlan | str = "full",
-    gating: bool = False,
+    gating: Gating | bool | None = None,
     padding: str | None = None,
     name: str = "i3d",
 ) -> keras.Model:
@@ -60,7 +61,10 @@ def i3d(
         width_multiplier: factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
             :func:`video_zoo.bottom_heavy`. Defaults to "full".
-        gating: self-gating after each temporal convolution. Defaults to False.
+        gating: self-gating: "paper" (or True) after each temporal convolution, as the paper of
+            S3D-G says; "released" at the end of each branch and after Conv3d_2c_3x3, as in the
+            networks that were released; "blocks" in the branches alone; False for none. Defaults
+            to None: as the weights have it, none without any.
         padding: of strided layers: "same", or "symmetric" for half the window on each side, as
             PyTorch pads. Defaults to None: what the weights need, "same" without any.
         name: name of the model. Defaults to "i3d".

@@ -55,8 +55,9 @@ class Summary:
             accuracy = "accuracy not published"
             if entry.top1 is not None:
                 accuracy = f"top-1 {entry.top1:g} %, top-5 {entry.top5:g} % ({entry.source})"
-            classes = f"{entry.num_classes} classes"
-            lines.append(f"  weights         {entry.name!r}: {classes}, {accuracy}")
+            counted = entry.num_classes is not None and not entry.embedding
+            outputs = f"{entry.outputs} classes" if counted else entry.outputs
+            lines.append(f"  weights         {entry.name!r}: {outputs}, {accuracy}")
         return "\n".join(lines)
 
 
@@ -115,14 +116,13 @@ def models_table() -> str:
         "|---|---|---|---|---|---|",
     ]
     for entry in (entry for row in rows for entry in row.weights):
-        accuracy = "not published" if entry.top1 is None else f"{entry.top1:g} / {entry.top5:g} %"
         modality = "RGB" if entry.channels == 3 else "flow"
         cells = (
             f"`{entry.model}`",
             f'`"{entry.name}"`',
-            str(entry.num_classes),
+            entry.outputs,
             f"{modality}, {entry.convention.num_frames} frames at {entry.convention.fps:g} fps",
-            accuracy,
+            entry.accuracy,
             "" if entry.top1 is None else entry.source,
         )
         lines.append(f"| {' | '.join(cells)} |")

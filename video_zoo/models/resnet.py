@@ -9,7 +9,7 @@ from .architecture import Architecture, Paper
 from .builder import Options, build
 from .registry import describes
 from .tables.resnet18 import RESNET_18, RESNET_18_MIXED
-from .tables.spec import BatchNorm, TemporalPlan, bottom_heavy
+from .tables.spec import BatchNorm, Gating, TemporalPlan, bottom_heavy
 
 _R3D_18 = Architecture(
     RESNET_18,
@@ -41,7 +41,7 @@ def r3d_18(
     classifier_activation: str | None = None,
     width_multiplier: float = 1.0,
     temporal: TemporalPlan | str = "full",
-    gating: bool = False,
+    gating: Gating | bool | None = None,
     name: str = "r3d_18",
 ) -> keras.Model:
     """ResNet-18 with 3x3x3 kernels.
@@ -67,7 +67,8 @@ def r3d_18(
         width_multiplier: factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
             :func:`video_zoo.bottom_heavy`. Defaults to "full".
-        gating: self-gating after each temporal convolution. Defaults to False.
+        gating: "paper" (or True) for self-gating after each temporal convolution, False for none.
+            Defaults to None: as the weights have it, none without any.
         name: name of the model. Defaults to "r3d_18".
 
     Returns:
@@ -95,7 +96,7 @@ def mc3_18(
     classifier_activation: str | None = None,
     width_multiplier: float = 1.0,
     temporal: TemporalPlan | str = MIXED,
-    gating: bool = False,
+    gating: Gating | bool | None = None,
     name: str = "mc3_18",
 ) -> keras.Model:
     """ResNet-18 with 3x3x3 kernels in its first stage, and 1x3x3 kernels above it.
@@ -122,7 +123,8 @@ def mc3_18(
         width_multiplier: factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
             :func:`video_zoo.bottom_heavy`. Defaults to ``bottom_heavy("layer2_0", "full")``.
-        gating: self-gating after each temporal convolution. Defaults to False.
+        gating: "paper" (or True) for self-gating after each temporal convolution, False for none.
+            Defaults to None: as the weights have it, none without any.
         name: name of the model. Defaults to "mc3_18".
 
     Returns:
@@ -150,7 +152,7 @@ def r2plus1d_18(
     classifier_activation: str | None = None,
     width_multiplier: float = 1.0,
     temporal: TemporalPlan | str = "separable",
-    gating: bool = False,
+    gating: Gating | bool | None = None,
     name: str = "r2plus1d_18",
 ) -> keras.Model:
     """ResNet-18 whose 3x3x3 kernels are split in 1x3x3 and 3x1x1.
@@ -177,7 +179,8 @@ def r2plus1d_18(
         width_multiplier: factor on the width of every layer. Defaults to 1.0.
         temporal: "full", "separable", "2d", or a plan: :func:`video_zoo.top_heavy`,
             :func:`video_zoo.bottom_heavy`. Defaults to "separable".
-        gating: self-gating after each temporal convolution. Defaults to False.
+        gating: "paper" (or True) for self-gating after each temporal convolution, False for none.
+            Defaults to None: as the weights have it, none without any.
         name: name of the model. Defaults to "r2plus1d_18".
 
     Returns:

@@ -36,6 +36,7 @@ class TrainedNetwork:
         training: the settings of the run, empty where there is none.
         data: the settings of the conversion that it was trained on, empty where nothing tells.
         multi_label: whether a clip may have several classes: each has a probability of its own.
+        embedding: whether its outputs are no scores of classes, but a vector to compare.
     """
 
     model: keras.Model
@@ -45,6 +46,7 @@ class TrainedNetwork:
     training: Mapping
     data: Mapping
     multi_label: bool = False
+    embedding: bool = False
 
     @property
     def num_classes(self) -> int:
@@ -78,6 +80,13 @@ class TrainedNetwork:
     def check_classifier(self) -> None:
         """Raises ValueError unless the network gives a score per class, and names fit them."""
         shape = self.model.output_shape
+        if self.embedding:
+            raise ValueError(
+                "a classifier must be given, which scores classes. Received: "
+                f"{self.checkpoint!r}, whose {shape[-1]} outputs are an embedding, to compare "
+                "videos by. Extract it as features (`extract_features`, endpoint 'Logits'), or "
+                "train a classifier on it."
+            )
         if len(shape) != 2:
             raise ValueError(
                 "a classifier must be given, whose output is (batch, classes). Received: "
@@ -207,7 +216,8 @@ def _of_file(
     clip = _clip_of(network, about, frame_order)
     training = {} if run is None else run.training
     several = about.multi_label or activation == "sigmoid"
-    return TrainedNetwork(network, path, clip, about.class_names, training, _data(about), several)
+    known = (about.class_names, training, _data(about), several, about.embedding)
+    return TrainedNetwork(network, path, clip, *known)
 
 
 def _tell_assumed(path: str, about: WeightsInfo) -> None:
@@ -295,17 +305,14 @@ def _published(
 ) -> TrainedNetwork:
     models.get_builder(model)  # fails before the weights are looked for, if it does
     info = weights_info(model, weights)
-    if info.num_classes is None:
-        raise ValueError(
-            f"`weights` must have a classifier. Received: weights={os.fspath(weights)!r}, which "
-            "lacks one. Take those of a network with its classifier."
-        )
     _tell_assumed(os.fspath(weights), info)
     taken = info.convention
     told = {"width_multiplier": info.width_multiplier, "gating": info.gating}
+    bare = info.num_classes is None  # good for features
     network = models.get_model(
         model,
-        info.num_classes,
+        1 if bare else info.num_classes,
+        include_top=not bare,
         input_shape=(taken.num_frames, taken.image_size, taken.image_size, info.channels or 3),
         weights=weights,
         # What decides the shapes of weights, where their file tells it.
@@ -313,7 +320,14 @@ def _published(
     )
     clip = ClipConfig(taken.num_frames, taken.frame_stride, taken.image_size, frame_order)
     return TrainedNetwork(
-        network, os.fspath(weights), clip, info.class_names, {}, _data(info), info.multi_label
+        network,
+        os.fspath(weights),
+        clip,
+        info.class_names,
+        {},
+        _data(info),
+        info.multi_label,
+        info.embedding,
     )
 
 

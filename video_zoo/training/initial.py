@@ -9,6 +9,7 @@ import keras
 
 from video_zoo import errors, known_names, models
 from video_zoo.models import elsewhere, transfer
+from video_zoo.models.weights.labels import same_classes
 from video_zoo.models.weights.load import WeightsInfo
 
 from .batch_norm import set_constants, synchronise
@@ -207,7 +208,7 @@ def _loaded(
 def _shape(config: TrainingConfig, info: WeightsInfo) -> dict:
     """Width and gating of the network that the weights are of, where their file tells."""
     width = config.width_multiplier or info.width_multiplier or 1.0
-    return {"width_multiplier": width, "gating": config.gating or bool(info.gating)}
+    return {"width_multiplier": width, "gating": config.gating or info.gating or False}
 
 
 def _note_on_clips(
@@ -244,7 +245,7 @@ def _why_new_head(config: TrainingConfig, task: Task, info: WeightsInfo) -> str 
     if config.new_head:
         return "asked for"
     known = task.class_names is not None and info.class_names is not None
-    if known and list(task.class_names) != list(info.class_names):
+    if known and not same_classes(task.class_names, info.class_names):
         return "the classes of the weights are others"
     return None
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import video_zoo
-from video_zoo.models.tables.inception_v1 import INCEPTION_V1
+from video_zoo.models.tables.inception_v1 import INCEPTION_V1, SPACE_TO_DEPTH
 from video_zoo.models.tables.inception_v3 import INCEPTION_V3
 from video_zoo.models.tables.spec import Conv, Mixed, Pool, TemporalPlan, smallest_input, symmetric
 
@@ -23,7 +23,9 @@ def endpoint_of(layer: str) -> str:
     return layer.split("_Branch")[0].removesuffix("_conv").removesuffix("_gate")
 
 
-@pytest.mark.parametrize(("table", "expected"), [(INCEPTION_V1, 1), (INCEPTION_V3, 49)])
+@pytest.mark.parametrize(
+    ("table", "expected"), [(INCEPTION_V1, 1), (SPACE_TO_DEPTH, 2), (INCEPTION_V3, 49)]
+)
 def test_smallest_input(table, expected):
     assert [smallest_input(table, axis) for axis in range(3)] == [expected] * 3
 
@@ -123,6 +125,45 @@ def test_gates_stand_after_temporal_convolutions_only(temporal, small):
     assert {endpoint_of(gate) for gate in gates} == {
         endpoint_of(layer).removesuffix("_temporal") for layer in temporal_layers
     }
+
+
+BRANCH_ENDS = ("0_Conv3d_0a_1x1", "1_Conv3d_0b_3x3", "2_Conv3d_0b_3x3", "3_Conv3d_0b_1x1")
+
+
+@pytest.mark.parametrize("temporal", ["full", "separable", "2d"])
+@pytest.mark.parametrize(("gating", "count"), [("released", 37), ("blocks", 36)])
+def test_released_gates_stand_at_the_end_of_each_branch(gating, count, temporal, small):
+    for name in ("s3d_v1", "s3d_milnce"):
+        model = small(name, gating=gating, temporal=temporal)
+        gates = [layer.name for layer in model.layers if layer.name.endswith("_gate")]
+        assert len(gates) == count
+        assert ("Conv3d_2c_3x3_gate" in gates) == (gating == "released")
+        ends = [f"Mixed_4c_Branch_{end}" for end in BRANCH_ENDS]
+        assert {gate for gate in gates if gate.startswith("Mixed_4c")} == {
+            f"{e}_gate" for e in ends
+        }
+        for end in ends:
+            assert isinstance(model.get_layer(end), keras.layers.Multiply)
+
+
+def test_true_is_the_gating_of_the_paper_and_released_gates_need_a_released_network(small):
+    ours, named = (small("s3d_v1", gating=gating) for gating in (True, "paper"))
+    assert [w.path for w in ours.weights] == [w.path for w in named.weights]
+    for name in ("s3d_v3", "r3d_18"):
+        with pytest.raises(
+            ValueError, match=f"`gating` must be None, False or 'paper' for '{name}'"
+        ):
+            small(name, gating="released")
+
+
+def test_the_stem_of_blocks_is_never_split_and_sees_the_steps_of_its_blocks(small, clips):
+    assert kernels(small("s3d_milnce"))["Conv3d_1a_8x8_conv"] == (4, 8, 8)
+    flat = kernels(small("s3d_milnce", temporal="2d"))
+    assert flat["Conv3d_1a_8x8_conv"] == (1, 8, 8)
+    # Step t looks at the blocks t and t + 1, of two frames each.
+    model = small("s3d_milnce")
+    assert changed_steps(model, "Conv3d_1a_8x8", 0, clips) == [0]
+    assert changed_steps(model, "Conv3d_1a_8x8", 7, clips) == [2, 3]
 
 
 def changed_steps(model, endpoint: str, frame: int, clips) -> list[int]:

@@ -17,6 +17,7 @@ import video_zoo
 from video_zoo.files import full_disk
 from video_zoo.models.convert_weights import convert_weights
 from video_zoo.models.weights.download import cache_folder, fetch
+from video_zoo.models.weights.labels import same_classes
 from video_zoo.models.weights.load import find, load
 from video_zoo.published import DEEPMIND, TORCHVISION, RemoteFile, WeightsEntry
 
@@ -30,13 +31,17 @@ def row(*files: RemoteFile, model: str = "i3d", **kwargs) -> WeightsEntry:
 
 def test_published_rows():
     entries = video_zoo.list_weights()
-    assert len({(entry.model, entry.name) for entry in entries}) == len(entries) == 18
+    assert len({(entry.model, entry.name) for entry in entries}) == len(entries) == 23
     resnets = {"r3d_18", "mc3_18", "r2plus1d_18"}
-    assert {entry.model for entry in entries} == {"i3d", "s3d_v1", *resnets}
+    assert {entry.model for entry in entries} == {"i3d", "s3d_v1", "s3d_milnce", *resnets}
     for entry in entries:
         info = video_zoo.weights_info(entry.model, entry.name)
-        assert len(info.class_names) == entry.num_classes == info.num_classes
+        if entry.class_names is None:
+            assert (info.class_names, info.num_classes) == (None, entry.num_classes)
+        else:
+            assert len(info.class_names) == entry.num_classes == info.num_classes
         assert info.convention == entry.convention
+        assert info.multi_label == entry.name.startswith("charades")
         assert info.channels == (2 if "flow" in entry.name else 3)
         for file in entry.files:
             assert file.url.startswith("https://")
@@ -50,6 +55,7 @@ def test_weights_print_as_a_table():
     assert header.split()[:2] == ["model", "weights"]
     assert [row.split()[:2] for row in rows] == [[e.model, e.name] for e in entries]
     assert "68.368 / 88.05 %" in rows[0]
+    assert "none: features" in rows[2]
     assert isinstance(entries, list) and repr(entries) == str(entries)
 
 
@@ -72,8 +78,18 @@ def test_class_names():
     assert few == sorted(few, key=str.lower)
     assert many == sorted(many, key=str.lower)
     assert len(set(few) & set(many)) == 368
+    charades = video_zoo.class_names("charades")
+    assert (len(charades), charades[0], charades[-1]) == (157, "c000", "c156")
     with pytest.raises(ValueError, match="`name` must be one of 'kinetics400', 'kinetics600'"):
         video_zoo.class_names("kinetics")
+
+
+def test_the_codes_of_charades_stand_for_its_words():
+    codes, words = video_zoo.class_names("charades"), [f"Doing {n}" for n in range(157)]
+    assert same_classes(codes, words) and same_classes(words, codes)
+    assert not same_classes(codes, words[1:])
+    assert same_classes(words, tuple(words))
+    assert not same_classes(words, words[::-1])
 
 
 def test_a_checkpoint_of_two_files_is_fetched_and_loaded_once(home, server, capsys):

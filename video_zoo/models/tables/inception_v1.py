@@ -1,4 +1,4 @@
-"""The table of I3D and S3D-v1: GoogLeNet with a time axis (Carreira & Zisserman 2017, Figure 3)."""
+"""The tables of I3D and S3D: GoogLeNet with a time axis (Carreira & Zisserman 2017, Figure 3)."""
 
 from .spec import Conv, Mixed, Pool
 
@@ -31,4 +31,18 @@ INCEPTION_V1 = (
     ("MaxPool3d_5a_2x2", Pool("max", (2, 2, 2), (2, 2, 2))),
     ("Mixed_5b", _mixed(256, (160, 320), (32, 128), 128)),
     ("Mixed_5c", _mixed(384, (192, 384), (48, 128), 128)),
+)
+
+# From here on the released S3D-G networks gate the end of each branch.
+GATED_FROM = "Conv3d_2c_3x3"
+
+# MIL-NCE's stem takes blocks of 2x2x2 positions as channels, and has a kernel of 2x4x4 blocks. That
+# is this kernel of 4x8x8 positions. On blocks it is padded as SAME does: none before and one after
+# in time, one before and two after in space.
+SPACE_TO_DEPTH = (
+    (
+        "Conv3d_1a_8x8",
+        Conv(64, (4, 8, 8), (2, 2, 2), ((0, 2), (2, 4), (2, 4)), separable=False),
+    ),
+    *INCEPTION_V1[1:],
 )

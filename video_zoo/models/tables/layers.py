@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 import string
 from collections.abc import Iterator
+from typing import Literal
 
 import keras
 
@@ -17,6 +18,7 @@ from .spec import (
     Conv,
     Endpoint,
     Factorized,
+    Margins,
     Mode,
     Parallel,
     Pool,
@@ -33,10 +35,14 @@ BN_MOMENTUM = 0.9
 
 @dataclasses.dataclass(frozen=True)
 class Style:
-    """What a whole network, or one endpoint of it, applies to each of its rows."""
+    """What a whole network, or one endpoint of it, applies to each of its rows.
+
+    ``gating`` is True for self-gating after each temporal convolution, and "ends" for one at the
+    end of the row, or of each branch of it.
+    """
 
     mode: Mode
-    gating: bool = False
+    gating: bool | Literal["ends"] = False
     width_multiplier: float = 1.0
     batch_norm: BatchNorm = INCEPTION_NORM
 
@@ -52,7 +58,7 @@ class Unit:
     filters: int
     kernel: Triple
     strides: Triple
-    padding: str
+    padding: str | Margins
     crop_time: int = 0
     activation: bool = True
 
@@ -62,7 +68,7 @@ def expand(convs: tuple[Conv, ...], names: list[str], mode: Mode) -> list[Unit]:
     duration = max(conv.kernel[0] for conv in convs)
     if mode == "inflated_pair":
         mode = "full" if len(convs) > 1 else "separable"
-    if duration == 1:
+    if duration == 1 or (mode == "separable" and not convs[-1].separable):
         mode = "full"
     halved = mode == "separable"
     units = []
@@ -96,12 +102,15 @@ def expand(convs: tuple[Conv, ...], names: list[str], mode: Mode) -> list[Unit]:
     return units
 
 
-def pad(x, window: Triple, padding: str, name: str):
-    """Makes symmetric padding a layer. Returns ``x`` and the padding that is left to do."""
-    if padding != "symmetric":
+def pad(x, window: Triple, padding: str | Margins, name: str):
+    """Makes padding that Keras lacks a layer. Returns ``x`` and the padding that is left to do."""
+    if padding in ("same", "valid"):
         return x, padding
-    halves = tuple(n // 2 for n in window)
-    return keras.layers.ZeroPadding3D(halves, data_format="channels_last", name=f"{name}_pad")(
+    if padding == "symmetric":
+        padding = tuple((n // 2, n // 2) for n in window)
+    # An axis that the kernel no longer looks along needs none.
+    margins = tuple(m if n > 1 else (0, 0) for m, n in zip(padding, window, strict=True))
+    return keras.layers.ZeroPadding3D(margins, data_format="channels_last", name=f"{name}_pad")(
         x
     ), "valid"
 
@@ -145,9 +154,10 @@ def self_gating(x, name: str, output_name: str | None = None):
 def conv_chain(
     x, convs: tuple[Conv, ...], names: list[str], style: Style, output_name: str | None = None
 ):
-    """Convolutions that share one temporal extent; gated, where they have one."""
+    """Convolutions that share one temporal extent; gated, where the style says so."""
     units = expand(convs, names, style.mode)
-    gated = style.gating and any(unit.kernel[0] > 1 for unit in units)
+    temporal = any(unit.kernel[0] > 1 for unit in units)
+    gated = style.gating == "ends" or (style.gating and temporal)
     for unit in units:
         last = unit is units[-1] and not gated
         x = conv_bn_relu(x, unit, style, output_name if last else None)
@@ -256,7 +266,9 @@ def apply_endpoint(x, row: Endpoint, style: Style, name: str):
     outputs = []
     for index, branch in enumerate(row.branches):
         y, letters = x, iter(string.ascii_lowercase)
-        for part in branch:
-            y = branch_row(y, part, letters, style, f"{name}_Branch_{index}")
+        for step, part in enumerate(branch, 1):
+            early = style.gating == "ends" and step < len(branch)
+            inner = dataclasses.replace(style, gating=False) if early else style
+            y = branch_row(y, part, letters, inner, f"{name}_Branch_{index}")
         outputs.append(y)
     return keras.layers.Concatenate(name=name)(outputs)

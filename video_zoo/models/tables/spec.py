@@ -19,7 +19,15 @@ from video_zoo.errors import refusal
 Mode = Literal["full", "separable", "inflated_pair", "2d"]
 MODES: tuple[Mode, ...] = ("full", "separable", "inflated_pair", "2d")
 
+# Where self-gating stands (Xie et al. 2017, S3D-G): after each temporal convolution, as the paper
+# says; at the end of each branch of a block, and once before the blocks, as in the networks that
+# were released; or in the blocks alone.
+Gating = Literal["paper", "released", "blocks"]
+GATINGS: tuple[Gating, ...] = ("paper", "released", "blocks")
+
 Triple = tuple[int, int, int]
+# (before, after) of time, height and width.
+Margins = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,17 +46,24 @@ class Conv:
     """A convolution-BN-ReLU unit.
 
     ``padding`` is ``"same"``, ``"valid"`` or ``"symmetric"`` (half the kernel on each side, as
-    PyTorch pads; see :func:`symmetric`), in all three axes. Separable, the spatial half has
-    ``middle`` filters, or ``filters`` where that is None. Without ``activation`` the unit ends
-    with its batch normalisation.
+    PyTorch pads; see :func:`symmetric`), in all three axes, or the zeros before and after each.
+    Separable, the spatial half has ``middle`` filters, or ``filters`` where that is None; what is
+    not ``separable`` stays whole. Without ``activation`` the unit ends with its batch
+    normalisation.
     """
 
     filters: int
     kernel: Triple = (1, 1, 1)
     strides: Triple = (1, 1, 1)
-    padding: str = "same"
+    padding: str | Margins = "same"
     middle: int | None = None
     activation: bool = True
+    separable: bool = True
+
+    @property
+    def splits(self) -> bool:
+        """Whether the separable mode makes two convolutions of it."""
+        return self.separable and self.kernel[0] > 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,5 +226,7 @@ def smallest_input(table: Table, axis: int) -> int:
         for part in reversed(strided_rows(row)):
             window = part.kernel if isinstance(part, Conv) else part.size
             needed = window[axis] if part.padding == "valid" else 1
+            if isinstance(part.padding, tuple):
+                needed = max(1, window[axis] - sum(part.padding[axis]))
             size = (size - 1) * part.strides[axis] + needed
     return size

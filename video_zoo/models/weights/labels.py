@@ -5,18 +5,25 @@ import functools
 import importlib.resources
 import os
 import pathlib
+from collections.abc import Sequence
 
 from video_zoo import errors
 from video_zoo.files import file_content
 from video_zoo.known_names import LABEL_MAP, RUN_CONFIG
 
-LISTS = ("kinetics400", "kinetics600")
+LISTS = ("kinetics400", "kinetics600", "charades")
 
 
 @functools.cache
 def _read(name: str) -> tuple[str, ...]:
     folder = importlib.resources.files("video_zoo.models") / "class_names"
     return tuple((folder / f"{name}.txt").read_text(encoding="utf-8").splitlines())
+
+
+def same_classes(names: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two lists are of the same classes in order; Charades' codes stand for its words."""
+    pair = tuple(names), tuple(others)
+    return len(names) == len(others) if _read("charades") in pair else pair[0] == pair[1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +35,13 @@ def class_names(name: str | os.PathLike) -> list[str]:
     """Class names of a dataset or of a training run, in the order of the logits.
 
     Kinetics-400 (Kay et al. 2017) and Kinetics-600 (Carreira et al. 2018) are in alphabetical order
-    whatever the case, which is the order of DeepMind's and of torchvision's lists.
+    whatever the case, which is the order of DeepMind's and of torchvision's lists. Those of
+    Charades (Sigurdsson et al. 2016) are its labels, "c000" to "c156": its licence lets nobody pass
+    on the words, which are in its own ``Charades_v1_classes.txt``.
 
     Args:
-        name: "kinetics400" or "kinetics600", the folder of a run, or a local folder of shards.
+        name: "kinetics400", "kinetics600" or "charades", the folder of a run, or a local folder of
+            shards.
 
     Raises:
         ValueError: there is no such list or folder, or its file of class names cannot be read.

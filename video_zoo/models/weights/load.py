@@ -6,6 +6,7 @@ import os
 import pathlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from video_zoo.errors import at_home, check_file
 from video_zoo.known_names import OF_IMAGES, unknown_weights
 from video_zoo.published import InputConvention, WeightsEntry, list_weights
 
+from ..tables.spec import Gating
 from . import formats, imagenet, network_files, saved
 from .digests import is_published
 from .download import fetch
@@ -43,8 +45,10 @@ class WeightsInfo:
         assumed: what nothing tells of the clips, so that it is as everywhere in the zoo: fields of
             the convention, of those that decide how videos are stored and sampled.
         width_multiplier: of the network; None if the file does not tell.
-        gating: whether the network has self-gating; None likewise.
+        gating: where the network has gates, as its ``gating=``; None likewise.
         of_images: whether they are those of the image network with the same table.
+        epsilon: of the batch normalisation; None for that of the zoo's network.
+        embedding: whether the outputs are no scores of classes, but a vector to compare.
         multi_label: whether a clip may have several of their classes.
     """
 
@@ -56,8 +60,10 @@ class WeightsInfo:
     name: str | None = None
     assumed: tuple[str, ...] = ()
     width_multiplier: float | None = None
-    gating: bool | None = None
+    gating: Gating | Literal[False] | None = None
     of_images: bool = False
+    epsilon: float | None = None
+    embedding: bool = False
     multi_label: bool = False
 
     @property
@@ -132,7 +138,8 @@ def find(
         if check is not None:
             check(_info_of_entry(entry), entry.name)
         path = fetch(entry)
-        return Source(entry.name, path, _info_of_entry(entry), formats.read(path))
+        checkpoint = formats.read(path)
+        return Source(entry.name, path, _info_of_entry(entry, checkpoint), checkpoint)
     path = at_home(weights)
     if model in OF_IMAGES and imagenet.is_image_network(path):
         return Source(path, path, _OF_IMAGES)
@@ -161,14 +168,21 @@ def _entry(model: str | None, weights: str | os.PathLike | WeightsEntry) -> Weig
     return next((entry for entry in known if entry.name == os.fspath(weights)), None)
 
 
-def _info_of_entry(entry: WeightsEntry) -> WeightsInfo:
+def _info_of_entry(
+    entry: WeightsEntry, checkpoint: formats.PublishedFile | None = None
+) -> WeightsInfo:
+    """What published weights need; gates and epsilon are known once their file is read."""
     return WeightsInfo(
         entry.num_classes,
         entry.channels,
         entry.padding,
         entry.convention,
-        class_names(entry.class_names),
+        None if entry.class_names is None else class_names(entry.class_names),
         entry.name,
+        gating=None if checkpoint is None else checkpoint.gating,
+        epsilon=None if checkpoint is None else checkpoint.epsilon,
+        embedding=entry.embedding,
+        multi_label=entry.multi_label,
     )
 
 
@@ -207,7 +221,9 @@ def info_of_file(path: str, argument: str = "weights") -> WeightsInfo:
         provenance.get("name"),
         tuple(name for name in needed if name not in told),
         network.width_multiplier,
-        network.gating,
+        provenance.get("gating") if network.gating is None else network.gating,
+        epsilon=network.epsilon or provenance.get("epsilon"),
+        embedding=provenance.get("embedding", False),
         multi_label=provenance.get("multi_label", False),
     )
 
@@ -221,11 +237,19 @@ def _info_of_checkpoint(
     for entry in [] if model is None else list_weights(model):
         named = any(file.match(entry.files[0].name) for file in files)
         if entry.num_classes == checkpoint.num_classes and (named or is_published(entry, main)):
-            return _info_of_entry(entry)
+            return _info_of_entry(entry, checkpoint)
     convention = checkpoint.convention
     if checkpoint.channels == 2:
         convention = dataclasses.replace(convention, modality="flow_tvl1")
-    return WeightsInfo(checkpoint.num_classes, checkpoint.channels, checkpoint.padding, convention)
+    return WeightsInfo(
+        checkpoint.num_classes,
+        checkpoint.channels,
+        checkpoint.padding,
+        convention,
+        gating=checkpoint.gating,
+        epsilon=checkpoint.epsilon,
+        embedding=checkpoint.embedding,
+    )
 
 
 def load(model: keras.Model, source: Source) -> None:
@@ -277,6 +301,7 @@ def _check_built(model: keras.Model, source: Source) -> None:
     for what, network, wanted in (
         ("padding", built.padding, source.info.padding),
         ("a normalised input", built.normalised, source.info.convention.mean is not None),
+        ("an epsilon", built.epsilon, source.info.epsilon or built.epsilon),
     ):
         if network != wanted:
             raise ValueError(

@@ -1,8 +1,9 @@
-"""How a reader translates a file: where each weight comes from, over the table of I3D."""
+"""How a reader translates a file: where each weight comes from, over the tables of I3D and S3D."""
 
 import dataclasses
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from video_zoo.published import InputConvention
 
 from ..tables.inception_v1 import INCEPTION_V1
 from ..tables.layers import conv_name
-from ..tables.spec import Conv, Mixed, Triple
+from ..tables.spec import Conv, Gating, Mixed, Table, Triple
 
 HEAD, DENSE_HEAD = "Logits_Conv3d_0c_1x1", "Logits"
 
@@ -31,6 +32,8 @@ class Place:
         branch: number of its branch, None outside of a mixed block.
         step: its place in the branch, pools counted.
         kernel: its nominal kernel.
+        splits: whether it is two convolutions where it is separable.
+        last: whether it ends its branch.
     """
 
     name: str
@@ -39,24 +42,29 @@ class Place:
     branch: int | None
     step: int
     kernel: Triple
+    splits: bool
+    last: bool = True
 
     @property
     def letter(self) -> str:
         return string.ascii_lowercase[self.step]
 
 
-def places() -> Iterator[Place]:
-    """The convolutions of I3D and S3D-v1, in order."""
-    for number, (endpoint, row) in enumerate(INCEPTION_V1):
+def places(table: Table = INCEPTION_V1) -> Iterator[Place]:
+    """The convolutions of I3D and S3D-v1, or of a table of such rows, in order."""
+    for number, (endpoint, row) in enumerate(table):
         if isinstance(row, Conv):
-            yield Place(endpoint, endpoint, number, None, 0, row.kernel)
+            yield Place(endpoint, endpoint, number, None, 0, row.kernel, row.splits)
         elif isinstance(row, Mixed):
             for index, branch in enumerate(row.branches):
                 for step, part in enumerate(branch):
                     if isinstance(part, Conv):
                         letter = string.ascii_lowercase[step]
                         name = conv_name(f"{endpoint}_Branch_{index}", letter, part)
-                        yield Place(name, endpoint, number, index, step, part.kernel)
+                        last = part is branch[-1]
+                        yield Place(
+                            name, endpoint, number, index, step, part.kernel, part.splits, last
+                        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,11 +99,9 @@ def origins_of(
     yield Origin(f"{HEAD}/bias", head[1:], vector)
 
 
-def _folded_kernel(weight: np.ndarray, gamma: np.ndarray) -> np.ndarray:
-    return torch_kernel(weight) * gamma
-
-
-def folded_unit(name: str, conv: str, norm: str) -> Iterator[Origin]:
+def folded_unit(
+    name: str, conv: str, norm: str, kernel: Callable[[np.ndarray], np.ndarray] = torch_kernel
+) -> Iterator[Origin]:
     """The origins of one convolution of PyTorch whose normalisation has a factor (gamma).
 
     It folds exactly into the kernel and the moving mean.
@@ -104,18 +110,49 @@ def folded_unit(name: str, conv: str, norm: str) -> Iterator[Origin]:
         name: what the zoo calls the convolution.
         conv: what the file calls it.
         norm: what the file calls its batch normalisation.
+        kernel: makes a kernel of what stands for it in the file.
     """
     gamma = f"{norm}.weight"
-    yield Origin(f"{name}_conv/kernel", (f"{conv}.weight", gamma), _folded_kernel)
+
+    def folded(weight: np.ndarray, factor: np.ndarray) -> np.ndarray:
+        return kernel(weight) * factor
+
+    yield Origin(f"{name}_conv/kernel", (f"{conv}.weight", gamma), folded)
     yield Origin(f"{name}_bn/beta", (f"{norm}.bias",))
     yield Origin(f"{name}_bn/moving_mean", (f"{norm}.running_mean", gamma), np.multiply)
     yield Origin(f"{name}_bn/moving_variance", (f"{norm}.running_var",))
+
+
+def separable_units(
+    place: Place,
+    named: str,
+    units: Mapping[str, tuple[str, str]],
+    kernel: Callable[[np.ndarray], np.ndarray] = torch_kernel,
+) -> Iterator[Origin]:
+    """The origins of one convolution of S3D, or of the halves that it is split into.
+
+    Args:
+        place: which convolution.
+        named: what the file calls it.
+        units: (convolution, batch normalisation) below that name: of a unit that is not split
+            (""), and of the halves of one that is ("_spatial", "_temporal").
+        kernel: as for :func:`folded_unit`.
+    """
+    for half in ("_spatial", "_temporal") if place.splits else ("",):
+        conv, norm = (f"{named}.{part}" for part in units[half])
+        yield from folded_unit(f"{place.name}{half}", conv, norm, kernel)
 
 
 def torch_head(head: str) -> Iterator[Origin]:
     """The origins of a classifier that is a 1x1x1 convolution of PyTorch."""
     yield Origin(f"{HEAD}/kernel", (f"{head}.weight",), torch_kernel)
     yield Origin(f"{HEAD}/bias", (f"{head}.bias",))
+
+
+def torch_dense(name: str, layer: str) -> Iterator[Origin]:
+    """The origins of the dense layer ``name``, which the file calls ``layer``."""
+    yield Origin(f"{name}/kernel", (f"{layer}.weight",), np.transpose)
+    yield Origin(f"{name}/bias", (f"{layer}.bias",))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +166,9 @@ class PublishedFile:
         unknown: tensors of the file that belong to no weight, with their shapes.
         convention: the clips that files of this kind take.
         padding: of the networks that files of this kind belong to.
+        gating: where the network of the file has gates.
+        epsilon: of its batch normalisation; None for that of the zoo's network.
+        embedding: whether its outputs are no scores of classes, but a vector to compare.
     """
 
     values: dict[str, np.ndarray]
@@ -136,6 +176,9 @@ class PublishedFile:
     unknown: list[str]
     convention: InputConvention
     padding: str
+    gating: Gating | Literal[False] = False
+    epsilon: float | None = None
+    embedding: bool = False
 
     @property
     def num_classes(self) -> int | None:

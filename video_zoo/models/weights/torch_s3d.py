@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from video_zoo.published import KYLEMIN, TORCHVISION, InputConvention
 
-from .mapping import Origin, Place, folded_unit, places, torch_head
+from .mapping import Origin, Place, places, separable_units, torch_head
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,8 +19,7 @@ class Names:
     Args:
         root: of the features.
         head: the classifier.
-        units: (convolution, batch normalisation) below a place: of a unit that is not split
-            (""), and of the halves of one that is.
+        units: as :func:`mapping.separable_units` takes them.
         numbered: whether the one convolution of the first branch is numbered, as all others are.
         convention: the clips that it takes.
     """
@@ -59,9 +58,5 @@ STYLES = (
 def origins(names: Names) -> Iterator[Origin]:
     """The origins of one of the two."""
     for place in places():
-        prefix = names.prefix(place)
-        halves = ("_spatial", "_temporal") if place.kernel[0] > 1 else ("",)
-        for half in halves:
-            conv, norm = (f"{prefix}.{part}" for part in names.units[half])
-            yield from folded_unit(f"{place.name}{half}", conv, norm)
+        yield from separable_units(place, names.prefix(place), names.units)
     yield from torch_head(names.head)
