@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "feature_files": ["VideoFeatures", "read_features"],
         "features": ["ExtractionResult", "extract_features"],
         "frechet": ["frechet_video_distance"],
+        "heat_maps": ["HeatMaps", "grad_cam"],
         "metrics": ["video_metrics"],
         "predict": ["Prediction", "predict"],
         "plots": ["save_confusion_matrix", "save_curves"],

@@ -251,24 +251,27 @@ def _check_logits(network: keras.Model, wanted: Wanted) -> None:
         )
 
 
-def without_softmax(model: keras.Model) -> keras.Model:
+def without_softmax(
+    model: keras.Model, ends: tuple[Callable, ...] = (keras.activations.softmax,)
+) -> keras.Model:
     """The network that gives the logits of ``model``, whose other layers it shares.
 
-    That is ``model`` itself, unless a softmax is the last that it does.
+    That is ``model`` itself, unless a softmax, or another of the activations in ``ends``, is the
+    last that it does.
     """
     output = model.outputs[0]
     last, node = call_of(output)
     if is_functional(last):
-        inner = without_softmax(last)
+        inner = without_softmax(last, ends)
         if inner is last:
             return model
         return keras.Model(inputs_of(model), call_again(inner, node, *node.input_tensors))
-    if isinstance(last, keras.layers.Softmax) or (
-        isinstance(last, keras.layers.Activation) and last.activation is keras.activations.softmax
-    ):
-        return keras.Model(inputs_of(model), node.input_tensors[0], name=model.name)
-    if getattr(last, "activation", None) is not keras.activations.softmax:
+    is_softmax = isinstance(last, keras.layers.Softmax)
+    activation = keras.activations.softmax if is_softmax else getattr(last, "activation", None)
+    if activation not in ends:
         return model
+    if is_softmax or isinstance(last, keras.layers.Activation):
+        return keras.Model(inputs_of(model), node.input_tensors[0], name=model.name)
     linear = type(last).from_config(last.get_config() | {"activation": "linear"})
     logits = call_again(linear, node, *node.input_tensors)
     linear.set_weights(last.get_weights())
