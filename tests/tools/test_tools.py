@@ -56,8 +56,12 @@ def test_evaluate_and_predict_follow(run, motion_shards):
 def test_predict_goes_on_after_an_unusable_file(run, motion_shards, tmp_path):
     (tmp_path / "page.mp4").write_text("<html>not found</html>")
     video = next((motion_shards.parent / "videos").rglob("*.mp4"))
-    done = tool("predict", "--workdir", run[0], tmp_path / "page.mp4", video)
+    shown = ["--overlay", tmp_path / "shown"]
+    done = tool("predict", "--workdir", run[0], *shown, tmp_path / "page.mp4", video)
     assert done.returncode == 1
+    for name in ("00000.mp4", "00000.png"):
+        assert f"what it looked at: {tmp_path / 'shown' / name}" in done.stdout
+        assert (tmp_path / "shown" / name).stat().st_size > 1000
     assert "cannot be used: not a video: an HTML page" in done.stdout
     assert str(video) in done.stdout
 

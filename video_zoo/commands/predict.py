@@ -32,4 +32,6 @@ def main(*filenames: str) -> int:
             print(f"    cannot be used: {prediction.problem}")
         for name, probability in zip(prediction.classes, prediction.probabilities, strict=True):
             print(f"    {probability:6.1%}  {name}")
+        for path in prediction.overlays:
+            print(f"    what it looked at: {path}")
     return 1 if unusable else 0

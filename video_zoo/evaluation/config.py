@@ -11,7 +11,22 @@ from video_zoo.data.input.service_config import check_address
 from video_zoo.inflation_config import InflationConfig
 from video_zoo.run.files import EVALUATIONS, check_run, network_path
 
+# How the file names of pictures end: a row of frames, and moving ones.
+STRIP, MOVING = ".png", (".mp4", ".gif")
 _NETWORK = ("workdir", "checkpoint", "model", "weights", "imports", "inflation")
+
+
+def is_picture(path: str) -> bool:
+    """Whether ``path`` is a file of pictures by its name; a folder otherwise.
+
+    Raises:
+        ValueError: it is another file, or lies elsewhere.
+    """
+    ending = os.path.splitext(path)[1].lower()
+    if "://" in path or (ending and ending not in (STRIP, *MOVING)):
+        allowed = "a local file that ends with .mp4, .gif or .png, or a folder"
+        raise errors.refusal("overlay", allowed, path)
+    return bool(ending)
 
 
 class _OfNetwork:
@@ -213,6 +228,10 @@ class PredictionConfig(_OfNetwork):
         num_crops: 1 (centre) or 3 (along the long side) of each.
         top: number of classes to name.
         frames_fps: frames per second of folders of frames, which tell none.
+        overlay: where to show what the network looks at for the top class: a ``.mp4`` or ``.gif``
+            file of one video, a ``.png`` for a row of its frames, or a folder for any number of
+            videos, which gets ``NAME.mp4`` and ``NAME.png`` of each.
+        overlay_layer: the layer whose maps are shown. Defaults to the last before the pooling.
     """
 
     workdir: str | None = None
@@ -225,6 +244,18 @@ class PredictionConfig(_OfNetwork):
     num_crops: int = 1
     top: int = 5
     frames_fps: float | None = None
+    overlay: str | None = None
+    overlay_layer: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.overlay is not None:
+            is_picture(self.overlay)
+        elif self.overlay_layer is not None:
+            remedy = "Give `overlay` too."
+            raise errors.refusal(
+                "overlay_layer", "None without `overlay`", self.overlay_layer, remedy
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -108,8 +108,15 @@ def class_maps(
     return heat, classes, operation.name
 
 
-def find_maps(model: keras.Model, layer: str | keras.Operation | None = None) -> keras.Operation:
+def find_maps(
+    model: keras.Model, layer: str | keras.Operation | None = None, argument: str = "layer"
+) -> keras.Operation:
     """The layer whose maps tell where: the one that is asked for, or the last before the pooling.
+
+    Args:
+        model: the network.
+        layer: as :func:`grad_cam` takes it.
+        argument: what it was given as, for the messages.
 
     Raises:
         ValueError: there is none; Keras's backend is not TensorFlow.
@@ -120,14 +127,14 @@ def find_maps(model: keras.Model, layer: str | keras.Operation | None = None) ->
         )
     if isinstance(layer, keras.Operation):
         return layer
-    remedy = "Pass one of its layers as `layer`: model.some_layer, say."
+    remedy = f"Pass one of its layers as `{argument}`: model.some_layer, say."
     if not is_functional(model):
         raise ValueError(
             "`model` must be a functional keras.Model, which knows its graph. Received: "
             f"model={errors.shown(model)}. {remedy}"
         )
     if layer is not None:
-        return find_layer(model, layer, "layer")
+        return find_layer(model, layer, argument)
     found = last_maps(model)
     if found is None:
         raise ValueError(
