@@ -77,7 +77,7 @@ def test_a_folder_gets_both_of_each_video(run, videos, tmp_path):
 
 def test_the_heat_of_one_clip_is_that_of_grad_cam(network, looked, videos):
     _, (view,), heat = looked(videos[0])
-    wanted = video_zoo.grad_cam(network.model, view, 1, "conv3d").values[0]
+    wanted = video_zoo.grad_cam(network.model, view, 1).values[0]
     assert heat.seen.tolist() == [False] * 2 + [True] * 8 + [False] * 2
     assert heat.values.shape[:2] == (1, 12)
     assert not heat.values[:, ~heat.seen].any()
@@ -160,7 +160,7 @@ def test_flow_has_a_grey_third_channel(looked, videos, tmp_path):
         ({"overlay": "s3://bucket/a"}, "`overlay` must be a local file that ends with .mp4"),
         ({"overlay": "a.mp4"}, "`overlay` must be a folder for 10 videos. Received: overlay='a.mp"),
         ({"overlay_layer": "conv3d"}, "`overlay_layer` must be None without `overlay`"),
-        ({"overlay": "a", "overlay_layer": "conv"}, "`overlay_layer` must be .*'conv3d'"),
+        ({"overlay": "a", "overlay_layer": "conv"}, "`overlay_layer` must be .*'conv3d"),
     ],
 )
 def test_refusals(run, videos, tmp_path, monkeypatch, arguments, message):

@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate-two-stream": "evaluate_two_stream",
     "predict": "predict",
     "extract-features": "extract_features",
+    "kernels": "kernels",
     "summary": "summary",
     "convert-weights": "convert_weights",
     "data-service": "data_service",

@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "config": [
             "EvaluationConfig",
             "ExtractionConfig",
+            "KernelsConfig",
             "PredictionConfig",
             "TwoStreamConfig",
         ],
@@ -20,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "features": ["ExtractionResult", "extract_features"],
         "frechet": ["frechet_video_distance"],
         "heat_maps": ["HeatMaps", "grad_cam"],
+        "kernels": ["save_kernels"],
         "metrics": ["video_metrics"],
         "predict": ["Prediction", "predict"],
         "plots": ["save_confusion_matrix", "save_curves"],

@@ -17,16 +17,14 @@ _NETWORK = ("workdir", "checkpoint", "model", "weights", "imports", "inflation")
 
 
 def is_picture(path: str) -> bool:
-    """Whether ``path`` is a file of pictures by its name; a folder otherwise.
+    """Whether ``path`` is a local file of pictures, by its name."""
+    return "://" not in path and path.lower().endswith((STRIP, *MOVING))
 
-    Raises:
-        ValueError: it is another file, or lies elsewhere.
-    """
-    ending = os.path.splitext(path)[1].lower()
-    if "://" in path or (ending and ending not in (STRIP, *MOVING)):
-        allowed = "a local file that ends with .mp4, .gif or .png, or a folder"
-        raise errors.refusal("overlay", allowed, path)
-    return bool(ending)
+
+def check_picture(argument: str, path: str) -> None:
+    """Raises ValueError unless ``path`` is a file of pictures."""
+    if not is_picture(path):
+        raise errors.refusal(argument, "a local file that ends with .gif, .mp4 or .png", path)
 
 
 class _OfNetwork:
@@ -250,12 +248,44 @@ class PredictionConfig(_OfNetwork):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.overlay is not None:
-            is_picture(self.overlay)
+            is_folder = not os.path.splitext(self.overlay)[1] and "://" not in self.overlay
+            if not (is_folder or is_picture(self.overlay)):
+                allowed = "a local file that ends with .mp4, .gif or .png, or a folder"
+                raise errors.refusal("overlay", allowed, self.overlay)
         elif self.overlay_layer is not None:
             remedy = "Give `overlay` too."
             raise errors.refusal(
                 "overlay_layer", "None without `overlay`", self.overlay_layer, remedy
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelsConfig(_OfNetwork):
+    """Of which network to show the first kernels, and where.
+
+    Args:
+        output: the file: ``.gif`` or ``.mp4`` for moving pictures, ``.png`` for all moments in a
+            row.
+        workdir: folder of a run; its ``best.keras`` is taken.
+        checkpoint: a ``.keras`` file instead of that.
+        model: name of a network instead, with ``weights``; or "inflate:NAME", a ``.keras`` file,
+            "module:function", as in training.
+        weights: published name, or file; docs/weights.md lists them.
+        imports: modules that define layers or networks of yours, with commas between.
+        inflation: settings of "inflate:NAME", see docs/inflation.md.
+    """
+
+    output: str
+    workdir: str | None = None
+    checkpoint: str | None = None
+    model: str | None = None
+    weights: str | None = None
+    imports: str | None = None
+    inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_picture("output", self.output)
 
 
 @dataclasses.dataclass(frozen=True)

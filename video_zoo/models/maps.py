@@ -48,7 +48,7 @@ def first_kernel(model: keras.Model) -> tuple[str, Any] | None:
                 return found
         layer = getattr(operation, "layer", operation)  # of keras.layers.TimeDistributed
         kernel = getattr(layer, "kernel", None)
-        if kernel is not None and len(kernel.shape) in (4, 5):
+        if hasattr(layer, "kernel_size") and kernel is not None and len(kernel.shape) in (4, 5):
             kernel = keras.ops.convert_to_numpy(kernel)
             return operation.name, kernel.reshape((1,) * (5 - kernel.ndim) + kernel.shape)
     return None
