@@ -179,6 +179,7 @@ class BetweenSteps(keras.callbacks.Callback):
     def on_test_begin(self, logs: dict | None = None) -> None:
         self._averages.enter_context(averaged_weights(self.model))
         self.model.confusion.assign(tf.zeros_like(self.model.confusion))
+        self.model.mistakes.reset()
 
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._clock.tick(batch)
@@ -206,7 +207,7 @@ class BetweenSteps(keras.callbacks.Callback):
         best_before = max((row["val_top1"] for row in self._rows), default=-math.inf)
         self._rows.append(row)
         if self._writes:
-            self._board.after_epoch(matrix)
+            self._board.after_epoch(matrix, self.model.mistakes.worst())
             self._progress.after_epoch(row)
         if row["val_top1"] > best_before:
             with averaged_weights(self.model):

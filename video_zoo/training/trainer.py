@@ -16,6 +16,7 @@ from video_zoo.data.input import transforms
 
 from . import batch_norm
 from .config import TrainingConfig
+from .mistakes import Mistakes
 
 
 class Trainer(keras.Model):
@@ -34,6 +35,7 @@ class Trainer(keras.Model):
         gradient_norm: float32 scalar variable, of all weights together, before it was clipped.
         confusion: float32 [num_classes, num_classes] variable, number of validation clips since it
             was last set to zero: row the true class, column the predicted one.
+        mistakes: validation clips of the greatest loss.
     """
 
     def __init__(self, network: keras.Model, config: TrainingConfig, num_classes: int) -> None:
@@ -50,6 +52,7 @@ class Trainer(keras.Model):
             synchronization=tf.VariableSynchronization.ON_READ,
             aggregation=tf.VariableAggregation.SUM,
         )
+        self.mistakes = Mistakes(network.inputs[0].shape[1:])
         self.compile(network.optimizer, jit_compile=network.jit_compile)
         optimizer = plain_optimizer(network)
         # The step has done it, to know the whole gradient.
@@ -148,6 +151,7 @@ class Trainer(keras.Model):
             tf.float32,
         )
         self.confusion.assign_add(counts)
+        self.mistakes.note(data[0], targets, logits, weights)
         return self._update_metrics(loss, clips, data, outputs)
 
     def _update_metrics(self, loss: tf.Tensor, clips: tf.Tensor, data: tuple, outputs) -> dict:
