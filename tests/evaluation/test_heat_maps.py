@@ -61,6 +61,7 @@ def test_of_a_linear_head_it_is_what_numpy_computes(clips, given):
 def test_the_end_of_a_network_changes_nothing(clips, end):
     model = small()
     wanted = video_zoo.grad_cam(model, clips, 1).values
+    model.get_layer("Logits").bias.assign([0, 50, 0, 0])  # of a probability of 1 there is no slope
     if end == "layer":
         ended = keras.Model(model.input, keras.layers.Softmax()(model.output))
     elif end == "nested":
@@ -76,6 +77,15 @@ def test_mixed_precision_sees_the_same(clips, dtype):
     model = small()
     half = with_weights_of(small(dtype=dtype), model)
     wanted = video_zoo.grad_cam(model, clips, 1).values
+    np.testing.assert_allclose(video_zoo.grad_cam(half, clips, 1).values, wanted, atol=0.05)
+
+
+def test_gradients_that_float16_cannot_hold(clips):
+    model, half = small(), small(dtype="mixed_float16")
+    wanted = video_zoo.grad_cam(model, clips, 1).values
+    kernel, bias = model.get_layer("Logits").get_weights()
+    model.get_layer("Logits").set_weights([1e-5 * kernel, bias])
+    with_weights_of(half, model)
     np.testing.assert_allclose(video_zoo.grad_cam(half, clips, 1).values, wanted, atol=0.05)
 
 
@@ -134,6 +144,14 @@ def test_the_layer_lies_before_the_pooling():
     inputs = keras.Input(SHAPE)
     nested = keras.Model(inputs, keras.layers.Softmax()(r3d(keras.layers.Rescaling(0.5)(inputs))))
     assert last_maps(nested) is last_maps(r3d)
+
+
+def test_the_layer_of_clips_of_any_size_lies_before_the_pooling_too():
+    x = inputs = keras.Input((None, None, None, 3))
+    x = keras.layers.Conv3D(4, 3, name="maps")(x)
+    x = keras.layers.AveragePooling3D(2, strides=1)(x)
+    x = keras.layers.GlobalAveragePooling3D()(keras.layers.Conv3D(2, 1)(x))
+    assert last_maps(keras.Model(inputs, x)).name == "maps"
 
 
 def test_frames_that_are_seen_one_by_one_have_maps_too(clips):

@@ -9,7 +9,14 @@ import video_zoo
 from video_zoo.data.format.encoding import EncodingConfig
 from video_zoo.data.videos import video
 from video_zoo.evaluation import predict
-from video_zoo.evaluation.overlay import VideoHeat, blended, heat_of_video, write_overlay
+from video_zoo.evaluation.heat_maps import class_maps, resized
+from video_zoo.evaluation.overlay import (
+    VideoHeat,
+    _canvas,
+    blended,
+    heat_of_video,
+    write_overlay,
+)
 from video_zoo.evaluation.views import ViewsOfVideo
 from video_zoo.run.trained import load_network
 
@@ -49,6 +56,8 @@ def test_a_film_has_the_frames_that_the_clips_go_over(run, videos, tmp_path, num
     assert found.overlays == (str(path),)
     frames = frames_of(path)
     assert len(frames) == expected  # of the video's 12
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate == 25
     height, width = frames.shape[1:3]
     assert width == 240 and height > 240  # large enough for words
     assert [each.name for each in path.parent.iterdir()] == ["a.mp4"]
@@ -87,12 +96,15 @@ def test_the_heat_of_one_clip_is_that_of_grad_cam(network, looked, videos):
     )
 
 
-def test_clips_of_one_video_are_compared_and_their_mean_is_taken(looked, videos):
+def test_clips_of_one_video_are_compared_and_their_mean_is_taken(network, looked, videos):
     _, views, heat = looked(videos[0], num_clips=2, num_crops=3)
     assert len(views) == 6
     assert heat.seen.all() and heat.values.max() == 1
     assert heat.boxes.shape == (3, 4)
-    _, _, first = looked(videos[0], num_clips=2)
+    _, views, first = looked(videos[0], num_clips=2)
+    one, two = (resized(class_maps(network.model, view, 1)[0], (8, 8, 8))[0] for view in views)
+    wanted = np.concatenate([one[:4], (one[4:] + two[:4]) / 2, two[4:]])
+    np.testing.assert_allclose(first.values[0], wanted / wanted.max(), atol=1e-5)
     np.testing.assert_allclose(heat.values[1] / heat.values[1].max(), first.values[0], atol=1e-5)
 
 
@@ -122,7 +134,7 @@ def test_upright_wide_and_odd_videos(looked, write_video, tmp_path, height, widt
 def test_heat_is_drawn_where_it_is(looked, videos, tmp_path):
     encoded, _, heat = looked(videos[0])
     values = np.zeros((1, 12, 4, 4), np.float32)
-    values[0, 5, 0, 3] = 1
+    values[0, 5, 1, 2] = 1
     drawn = []
     for warm in (values, 0 * values):
         path = str(tmp_path / "a.gif")
@@ -132,9 +144,23 @@ def test_heat_is_drawn_where_it_is(looked, videos, tmp_path):
     change[change < 60] = 0  # of the colours that a GIF has
     assert np.flatnonzero(change.any(axis=(1, 2))).tolist() == [3]  # the fifth; two are not seen
     rows, columns = np.nonzero(change[3])
-    assert rows.max() < 22 + 120 and columns.min() > 120
+    assert rows.max() < 22 + 160 and columns.min() > 80
+    assert abs(np.mean(columns) - 120 - 26) < 6 and abs(np.mean(rows) - 22 - 120 + 26) < 6
     red, green, _ = drawn[0][3][np.unravel_index(change[3].argmax(), change[3].shape)]
     assert red > green
+
+
+def test_crops_that_overlap_leave_no_edge():
+    boxes = np.array([[2, 0, 6, 6], [2, 3, 6, 6], [2, 6, 6, 6]])
+    even = VideoHeat(np.ones((3, 1, 2, 2), np.float32), np.array([True]), boxes)
+    warm, seen = _canvas(even, 0, (10, 14))
+    assert seen[2:8, :12].all() and seen.sum() == 6 * 12
+    np.testing.assert_allclose(warm, seen, atol=1e-6)
+    even.values[0] = 0
+    warm, _ = _canvas(even, 0, (10, 14))
+    along = warm[5, :12]
+    assert along[0] == 0 and along[11] == pytest.approx(1)
+    assert np.diff(along).min() >= 0 and np.diff(along).max() < 0.4
 
 
 def test_blending():
