@@ -203,6 +203,7 @@ WRONG_FLAGS = {
     "evaluate_two_stream": ["--rgb_workdir=a", "--flow_workdir=b", "--num_crops=2"],
     "extract_features": ["--workdir=nowhere", "--endpoints=Logits", "--output_dir=o"],
     "inspect_dataset": ["--data_dir=.", "--color_jitter=2"],
+    "kernels": ["--model=i3d", "--weights=kinetics400", "--output=k.avi"],
     "make_tfrecords": ["--input=.", "--output_dir=o", "--clip_timeout=1e300"],
     "mutants": ["--modules=data/nothing.py"],
     "predict": ["--model=i3d", "--weights=kinetcs400", "a.mp4"],

@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["data", "evaluation", "models", "quickstart", "training"],
     submod_attrs={
-        "evaluation": ["frechet_video_distance"],
+        "evaluation": ["frechet_video_distance", "grad_cam", "save_kernels"],
         "models": [
             *NETWORKS,
             "TemporalPlan",

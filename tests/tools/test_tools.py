@@ -57,10 +57,24 @@ def test_evaluate_and_predict_follow(run, motion_shards):
 def test_predict_goes_on_after_an_unusable_file(run, motion_shards, tmp_path):
     (tmp_path / "page.mp4").write_text("<html>not found</html>")
     video = next((motion_shards.parent / "videos").rglob("*.mp4"))
-    done = tool("predict", "--workdir", run[0], tmp_path / "page.mp4", video)
+    shown = ["--overlay", tmp_path / "shown"]
+    done = tool("predict", "--workdir", run[0], *shown, tmp_path / "page.mp4", video)
     assert done.returncode == 1
+    for name in (f"{video.stem}.mp4", f"{video.stem}.png"):
+        assert f"what it looked at: {tmp_path / 'shown' / name}" in done.stdout
+        assert (tmp_path / "shown" / name).stat().st_size > 1000
     assert "cannot be used: not a video: an HTML page" in done.stdout
     assert str(video) in done.stdout
+
+
+def test_kernels_of_a_run_are_shown(run, tmp_path):
+    done = tool("kernels", "--workdir", run[0], "--output", tmp_path / "k.gif")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'k.gif'}: 4 kernels 3x7x7 of 3 channels, stem_conv\n"
+    assert (tmp_path / "k.gif").stat().st_size > 1000
+    done = tool("kernels", "--workdir", run[0], "--output", tmp_path / "k.avi")
+    assert done.returncode == 2
+    assert done.stderr.startswith("kernels: `output` must be a local file that ends with .gif")
 
 
 def test_extract_features_writes_keeps_and_reports(run, motion_shards, tmp_path):

@@ -68,7 +68,7 @@ def test_tensorboard_has_pictures_and_every_step(result):
     board = EventAccumulator(str(result.workdir / "tensorboard" / "details"), {"tensors": 0})
     board.Reload()
     tags = board.Tags()
-    wanted = {"first_training_batch", "confusion_matrix"}
+    wanted = {"first_training_batch", "confusion_matrix", "worst_mistakes"}
     wanted |= {f"step/{name}" for name in ("gradient_norm", "learning_rate", "loss")}
     assert set(tags["tensors"]) == wanted
     assert len(board.Tensors("step/gradient_norm")) == result.history[-1]["step"]

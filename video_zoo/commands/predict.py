@@ -36,4 +36,6 @@ def main(*filenames: str) -> int:
             print(f"    no class has a probability of {config.threshold:.1%}")
         for name, probability in zip(prediction.classes, prediction.probabilities, strict=True):
             print(f"    {probability:6.1%}  {name}")
+        for path in prediction.overlays:
+            print(f"    what it looked at: {path}")
     return 1 if unusable else 0

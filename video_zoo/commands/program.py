@@ -19,6 +19,7 @@ COMMANDS = {
     "fuse": "fuse",
     "predict": "predict",
     "extract-features": "extract_features",
+    "kernels": "kernels",
     "summary": "summary",
     "convert-weights": "convert_weights",
     "data-service": "data_service",

@@ -13,7 +13,20 @@ from video_zoo.run.files import EVALUATIONS, PROBES, check_run, network_path
 
 # Classes of a video that are named where nothing says how many.
 _TOP = 5
+# How the file names of pictures end: a row of frames, and moving ones.
+STRIP, MOVING = ".png", (".mp4", ".gif")
 _NETWORK = ("workdir", "checkpoint", "model", "weights", "imports", "inflation")
+
+
+def is_picture(path: str) -> bool:
+    """Whether ``path`` is a local file of pictures, by its name."""
+    return "://" not in path and path.lower().endswith((STRIP, *MOVING))
+
+
+def check_picture(argument: str, path: str) -> None:
+    """Raises ValueError unless ``path`` is a file of pictures."""
+    if not is_picture(path):
+        raise errors.refusal(argument, "a local file that ends with .gif, .mp4 or .png", path)
 
 
 class _OfNetwork:
@@ -170,121 +183,6 @@ class ProbeConfig(_OfNetwork):
 
 
 @dataclasses.dataclass(frozen=True)
-class TwoStreamConfig:
-    """Which two networks to evaluate together, and on what.
-
-    Args:
-        rgb_workdir: folder of a run on RGB shards; its ``best.keras`` is taken.
-        flow_workdir: folder of a run on flow shards of the same videos.
-        rgb_data_dir: folder of RGB shards. Defaults to that of the run.
-        flow_data_dir: folder of flow shards, converted from the same input with the same seed,
-            splits and number of shards. Defaults to that of the run.
-        split: split of both.
-        num_clips: clips per video, evenly spaced in time.
-        num_crops: 1 (centre) or 3 (along the long side) of each.
-        image_size: height and width of the crops. Defaults to those of each network.
-        average: how the views of a video become one: "softmax", the mean of their probabilities; or
-            "logits", the probabilities of their mean logits.
-        batch_size: views per step.
-        output_dir: where to write. Defaults to ``eval/SPLIT_two_stream`` in the folder of the RGB
-            run. Must be given with ``rgb_weights``.
-        model: name of the network of ``rgb_weights`` and ``flow_weights``.
-        rgb_weights: published name, or file, in place of ``rgb_workdir``.
-        flow_weights: published name, or file, in place of ``flow_workdir``.
-    """
-
-    rgb_workdir: str | None = None
-    flow_workdir: str | None = None
-    rgb_data_dir: str | None = None
-    flow_data_dir: str | None = None
-    split: str = "val"
-    num_clips: int = 1
-    num_crops: int = 1
-    image_size: int | None = None
-    average: str = "softmax"
-    batch_size: int = 5
-    output_dir: str | None = None
-    model: str = "i3d"
-    rgb_weights: str | None = None
-    flow_weights: str | None = None
-
-    def __post_init__(self) -> None:
-        errors.check_settings(self)
-        for stream in ("rgb", "flow"):
-            workdir, weights, data_dir = self._of(stream)
-            if (workdir is None) == (weights is None):
-                raise ValueError(
-                    f"one of `{stream}_workdir` and `{stream}_weights` must be given. Received: "
-                    f"{stream}_workdir={errors.shown(workdir)}, "
-                    f"{stream}_weights={errors.shown(weights)}. Pass one of the two."
-                )
-            if weights is not None:
-                known_names.check_source(None, None, self.model, weights)
-                if data_dir is None:
-                    allowed, remedy = f"given with `{stream}_weights`", "Name the folder of shards."
-                    raise errors.refusal(f"{stream}_data_dir", allowed, None, remedy)
-        self.folder()
-
-    def _of(self, stream: str) -> tuple[str | None, str | None, str | None]:
-        return tuple(
-            getattr(self, f"{stream}_{name}") for name in ("workdir", "weights", "data_dir")
-        )
-
-    def network(self, stream: str) -> dict[str, str | int | None]:
-        """What names the network of "rgb" or "flow", as ``load_network`` takes it."""
-        workdir, weights, _ = self._of(stream)
-        model = None if weights is None else self.model
-        return {
-            "workdir": workdir,
-            "model": model,
-            "weights": weights,
-            "image_size": self.image_size,
-        }
-
-    def check_files(self) -> None:
-        """Raises FileNotFoundError if a run, a file of weights, or the shards are not there."""
-        for stream in ("rgb", "flow"):
-            workdir, weights, data_dir = self._of(stream)
-            if weights is None:
-                check_run(f"{stream}_workdir", workdir)
-            else:
-                known_names.check_weights_exist(self.model, weights)
-            errors.check_shards(data_dir, f"{stream}_data_dir")
-
-    def folder(self) -> pathlib.Path:
-        """Where the results go."""
-        if self.output_dir is not None:
-            return pathlib.Path(self.output_dir)
-        if self.rgb_workdir is None:
-            allowed = "given with `rgb_weights`"
-            raise errors.refusal("output_dir", allowed, None, "Name a folder for the results.")
-        return pathlib.Path(self.rgb_workdir, EVALUATIONS, f"{self.split}_two_stream")
-
-
-@dataclasses.dataclass(frozen=True)
-class FusionConfig:
-    """How the scores of several evaluations become those of one.
-
-    Args:
-        output_dir: where to write.
-        split: of the evaluations, where runs are given.
-        average: "softmax", the mean of the probabilities; or "logits", the probabilities of the
-            mean logits.
-    """
-
-    output_dir: str
-    split: str = "val"
-    average: str = "softmax"
-
-    def __post_init__(self) -> None:
-        errors.check_settings(self)
-
-    def folder(self) -> pathlib.Path:
-        """Where the results go."""
-        return pathlib.Path(self.output_dir)
-
-
-@dataclasses.dataclass(frozen=True)
 class PredictionConfig(_OfNetwork):
     """With which network to classify videos, and how.
 
@@ -304,6 +202,10 @@ class PredictionConfig(_OfNetwork):
         average: how the views of a video become one: "softmax", the mean of their probabilities; or
             "logits", the probabilities of their mean logits.
         frames_fps: frames per second of folders of frames, which tell none.
+        overlay: where to show what the network looks at for the top class: a ``.mp4`` or ``.gif``
+            file of one video, a ``.png`` for a row of its frames, or a folder for any number of
+            videos, which gets ``NAME.mp4`` and ``NAME.png`` of each.
+        overlay_layer: the layer whose maps are shown. Defaults to the last before the pooling.
     """
 
     workdir: str | None = None
@@ -318,6 +220,50 @@ class PredictionConfig(_OfNetwork):
     threshold: float | None = None
     average: str = "softmax"
     frames_fps: float | None = None
+    overlay: str | None = None
+    overlay_layer: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.overlay is not None:
+            is_folder = not os.path.splitext(self.overlay)[1] and "://" not in self.overlay
+            if not (is_folder or is_picture(self.overlay)):
+                allowed = "a local file that ends with .mp4, .gif or .png, or a folder"
+                raise errors.refusal("overlay", allowed, self.overlay)
+        elif self.overlay_layer is not None:
+            remedy = "Give `overlay` too."
+            raise errors.refusal(
+                "overlay_layer", "None without `overlay`", self.overlay_layer, remedy
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelsConfig(_OfNetwork):
+    """Of which network to show the first kernels, and where.
+
+    Args:
+        output: the file: ``.gif`` or ``.mp4`` for moving pictures, ``.png`` for all moments in a
+            row.
+        workdir: folder of a run; its ``best.keras`` is taken.
+        checkpoint: a ``.keras`` file instead of that.
+        model: name of a network instead, with ``weights``; or "inflate:NAME", a ``.keras`` file,
+            "module:function", as in training.
+        weights: published name, or file; docs/weights.md lists them.
+        imports: modules that define layers or networks of yours, with commas between.
+        inflation: settings of "inflate:NAME", see docs/inflation.md.
+    """
+
+    output: str
+    workdir: str | None = None
+    checkpoint: str | None = None
+    model: str | None = None
+    weights: str | None = None
+    imports: str | None = None
+    inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_picture("output", self.output)
 
     @property
     def most(self) -> int | None:

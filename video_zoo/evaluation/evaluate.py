@@ -12,7 +12,8 @@ from video_zoo.errors import shown
 from video_zoo.models.weights.labels import same_classes
 from video_zoo.run.trained import TrainedNetwork, load_network
 
-from .config import EvaluationConfig, TwoStreamConfig
+from .config import EvaluationConfig
+from .joint_config import TwoStreamConfig
 from .results import numbers_of, write_results
 from .views import score_videos
 

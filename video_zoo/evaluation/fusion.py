@@ -8,7 +8,7 @@ from scipy import special
 
 from video_zoo import errors
 
-from .config import FusionConfig
+from .joint_config import FusionConfig
 from .results import numbers_of, write_results
 from .score_files import find_scores, read_scores
 from .views import VideoScores

@@ -12,8 +12,8 @@ from video_zoo.data.input.source import Split
 from video_zoo.errors import shown
 from video_zoo.run.trained import TrainedNetwork, load_network
 
-from .config import TwoStreamConfig
 from .evaluate import check_data, score_and_write
+from .joint_config import TwoStreamConfig
 
 
 def evaluate_two_stream(config: TwoStreamConfig) -> dict:

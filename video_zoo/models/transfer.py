@@ -28,7 +28,8 @@ def is_functional(model: Any) -> bool:
     return isinstance(model, keras.Model) and hasattr(model, "operations")
 
 
-def _operations(model: keras.Model) -> list[keras.Operation]:
+def operations_of(model: keras.Model) -> list[keras.Operation]:
+    """The layers, operations and nested models of a graph, in order."""
     return model.layers if isinstance(model, keras.Sequential) else model.operations
 
 
@@ -234,7 +235,7 @@ def _dropout(x, rate: float, name: str) -> Any:
 
 def list_endpoints(model: keras.Model) -> list[str]:
     """Names of the endpoints of a network of the zoo, in order; none for other models."""
-    names = {operation.name for operation in _operations(model)}
+    names = {operation.name for operation in operations_of(model)}
     for table in (INCEPTION_V1, INCEPTION_V3, RESNET_18):
         if {table[0][0], table[1][0]} <= names:
             return [endpoint for endpoint, _ in table if endpoint in names]
@@ -244,7 +245,7 @@ def list_endpoints(model: keras.Model) -> list[str]:
 def _models_in(model: keras.Model) -> Iterator[keras.Model]:
     """``model`` and all models nested in it."""
     yield model
-    for operation in _operations(model):
+    for operation in operations_of(model):
         if is_functional(operation):
             yield from _models_in(operation)
 
@@ -256,7 +257,7 @@ def find_layer(model: keras.Model, name: str, argument: str = "endpoint") -> ker
         ValueError: there is none; lists the endpoints of a network of the zoo, and the most similar
             names of other models. ``argument`` is what the message calls it.
     """
-    layers = {each.name: each for inner in _models_in(model) for each in _operations(inner)}
+    layers = {each.name: each for inner in _models_in(model) for each in operations_of(inner)}
     if name in layers:
         return layers[name]
     endpoints = list_endpoints(model)
@@ -302,7 +303,7 @@ def feature_extractor(
     outputs = {}
     for name in names:
         layer = find_layer(model, name, "endpoints")
-        if not any(layer is operation for operation in _operations(model)):
+        if not any(layer is operation for operation in operations_of(model)):
             raise ValueError(
                 "`endpoints` must be layers of the model itself, or nested models as a whole. "
                 f"Received: endpoints={endpoints!r}, and {name!r} lies in a nested model. Pass "
@@ -374,14 +375,14 @@ def freeze(model: keras.Model, until: str | None = None) -> None:
 
 def _ancestors_of_layer(model: keras.Model, layer: keras.Operation) -> list[keras.Operation]:
     """``layer`` and what it is computed from in ``model``, also where it lies in a nested model."""
-    if any(layer is operation for operation in _operations(model)):
-        own = {id(each) for inner in _models_in(model) for each in _operations(inner)}
+    if any(layer is operation for operation in operations_of(model)):
+        own = {id(each) for inner in _models_in(model) for each in operations_of(inner)}
         tensors = [tensor for node in layer._inbound_nodes for tensor in node.output_tensors]
         return [each for each in _ancestors(tensors) if id(each) in own]
     nested = next(
         each
-        for each in _operations(model)
-        if is_functional(each) and any(layer in _operations(inner) for inner in _models_in(each))
+        for each in operations_of(model)
+        if is_functional(each) and any(layer in operations_of(inner) for inner in _models_in(each))
     )
     around = [tensor for node in nested._inbound_nodes for tensor in node.input_tensors]
     return _ancestors(around) + _ancestors_of_layer(nested, layer)

@@ -181,6 +181,7 @@ class BetweenSteps(keras.callbacks.Callback):
         self._averages.enter_context(averaged_weights(self.model))
         if self.model.confusion is not None:
             self.model.confusion.assign(tf.zeros_like(self.model.confusion))
+            self.model.mistakes.reset()
 
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._clock.tick(batch)
@@ -209,7 +210,8 @@ class BetweenSteps(keras.callbacks.Callback):
         best_before = max(map(judged, self._rows), default=-math.inf)
         self._rows.append(row)
         if self._writes:
-            self._board.after_epoch(matrix)
+            worst = [] if matrix is None else self.model.mistakes.worst()
+            self._board.after_epoch(matrix, worst)
             self._progress.after_epoch(row)
         if judged(row) > best_before:
             with averaged_weights(self.model):

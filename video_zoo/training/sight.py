@@ -4,7 +4,7 @@ import contextlib
 import datetime
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ from video_zoo.run import plots
 from video_zoo.run.files import CONFUSION, TENSORBOARD
 from video_zoo.run.history import MEASURES, judged, measure_of
 
-from . import pace
+from . import mistakes, pace
 from .clock import Clock
 from .trainer import Trainer
 
@@ -101,7 +101,7 @@ class Board:
     """TensorBoard beyond Keras's own curves, in ``tensorboard/details``.
 
     The first training batch as pictures, loss, learning rate and norm of the gradient of every
-    step, and after each epoch the confusion matrix of validation.
+    step, and after each epoch the confusion matrix of validation and its worst mistakes.
 
     Args:
         workdir: folder of the run.
@@ -126,14 +126,30 @@ class Board:
             tf.summary.scalar("step/gradient_norm", trainer.gradient_norm)
             tf.summary.scalar("step/learning_rate", trainer.optimizer.learning_rate)
 
-    def after_epoch(self, confusion: np.ndarray | None) -> None:
-        """Draws the confusion matrix of validation, int [num_classes, num_classes], if any."""
-        if confusion is not None:
-            path = self._workdir / CONFUSION
-            plots.save_confusion_matrix(confusion, self._class_names, path)
-            with self._at_step():
+    def after_epoch(
+        self,
+        confusion: np.ndarray | None,
+        worst: Sequence[tuple[float, int, int, np.ndarray]],
+    ) -> None:
+        """Draws the confusion matrix of validation, and its worst mistakes.
+
+        Args:
+            confusion: int [num_classes, num_classes]; None where clips have several classes.
+            worst: as :meth:`.mistakes.Mistakes.worst` gives them.
+        """
+        with self._at_step():
+            if confusion is not None:
+                path = self._workdir / CONFUSION
+                plots.save_confusion_matrix(confusion, self._class_names, path)
                 picture = tf.io.decode_png(path.read_bytes(), channels=3)
                 tf.summary.image("confusion_matrix", picture[tf.newaxis])
+            if worst:
+                names = self._class_names
+                strips = [
+                    mistakes.strip(in_colours(clip), loss, names[true], names[predicted])
+                    for loss, true, predicted, clip in worst
+                ]
+                tf.summary.image("worst_mistakes", np.stack(strips), max_outputs=len(strips))
         self._writer.flush()
 
     def _at_step(self) -> contextlib.AbstractContextManager:
@@ -155,6 +171,10 @@ def filmstrip(clip: np.ndarray) -> np.ndarray:
         uint8 [height, frames * width, 3]; of flow, the third channel is grey.
     """
     chosen = np.linspace(0, len(clip) - 1, min(_SHOWN_FRAMES, len(clip))).round().astype(int)
-    strip = np.concatenate(list(clip[chosen]), axis=1)
-    missing = 3 - strip.shape[-1]
-    return np.pad(strip, [(0, 0), (0, 0), (0, missing)], constant_values=128)
+    return np.concatenate(list(in_colours(clip[chosen])), axis=1)
+
+
+def in_colours(frames: np.ndarray) -> np.ndarray:
+    """Frames [..., channels] with three channels; of flow, the third is grey."""
+    missing = 3 - frames.shape[-1]
+    return np.pad(frames, [(0, 0)] * (frames.ndim - 1) + [(0, missing)], constant_values=128)

@@ -17,6 +17,7 @@ from video_zoo.data.input import transforms
 from . import batch_norm
 from .config import TrainingConfig
 from .mean_ap import MeanAveragePrecision
+from .mistakes import Mistakes
 
 
 class Trainer(keras.Model):
@@ -37,6 +38,7 @@ class Trainer(keras.Model):
         confusion: float32 [num_classes, num_classes] variable, number of validation clips since it
             was last set to zero: row the true class, column the predicted one. None where a clip
             may have several classes.
+        mistakes: validation clips of the greatest loss; None likewise.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Trainer(keras.Model):
         same = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
         self.step_loss = tf.Variable(0.0, **same)
         self.gradient_norm = tf.Variable(0.0, **same)
-        self.confusion = self._mean_ap = None
+        self.confusion = self.mistakes = self._mean_ap = None
         if multi_label:
             self._mean_ap = MeanAveragePrecision(num_classes)
         else:
@@ -63,6 +65,7 @@ class Trainer(keras.Model):
                 synchronization=tf.VariableSynchronization.ON_READ,
                 aggregation=tf.VariableAggregation.SUM,
             )
+            self.mistakes = Mistakes(network.inputs[0].shape[1:])
         self.compile(network.optimizer, jit_compile=network.jit_compile)
         optimizer = plain_optimizer(network)
         # The step has done it, to know the whole gradient.
@@ -161,6 +164,7 @@ class Trainer(keras.Model):
                 tf.float32,
             )
             self.confusion.assign_add(counts)
+            self.mistakes.note(data[0], targets, logits, weights)
         return self._update_metrics(loss, clips, data, outputs)
 
     def _update_metrics(self, loss: tf.Tensor, clips: tf.Tensor, data: tuple, outputs) -> dict:

@@ -77,12 +77,15 @@ build_from_one_clip(model, dataset)
 with strategy.scope():
     trainer = Trainer(model, config, 3)
 validated = trainer.evaluate(dataset, verbose=0, return_dict=True)
+mistakes = trainer.mistakes.worst()
 trained = trainer.fit(dataset, shuffle=False, verbose=0).history
 found = {
     "losses": [validated["loss"], trained["loss"][0], float(trainer.step_loss.numpy())],
     "accuracies": [validated["accuracy"], trained["accuracy"][0]],
     "norm": float(trainer.gradient_norm.numpy()),
     "confusion": trainer.confusion.numpy().tolist(),
+    "mistakes": [[*told, np.abs(frames - clips[told[1]].astype(int)).max().item()]
+                 for *told, frames in mistakes],
     "kernel": classifier.kernel.numpy().tolist(),
     "bias": classifier.bias.numpy().tolist(),
     "mean": statistics.moving_mean.numpy().tolist(),
@@ -103,6 +106,10 @@ def test_a_step_on_two_devices_is_the_one_that_is_computed_by_hand():
     assert found["losses"] == pytest.approx([np.log(3)] * 3)
     assert found["accuracies"] == [0.5, 0.5]
     assert found["confusion"] == [[2, 0, 0], [1, 0, 0], [1, 0, 0]]
+    # One from each device, and the clips of the labels 1 and 2 are the second and the third.
+    assert sorted(found["mistakes"]) == [
+        [pytest.approx(np.log(3)), label, 0, 0] for label in (1, 2)
+    ]
     assert found["norm"] == pytest.approx(np.hypot(*map(np.linalg.norm, (kernel, errors.mean(0)))))
     np.testing.assert_allclose(found["kernel"], -0.5 * kernel, atol=1e-6)
     np.testing.assert_allclose(found["bias"], -0.5 * errors.mean(axis=0), atol=1e-6)
