@@ -236,6 +236,11 @@ class PredictionConfig(_OfNetwork):
                 "overlay_layer", "None without `overlay`", self.overlay_layer, remedy
             )
 
+    @property
+    def most(self) -> int | None:
+        """The most classes to name; None for all."""
+        return _TOP if self.top is None and self.threshold is None else self.top
+
 
 @dataclasses.dataclass(frozen=True)
 class KernelsConfig(_OfNetwork):
@@ -264,11 +269,6 @@ class KernelsConfig(_OfNetwork):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_picture("output", self.output)
-
-    @property
-    def most(self) -> int | None:
-        """The most classes to name; None for all."""
-        return _TOP if self.top is None and self.threshold is None else self.top
 
 
 @dataclasses.dataclass(frozen=True)

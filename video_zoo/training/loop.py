@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -63,12 +63,22 @@ class TrainingResult:
     signum: int | None = None
 
 
-def train(config: TrainingConfig) -> TrainingResult:
+def train(
+    config: TrainingConfig, *, callbacks: Sequence[keras.callbacks.Callback] = ()
+) -> TrainingResult:
     """Trains a network as ``config`` says, or continues the run in its ``workdir``.
 
     Writes ``config.json``, ``history.csv``, ``curves.png``, ``best.keras`` (highest validation
     top-1), ``checkpoints/``, and TensorBoard's logs. Ctrl-C and SIGTERM save a checkpoint, and the
     call returns.
+
+    Args:
+        config: the run.
+        callbacks: Keras's callbacks of your own, such as a tracker's. They come first at every
+            event, so that what they change is in the checkpoints of that step; what they know
+            themselves is not saved. Their ``model`` trains the network, which is
+            ``model.network``; ``logs`` are Keras's. A run that continues within an epoch begins
+            and ends training twice. Of several workers each calls its own. Defaults to none.
 
     Raises:
         ValueError: a setting is out of range, ``workdir`` holds a run with other settings, or
@@ -94,7 +104,7 @@ def train(config: TrainingConfig) -> TrainingResult:
         if world.is_chief:
             for folder in (workdir, workdir / CHECKPOINTS):
                 whole_files.remove_unfinished(folder)
-        run = _Run(config, workdir, sources, world)
+        run = _Run(config, workdir, sources, world, callbacks)
         skipped_before = read_skipped(workdir)  # now, and not after hours
         if run.trained and not run.precise_is_due:
             step, minutes = run.clock.step, run.clock.seconds / 60
@@ -117,9 +127,11 @@ class _Run:
         workdir: pathlib.Path,
         sources: dict[str, Split],
         world: World,
+        own_callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         source, self.sources = sources[config.train_split], list(sources.values())
         self.config, self.workdir, self.source = config, workdir, source
+        self.own_callbacks = own_callbacks
         self.world, self.strategy, self.writes = world, world.strategy, world.is_chief
         self.newest = checkpoint.latest_checkpoint(workdir)
         self.position = checkpoint.load_position(self.newest)
@@ -250,7 +262,8 @@ class _Run:
             contextlib.closing(callbacks.BetweenSteps(checkpoints, self.rows, clips)) as between,
         ):
             try:
-                self._fit(trainer, between.wait, [between, *curves, interruption])
+                order = [*self.own_callbacks, between, *curves, interruption]
+                self._fit(trainer, between.wait, order)
             except callbacks.StopRequested:
                 between.close()
                 checkpoints.save()

@@ -1,0 +1,88 @@
+"""Keras callbacks of a user's own: when they are called, and that exact resume holds with them."""
+
+import csv
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+from video_zoo.training import TrainingConfig, train
+
+
+class Recorder(keras.callbacks.Callback):
+    """Notes the events and the logs of epochs."""
+
+    def __init__(self):
+        super().__init__()
+        self.events, self.logs = [], []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.events.append("step")
+
+    def on_test_end(self, logs=None):
+        self.events.append("validation")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.events.append("epoch")
+        self.logs.append(dict(logs))
+
+
+class Shrink(keras.callbacks.Callback):
+    """Changes the weights after each step."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        kernel = self.model.network.trainable_weights[0]
+        kernel.assign(kernel * 0.999)
+
+
+@pytest.fixture
+def settings(tiny_run, motion_shards, tmp_path):
+    return tiny_run | {"data_dir": str(motion_shards), "workdir": str(tmp_path / "run")}
+
+
+def test_they_see_every_step_and_epoch_with_the_numbers_of_the_history(settings):
+    recorder = Recorder()
+    result = train(TrainingConfig(**settings, epochs=2), callbacks=[recorder])
+    assert recorder.events == 2 * (["step"] * 4 + ["validation", "epoch"])
+    for logs, row in zip(recorder.logs, result.history, strict=True):
+        assert logs["val_top1"] == pytest.approx(row["val_top1"])
+        assert logs["loss"] == pytest.approx(row["loss"])
+
+
+def test_a_run_in_two_parts_has_the_weights_of_one_that_they_changed(settings, tmp_path):
+    weights = []
+    for durations in ((8,), (3, 8)):
+        workdir = str(tmp_path / str(len(durations)))
+        for steps in durations:
+            config = TrainingConfig(**settings | {"workdir": workdir}, steps=steps)
+            train(config, callbacks=[Shrink()])
+        last = pathlib.Path(workdir, "checkpoints", "step_00000008.keras")
+        weights.append(keras.saving.load_model(last).get_weights())
+    for whole, parts in zip(*weights, strict=True):
+        np.testing.assert_array_equal(whole, parts)
+
+
+def test_they_may_end_the_run(settings):
+    class Enough(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(TrainingConfig(**settings, epochs=3), callbacks=[Enough()])
+    # Nothing was saved of an epoch that they did not let end; the same call starts again.
+    result = train(TrainingConfig(**settings, epochs=1))
+    assert len(result.history) == 1
+
+
+def test_mlflow_keeps_the_numbers_of_a_run(settings, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed")
+    pytest.importorskip("pandas", reason="pandas is not installed, which MLflow needs")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    mlflow.set_tracking_uri((tmp_path / "store").as_uri())
+    with mlflow.start_run() as run:
+        train(TrainingConfig(**settings, epochs=2), callbacks=[mlflow.keras.MlflowCallback(run)])
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "val_top1")
+    with open(tmp_path / "run" / "history.csv", newline="") as file:
+        expected = [float(row["val_top1"]) for row in csv.DictReader(file)]
+    assert [each.value for each in history] == pytest.approx(expected)
