@@ -44,6 +44,7 @@ CONFIGS = {
     evaluation.EvaluationConfig: {"workdir": "run"},
     evaluation.TwoStreamConfig: {"rgb_workdir": "a", "flow_workdir": "b"},
     evaluation.PredictionConfig: {"workdir": "run"},
+    evaluation.KernelsConfig: {"workdir": "run", "output": "kernels.gif"},
     evaluation.ExtractionConfig: {"workdir": "run", "endpoints": "Logits", "output_dir": "out"},
     benchmarks.InputConfig: {"data_dir": "shards"},
     benchmarks.ConversionBenchmarkConfig: {"input": "videos"},
@@ -136,8 +137,15 @@ HOME_PATHS = [
 @pytest.mark.parametrize(("config", "field"), HOME_PATHS)
 def test_a_path_may_begin_at_home(config, field, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    made = config(**CONFIGS[config] | {field.name: os.path.join("~", "my~1.keras")})
-    assert getattr(made, field.name) == str(tmp_path / "my~1.keras")
+    name = "my~1.gif" if config is evaluation.KernelsConfig else "my~1.keras"
+    made = config(**CONFIGS[config] | {field.name: os.path.join("~", name)})
+    assert getattr(made, field.name) == str(tmp_path / name)
+
+
+def test_an_overlay_may_lie_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = evaluation.PredictionConfig(workdir="run", overlay=os.path.join("~", "my~1.mp4"))
+    assert made.overlay == str(tmp_path / "my~1.mp4")
 
 
 def test_a_message_shows_200_characters_of_a_value():
