@@ -14,6 +14,7 @@ import pytest
 
 from video_zoo import errors, known_names, models
 from video_zoo.benchmarks import config as benchmarks
+from video_zoo.comparison import ComparisonConfig
 from video_zoo.convert_config import WeightsConversionConfig
 from video_zoo.data import (
     AugmentationConfig,
@@ -24,6 +25,7 @@ from video_zoo.data import (
 )
 from video_zoo.data.input.service_config import ServiceConfig
 from video_zoo.evaluation import config as evaluation
+from video_zoo.evaluation import joint_config as joint
 from video_zoo.inflation_config import InflationConfig
 from video_zoo.limits import LIMITS, Range
 from video_zoo.models.registry import _BUILDERS, register
@@ -42,7 +44,10 @@ CONFIGS = {
     InspectionConfig: {"data_dir": "shards"},
     ServiceConfig: {"role": "dispatcher", "trusted_network": True},
     evaluation.EvaluationConfig: {"workdir": "run"},
-    evaluation.TwoStreamConfig: {"rgb_workdir": "a", "flow_workdir": "b"},
+    evaluation.ProbeConfig: {"workdir": "run"},
+    joint.TwoStreamConfig: {"rgb_workdir": "a", "flow_workdir": "b"},
+    joint.FusionConfig: {"output_dir": "out"},
+    ComparisonConfig: {"output_dir": "out", "models": "i3d"},
     evaluation.PredictionConfig: {"workdir": "run"},
     evaluation.KernelsConfig: {"workdir": "run", "output": "kernels.gif"},
     evaluation.ExtractionConfig: {"workdir": "run", "endpoints": "Logits", "output_dir": "out"},
@@ -205,15 +210,19 @@ def test_a_range_says_its_ends():
 # Tool -> flags of which one is wrong.
 WRONG_FLAGS = {
     "benchmark": ["input", "--data_dir=.", "--repeats=0"],
+    "compare": ["--models=i3d", "--output_dir=o", "--data_dir=.", "--epochs=0"],
     "convert_weights": ["--model=i4d", "--weights=kinetics400", "--output=a.keras"],
     "data_service": ["--role=dispatcher", "--trusted_network", "--port=70000"],
     "evaluate": ["--workdir=nowhere"],
     "evaluate_two_stream": ["--rgb_workdir=a", "--flow_workdir=b", "--num_crops=2"],
     "extract_features": ["--workdir=nowhere", "--endpoints=Logits", "--output_dir=o"],
+    "fuse": ["a.csv", "b.csv", "--output_dir=o", "--average=mean"],
     "inspect_dataset": ["--data_dir=.", "--color_jitter=2"],
     "kernels": ["--model=i3d", "--weights=kinetics400", "--output=k.avi"],
     "make_tfrecords": ["--input=.", "--output_dir=o", "--clip_timeout=1e300"],
+    "metrics": [],
     "mutants": ["--modules=data/nothing.py"],
+    "probe": ["--workdir=nowhere"],
     "predict": ["--model=i3d", "--weights=kinetcs400", "a.mp4"],
     "quickstart": ["--seed=-1"],
     "summary": ["i4d"],

@@ -15,7 +15,12 @@ import dataclasses
 
 from absl import flags
 
-from video_zoo.comparison.config import OWN_SETTINGS, ComparisonConfig
+from video_zoo.comparison.config import (
+    OWN_SETTINGS,
+    ComparisonConfig,
+    cells_of,
+    check_cells,
+)
 from video_zoo.training.config import DURATIONS, TrainingConfig
 
 from . import cli
@@ -47,6 +52,7 @@ def main() -> int:
         shared = {name: value for name, value in shared.items() if name not in DURATIONS}
     recipes = recipes or {"": {}}
     recipes = {name: {**shared, **own, **of_all} for name, own in recipes.items()}
+    check_cells(cells_of(config, recipes))
     with cli.loading():
         from video_zoo.comparison import compare
         from video_zoo.comparison.compare import describe_comparison

@@ -11,12 +11,10 @@ import tqdm
 
 from video_zoo import errors
 from video_zoo.files.ownership import sole_owner
-from video_zoo.settings import make_config
-from video_zoo.training.config import TrainingConfig
 
 from . import page
 from .cells import CellReport, Commands, run_cell
-from .config import Cell, ComparisonConfig, cells_of
+from .config import Cell, ComparisonConfig, cells_of, check_cells
 from .contestants import gather, read_run
 from .estimate import tell_time
 from .frames import disagreements
@@ -74,8 +72,7 @@ def compare(
     if config.models and not recipes:
         raise errors.refusal("recipes", "given with `models`: at least `data_dir`", recipes)
     cells = cells_of(config, recipes or {})
-    for cell in cells:  # what is wrong with one is told before the first
-        make_config(TrainingConfig, cell.settings).check_files()
+    check_cells(cells)
     folder = pathlib.Path(errors.at_home(config.output_dir))
     folder.mkdir(parents=True, exist_ok=True)
     with sole_owner(folder, "output_dir"):

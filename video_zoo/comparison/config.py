@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from video_zoo import errors, known_names
 from video_zoo.run.files import check_run
+from video_zoo.settings import make_config
+from video_zoo.training.config import TrainingConfig
 
 # A run has its own of these.
 OWN_SETTINGS = ("model", "workdir", "seed")
@@ -133,3 +135,16 @@ def _check_names(cells: Sequence[Cell], models: str | None) -> None:
             f"networks whose names differ in letters and digits; {min(twice)!r} is there twice"
         )
         raise errors.refusal("models", allowed, models)
+
+
+def check_cells(cells: Sequence[Cell]) -> None:
+    """Tells what is wrong with one of the runs before the first begins.
+
+    Raises:
+        ValueError: a setting of ``train`` is wrong, or ``data_dir`` is missing.
+        FileNotFoundError: shards or weights are not there.
+    """
+    for cell in cells:
+        if "data_dir" not in cell.settings:
+            raise errors.refusal("data_dir", "given, for the runs of `models`", None)
+        make_config(TrainingConfig, cell.settings).check_files()
