@@ -81,9 +81,10 @@ def multi_label_metrics(scores: np.ndarray, labels: np.ndarray, *, seed: int = 0
 
     Returns:
         "mean_ap" as a float in [0, 1], over the classes that have a video; "intervals", as
-        :func:`video_metrics` gives them, None where it has no width; "per_class", a list of average precisions (as scikit-learn
-        defines them) per class index, None for a class without videos; "precision" and "recall" per
-        class, of the classes that are at least 50 % probable, None where there is nothing to count.
+        :func:`video_metrics` gives them, None where it has no width; "per_class", a list of average
+        precisions (as scikit-learn defines them) per class index, None for a class without videos;
+        "precision" and "recall" per class, of the classes that are at least 50 % probable, None
+        where there is nothing to count.
 
     Raises:
         ValueError: a score is NaN or infinite.
