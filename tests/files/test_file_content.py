@@ -76,6 +76,7 @@ def told(path, field, allowed, received):
         ("settings", [], "a mapping", "[]"),
         ("settings.fps", "fast", "a number", "'fast'"),
         ("settings.short_side", 25.5, "an integer of at least 0", "25.5"),
+        ("settings.multi_label", "false", "true or false", "'false'"),
         ("versions.numpy", 2, "a string", "2"),
         ("splits", None, "a mapping", "None"),
         ("splits.train", 3, "a mapping", "3"),

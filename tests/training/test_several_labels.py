@@ -16,6 +16,7 @@ from video_zoo.run.history import read_history
 from video_zoo.run.trained import load_network
 from video_zoo.training import TrainingConfig, train
 from video_zoo.training.mean_ap import MeanAveragePrecision
+from video_zoo.training.workdir import check_workdir
 
 # Class -> what is bright in a video that has it: rows, columns, colour. A name may hold any sign.
 SQUARES = {"red; dark": (0, 0, 0), 'green "light"': (0, 16, 1), "blue, deep": (16, 0, 2)}
@@ -178,6 +179,14 @@ def test_a_network_of_one_class_a_clip_is_refused(result, motion_shards):
     )
     with pytest.raises(ValueError, match="`data_dir` must hold clips of several classes each"):
         evaluation.evaluate(config)
+
+
+def test_a_run_is_not_continued_on_data_of_one_class_a_clip(result, settings):
+    config, split = TrainingConfig(**settings), Split.open(settings["data_dir"], "train")
+    check_workdir(result.workdir, config, split)
+    one = dataclasses.replace(split.manifest, settings={})
+    with pytest.raises(ValueError, match="where a clip had several classes and has one class"):
+        check_workdir(result.workdir, config, dataclasses.replace(split, manifest=one))
 
 
 def test_mean_average_precision_is_that_of_scikit_learn():

@@ -126,7 +126,8 @@ def _protocol(numbers: Mapping) -> str:
     if "image_size" in numbers:
         told.append(f"{numbers['num_frames']} x {numbers['image_size']}²")
     if "average" in numbers:
-        told.append(f"mean of {numbers['average']}")
+        softmax = "sigmoid" if "mean_ap" in numbers else "softmax"
+        told.append(f"mean of {numbers['average'].replace('softmax', softmax)}")
     if "frame_order" in numbers:
         told.append(f"frames {numbers['frame_order']}")
     return f"over {', '.join(told)}"

@@ -100,7 +100,7 @@ def train(
     workdir = make_workdir(config)
     # The other workers of a run write nothing.
     with sole_owner(workdir, "workdir") if world.is_chief else contextlib.nullcontext():
-        check_workdir(workdir, config, sources[config.train_split].class_names)
+        check_workdir(workdir, config, sources[config.train_split])
         if world.is_chief:
             for folder in (workdir, workdir / CHECKPOINTS):
                 whole_files.remove_unfinished(folder)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 import video_zoo
 from video_zoo import models
+from video_zoo.data.format.manifests import MULTI_LABEL
 from video_zoo.data.input.source import Split
 from video_zoo.errors import refusal, shown
 from video_zoo.files import whole_files
@@ -38,24 +39,28 @@ def make_workdir(config: TrainingConfig) -> pathlib.Path:
     return workdir
 
 
-def check_workdir(workdir: pathlib.Path, config: TrainingConfig, class_names: list[str]) -> None:
+def check_workdir(workdir: pathlib.Path, config: TrainingConfig, source: Split) -> None:
     """Refuses a folder that holds another run. Only its owner can be sure of the answer.
 
     Args:
         workdir: folder of the run.
         config: the run.
-        class_names: of the data.
+        source: the data.
 
     Raises:
-        ValueError: it is of other settings or classes.
+        ValueError: it is of other settings or classes, or of data with another number of classes a
+            clip.
     """
     if (workdir / CONFIG).exists():
         earlier = read_config(workdir)
         differences = config.differences(dict(earlier.training))
-        if class_names != earlier.class_names:
-            differences.append(
-                f"classes were {shown(earlier.class_names)} and are {shown(class_names)}"
-            )
+        before, now = earlier.class_names, source.class_names
+        if before != now:
+            differences.append(f"classes were {shown(before)} and are {shown(now)}")
+        if (several := (earlier.data or {}).get(MULTI_LABEL, False)) != source.multi_label:
+            kinds = "one class", "several classes"
+            was, is_now = kinds[bool(several)], kinds[source.multi_label]
+            differences.append(f"a clip had {was} and has {is_now}")
         if differences:
             raise ValueError(
                 "`workdir` must be new, or hold a run with the same settings. Received: "

@@ -340,6 +340,13 @@ def test_charades(make_files, lists):
         ("Charades_v1_train.csv", "c147", "c148", "the action c148, which the list of classes la"),
         ("Charades_v1_train.csv", "46GP8", "", "lacks an id"),
         ("Charades_v1_classes.txt", "c093", "93", "is not a code such as c092 and a class"),
+        ("Charades_v1_classes.txt", "c093", "c092", "has the code of another class"),
+        (
+            "Charades_v1_classes.txt",
+            "Someone is cooking",
+            "Watching a laptop",
+            "each class once in their list of classes. Received: Watching a laptop more than once",
+        ),
     ],
 )
 def test_charades_lists_that_are_wrong(make_files, lists, name, old, new, message):

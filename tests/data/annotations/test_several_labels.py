@@ -85,6 +85,12 @@ def test_limits_and_splits_take_a_clip_for_one_of_its_rarest_class(write_list):
     }
 
 
+def test_one_class_beside_clips_of_none_is_told_as_such(write_list):
+    folder, path = write_list("a.mp4,run,train", "b.mp4,,train", "c.mp4,run,val")
+    found = read_annotations(folder, path, multi_label=True)
+    assert found.remarks == ("all videos are of one class, or none, 'run'",)
+
+
 def test_a_class_that_lacks_a_split_is_refused_by_all_classes_of_clips(write_list):
     folder, path = write_list(*ROWS)
     message = "1 of 2 classes have no validation video: run"

@@ -155,6 +155,7 @@ NAMES = ["a", "b", "c"]
         ([], [], [0, 0, 0]),
         ([1, 1], [], [0, 1, 0]),  # indices alone, one of them twice
         ([], ["c", "b"], [0, 1, 1]),  # names alone
+        ([2, 0], ["c", ""], [1, 0, 1]),  # one of them without a name
     ],
 )
 def test_several_labels_become_a_one_for_each_class(label, names, expected):
@@ -171,7 +172,9 @@ def test_several_labels_become_a_one_for_each_class(label, names, expected):
     [
         ([0, 3], ["a", "d"], r"label 3 \(d\) outside the label map of 3 classes"),
         ([0, 1], ["a", "c"], "label 1 is 'b' in the label map, its text is 'c'"),
-        ([0, 1], ["a"], None),
+        ([0, 1], ["a"], "its labels and class names are not as many: 2 and 1"),
+        ([0], ["a", "b"], "its labels and class names are not as many: 1 and 2"),
+        ([0, -1], [], "it has no label"),
         ([], ["a", "x"], r"label -1 \(x\) outside the label map"),
     ],
 )
@@ -179,8 +182,7 @@ def test_several_labels_that_contradict_the_label_map(label, names, reason):
     record = of_several(label, names)
     with pytest.raises(tf.errors.InvalidArgumentError):
         in_a_pipeline(verifier(NAMES, multi_label=True), record)
-    if reason:
-        assert re.search(reason, reason_of(record, NAMES, multi_label=True))
+    assert re.search(reason, reason_of(record, NAMES, multi_label=True))
 
 
 def test_two_labels_where_one_is_expected_tell_how_several_are_declared():

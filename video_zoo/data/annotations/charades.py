@@ -7,12 +7,12 @@ from .layout import Layout, Source, bad_entry, beginning, read_text
 from .rows import Row, header_of, read_rows
 
 _NEEDED = {"id", "actions"}
-_CLASS = re.compile(r"(?P<code>c\d{3}) (?P<name>.+)")
+_CLASS = re.compile(r"(?P<code>c\d{3})\s+(?P<name>.+)")
 _CODE = re.compile(r"c\d{3}")
 
 
 def _claims(path: str) -> bool:
-    classes = path.lower().endswith(".txt") and re.match(rb"c\d{3} \S", beginning(path))
+    classes = path.lower().endswith(".txt") and re.match(rb"c\d{3}\s+\S", beginning(path))
     return bool(classes) or _is_list(path)
 
 
@@ -68,6 +68,8 @@ def _names(source: Source, files: set[str]) -> dict[str, str]:
             match = _CLASS.fullmatch(line)
             if match is None:
                 raise bad_entry(path, line, "is not a code such as c092 and a class")
+            if match["code"] in names:
+                raise bad_entry(path, line, "has the code of another class")
             names[match["code"]] = class_name(match["name"])
     return dict(sorted(names.items()))
 

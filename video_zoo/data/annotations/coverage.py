@@ -68,9 +68,9 @@ def class_remarks(clips: Collection[Clip], without: Collection[str]) -> Iterator
         clips: each in its split.
         without: splits that are not wanted.
     """
-    classes = {clip.label for clip in clips} - {""}
-    if len(classes) == 1:
-        yield f"all videos are of one class, {min(classes)!r}"
+    labels = {clip.label for clip in clips}
+    if len(classes := labels - {""}) == 1:
+        yield f"all videos are of one class{', or none' * ('' in labels)}, {min(classes)!r}"
     for _, line in _lacks(clips, without):
         yield line
 

@@ -240,6 +240,11 @@ def _labels(
                 "Add the class, or take the label map that belongs to these videos."
             )
         return names
+    if twice := [name for name, count in collections.Counter(listing.labels).items() if count > 1]:
+        raise ValueError(
+            "`annotations` must have each class once in their list of classes. Received: "
+            f"{some(twice)} more than once. Correct the list."
+        )
     if unknown := sorted(found - {"", *listing.labels}) if listing.labels else ():
         raise ValueError(
             "`annotations` must have every class in their list of classes; it lacks "

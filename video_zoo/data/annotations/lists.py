@@ -44,7 +44,8 @@ def _read_list(source: Source, on_disk: Mapping[str, str], path: str, listing: L
         if not listed:
             raise row.bad("lacks a path")
         if not label and split != "test" and not source.multi_label:
-            raise row.bad("lacks a label, which only videos of the split test may")
+            without = "which only videos of the split test may, and any with multi_label"
+            raise row.bad(f"lacks a label, {without}")
         video = os.path.normpath(os.path.join(input_dir, listed))
         clip_id = os.path.normpath(listed).replace(os.sep, "/")
         if not source.is_video(video):

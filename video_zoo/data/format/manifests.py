@@ -115,7 +115,7 @@ class Manifest:
     @property
     def multi_label(self) -> bool:
         """Whether a clip may have several classes, or none."""
-        return bool(self.settings.get(MULTI_LABEL, False))
+        return self.settings.get(MULTI_LABEL, False)
 
     def split(self, split: str) -> SplitSummary:
         """The summary of one split; ValueError names the splits there are."""
@@ -158,6 +158,8 @@ def load_manifest(data_dir: str | os.PathLike) -> Manifest | None:
         )
     manifest = file_content.check(content, Manifest, path, _REMEDY)
     check_storage(manifest.settings, path, "settings", _REMEDY)
+    if not isinstance(several := manifest.settings.get(MULTI_LABEL, False), bool):
+        file_content.refuse(path, f"settings.{MULTI_LABEL}", "true or false", several, _REMEDY)
     for name, split in manifest.splits.items():
         total = sum(shard.num_examples for shard in split.shards)
         if split.num_examples != total:

@@ -154,7 +154,7 @@ def labels_of(example: Mapping[str, tf.Tensor | np.ndarray]) -> list[tuple[int, 
     names = [text.decode("utf-8", "replace") for text in texts]
     if not label.ndim:
         return [(int(label), [name for name in names if name])]
-    pairs = itertools.zip_longest(label.tolist(), ([name] for name in names))
+    pairs = itertools.zip_longest(label.tolist(), ([name] if name else [] for name in names))
     return [(UNLABELLED if index is None else index, each or []) for index, each in pairs]
 
 

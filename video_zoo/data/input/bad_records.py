@@ -6,8 +6,9 @@ unusable, by an error that tells its place; :func:`why_unusable` then says why, 
 
 import codecs
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
@@ -103,13 +104,23 @@ def why_unusable(
     reasons = [*_why_context(example, multi_label), *_why_frames(example)]
     if class_names is not None and not reasons:
         parsed = tfrecord.parse_example(record, class_names, multi_label)
-        found = tfrecord.labels_of(parsed)
-        reasons = [r for label, texts in found for r in why_label(label, texts, class_names)]
+        reasons = why_labels(parsed, class_names)
     return reasons[0] if reasons else None
 
 
-def why_label(index: int, texts: Sequence[str], class_names: Sequence[str]) -> list[str]:
-    """What is wrong with a label.
+def why_labels(
+    example: Mapping[str, tf.Tensor | np.ndarray], class_names: Sequence[str]
+) -> list[str]:
+    """What is wrong with the labels of an example, as ``tfrecord.parse_example`` gave it."""
+    indices, names = np.asarray(example["label"]), np.asarray(example["texts"])
+    if indices.ndim and len(names) not in (0, len(indices)):
+        return [f"its labels and class names are not as many: {len(indices)} and {len(names)}"]
+    found = tfrecord.labels_of(example)
+    return [r for label, texts in found for r in _why_label(label, texts, class_names)]
+
+
+def _why_label(index: int, texts: Sequence[str], class_names: Sequence[str]) -> list[str]:
+    """What is wrong with one label.
 
     Args:
         index: of its class, -1 where neither an index nor a known text tells it.

@@ -203,7 +203,8 @@ def _usable_example(
     if multi_label:
         named = tf.cond(tf.size(texts) > 0, lambda: texts, lambda: expected)
         right = tf.reduce_all(inside) & tf.equal(tf.size(named), tf.size(label))
-        right = tf.cond(right, lambda: tf.reduce_all(named == expected), lambda: False)
+        same = tf.cond(right, lambda: (named == "") | (named == expected), lambda: inside)
+        right &= tf.reduce_all(same)
         found = tf.minimum(tf.reduce_sum(tf.one_hot(label, len(class_names)), axis=0), 1.0)
     else:
         agree = tf.reduce_all(tf.logical_or(texts == "", texts == expected))

@@ -125,7 +125,8 @@ def _copy_sample(
             example = tfrecord.parse_example(record, report.class_names, report.multi_label)
             found = [label for label, _ in tfrecord.labels_of(example) if label >= 0]
             filename = example["filename"].numpy().decode("utf-8", "replace")
-            label = ", ".join(report.class_names[each] for each in found) or "(no label)"
+            names = ", ".join(report.class_names[each] for each in found)
+            label = names or ("(no class)" if report.multi_label else "(no label)")
             sources.append(_Source(label, filename, float(example["frame_rate"])))
             sequence = tf.train.SequenceExample.FromString(record)
             context = sequence.context.feature

@@ -191,7 +191,7 @@ def _count_label(report: DatasetReport, name: str, record: dict) -> list[str]:
     for label, _ in labels:
         if 0 <= label < len(class_names):
             split.classes[class_names[label]] += 1
-    return [r for label, texts in labels for r in bad_records.why_label(label, texts, class_names)]
+    return bad_records.why_labels(record, class_names)
 
 
 def _compare_shard(

@@ -35,7 +35,7 @@ class SplitReport:
         seconds: length of all clips whose frame rate is known.
         sizes: (height, width) of the stored frames, in pixels -> number of clips.
         classes: class name -> number of clips, in order of the label map.
-        num_unlabelled: clips without a label.
+        num_unlabelled: clips without a label, or of no class.
         usable: (shard, record index) of each clip without a problem.
     """
 
@@ -83,7 +83,11 @@ class DatasetReport:
 
     def summary(self) -> str:
         """The statistics and the problems, as lines of text."""
-        lines = [line for name, split in self.splits.items() for line in _describe(name, split)]
+        lines = [
+            line
+            for name, split in self.splits.items()
+            for line in _describe(name, split, self.multi_label)
+        ]
         lines += [f"not whole: {file}: {note}" for file, note in self.incomplete[:_NOTES_SHOWN]]
         if len(self.incomplete) > _NOTES_SHOWN:
             lines += [f"not whole: {len(self.incomplete)} in all, see {NOTES_NAME}"]
@@ -93,7 +97,7 @@ class DatasetReport:
         return "\n".join(lines)
 
 
-def _describe(name: str, split: SplitReport) -> Iterator[str]:
+def _describe(name: str, split: SplitReport, multi_label: bool) -> Iterator[str]:
     yield (
         f"{name}: {split.num_clips} clips, {split.num_frames} frames, {split.seconds:.1f} s, "
         f"{split.bytes / 1e6:.1f} MB in {len(split.shards)} shards"
@@ -112,4 +116,5 @@ def _describe(name: str, split: SplitReport) -> Iterator[str]:
         f"of {len(counts)} classes"
     )
     if split.num_unlabelled:
-        yield f"    clips without a label: {split.num_unlabelled}"
+        without = "of no class" if multi_label else "without a label"
+        yield f"    clips {without}: {split.num_unlabelled}"
