@@ -180,3 +180,8 @@ def test_the_interval_of_mean_ap_is_around_that_of_repeated_videos():
 def test_a_perfect_mean_ap_of_few_videos_has_no_interval():
     truth = np.eye(4, dtype=bool)
     assert multi_label_metrics(truth * 0.8, truth)["intervals"] == {"mean_ap": None}
+
+
+def test_several_classes_of_a_video_are_no_single_one():
+    with pytest.raises(ValueError, match="`labels` must be one class .* `multi_label_metrics`"):
+        video_metrics(np.full((2, 3), 1 / 3), np.ones((2, 3)))

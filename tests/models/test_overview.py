@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import pytest
 
 import video_zoo
@@ -45,3 +46,21 @@ def test_an_unknown_network_lists_the_known_ones():
 
 def test_every_published_accuracy_has_a_source():
     assert [entry.name for entry in video_zoo.list_weights() if not entry.source] == []
+
+
+def test_a_summary_of_networks_from_elsewhere(tmp_path):
+    inflated = video_zoo.summary("inflate:MobileNetV2")
+    assert (inflated.num_classes, inflated.clip) == (400, (64, 224, 224, 3))
+    assert inflated.paper is None and inflated.weights == ()
+    path = str(tmp_path / "own.keras")
+    clips = keras.Input((4, 16, 16, 3))
+    hidden = keras.layers.Flatten()(keras.layers.Conv3D(2, 3, use_bias=False)(clips))
+    keras.Model(clips, keras.layers.Dense(7, activation="sigmoid")(hidden)).save(path)
+    saved = video_zoo.summary(path)
+    weights = 27 * 3 * 2 + (2 * 14 * 14 * 2 + 1) * 7
+    assert (saved.parameters, saved.num_classes, saved.clip) == (weights, 7, (4, 16, 16, 3))
+    macs = 27 * 3 * 2 * 2 * 14 * 14 + 2 * 14 * 14 * 2 * 7
+    assert saved.gmacs * 1e9 == pytest.approx(macs)
+    assert f"{weights:,} (7 classes)" in str(saved)
+    with pytest.raises(ValueError, match="`name` must be one of"):
+        video_zoo.summary("i4d")

@@ -1,6 +1,6 @@
 """Prints what is known of the networks: size, cost, smallest input, paper, published weights.
 
-    video-zoo summary [NAME...]
+    video-zoo summary [NAME...]      (also inflate:ResNet50V2, FILE.keras, module:function)
     video-zoo summary --markdown
 
 Exit codes: 0 done; 2 a network is unknown.
@@ -18,7 +18,7 @@ _MARKDOWN = flags.DEFINE_bool("markdown", False, "As the tables of docs/models.m
 
 def main(*names: str) -> None:
     for name in names:
-        known_names.check_network(name, "NAME")
+        known_names.check_any_network(name)
     with cli.loading():
         import video_zoo
         from video_zoo.models.overview import models_table

@@ -6,6 +6,8 @@ import numpy as np
 from scipy import stats
 from sklearn import metrics
 
+from video_zoo import errors
+
 # Of the 95 % intervals: how often the videos are drawn anew, and so many draws at a time.
 RESAMPLES, _AT_ONCE = 1000, 50
 _CONFIDENCE = 0.95
@@ -44,6 +46,10 @@ def video_metrics(scores: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> d
         0.5
     """
     _check_finite(scores)
+    if labels.ndim != 1:
+        allowed = "one class of each video, int [num_videos]"
+        remedy = "Where videos have several classes, call `multi_label_metrics`."
+        raise errors.refusal("labels", allowed, f"shape {labels.shape}", remedy)
     classes = np.arange(scores.shape[1])
     matrix = confusion_matrix(scores, labels)
     totals = matrix.sum(axis=1)
