@@ -8,12 +8,14 @@ import shutil
 
 import keras
 import numpy as np
+import processes
 import pytest
 
 from video_zoo import models
 from video_zoo.data.input import pipeline
 from video_zoo.data.input.clips import ClipConfig
 from video_zoo.evaluation import EvaluationConfig, describe, evaluate, predict
+from video_zoo.evaluation.score_files import read_scores
 from video_zoo.run.trained import load_network
 
 CLASSES = ["down", "growing", "left", "right", "up"]
@@ -253,3 +255,23 @@ def test_scores_have_the_bytes_of_the_names(run, motion_shards, make_shards, tmp
     evaluate(EvaluationConfig(workdir=str(run), **place))
     rows = (tmp_path / "out" / "scores.csv").read_bytes().splitlines()[1:]
     assert len(rows) == 5 and {row.split(b",")[0] for row in rows} < set(names)
+
+
+_ON_DEVICES = """
+import sys
+from video_zoo.evaluation import EvaluationConfig, evaluate
+for devices in (3, 0):  # the logical devices have to be asked for first
+    evaluate(EvaluationConfig(
+        workdir=sys.argv[1], num_clips=2, batch_size=7, virtual_devices=devices,
+        output_dir=f"{sys.argv[2]}/{devices}",
+    ))
+"""
+
+
+def test_over_several_devices_every_video_counts_once(run, tmp_path):
+    # 20 views in batches of 7: parts of 2, 3 and 2, and last of 2, 2 and 2.
+    done = processes.run("-c", _ON_DEVICES, str(run), str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    several, one = (read_scores(tmp_path / name / "scores.csv")[0] for name in ("3", "0"))
+    assert several.filenames == one.filenames and len(one.filenames) == 10
+    np.testing.assert_allclose(several.scores, one.scores, atol=1e-6)

@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import json
-import pathlib
 
 import keras
 import numpy as np
@@ -134,15 +133,18 @@ def test_a_prediction_names_all_classes_above_a_threshold(result, write_video, t
     assert none.classes == () and none.problem is None
 
 
-def test_a_run_in_two_parts_has_the_weights_of_one(settings, tmp_path):
-    weights = []
-    for durations in ((2,), (1, 2)):
-        workdir = str(tmp_path / str(len(durations)))
-        for epochs in durations:
-            train(TrainingConfig(**settings | {"workdir": workdir, "epochs": epochs}))
-        weights.append(keras.saving.load_model(pathlib.Path(workdir, "best.keras")).get_weights())
+def test_a_run_in_two_parts_has_the_weights_and_the_numbers_of_one(settings, tmp_path):
+    weights, numbers = [], []
+    for durations in ((8,), (3, 8)):  # an epoch has four steps
+        changed = {"workdir": str(tmp_path / str(len(durations))), "epochs": None}
+        for steps in durations:
+            result = train(TrainingConfig(**settings | changed | {"steps": steps}))
+        best = result.workdir / "best.keras"
+        weights.append(keras.saving.load_model(best).get_weights())
+        numbers.append([(row["mean_ap"], row["val_mean_ap"]) for row in result.history])
     for whole, parts in zip(*weights, strict=True):
         np.testing.assert_array_equal(whole, parts)
+    assert numbers[0] == numbers[1] and len(numbers[0]) == 2
 
 
 def test_balanced_sampling_draws_what_is_rare_more_often(shards):

@@ -95,7 +95,9 @@ class EvaluationConfig(_OfNetwork):
             "logits", the probabilities of their mean logits.
         frame_order: "sequential", or "shuffled", "reversed", "frozen" (the middle frame alone) or
             "half_speed" to see what the network owes to motion.
-        batch_size: views per step.
+        batch_size: views per step, over all devices together.
+        virtual_devices: number of logical CPU devices to run on instead of the real devices; 0
+            uses all GPUs, or the CPU where there is none.
         output_dir: where to write. Defaults to ``eval/SPLIT`` in the run's folder (beside the
             checkpoint where there is no run), ``eval/SPLIT_shuffled`` for shuffled frames. Must be
             given with ``weights``.
@@ -118,6 +120,7 @@ class EvaluationConfig(_OfNetwork):
     average: str = "softmax"
     frame_order: str = "sequential"
     batch_size: int = 5
+    virtual_devices: int = 0
     output_dir: str | None = None
     on_bad_record: str = "error"
     data_service: str | None = None

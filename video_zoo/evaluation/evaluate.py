@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
+import keras
 import tensorflow as tf
 from absl import logging
 
 from video_zoo.data.input.pipeline import Clips
 from video_zoo.data.input.records import SkippedRecords, check_shards
 from video_zoo.data.input.source import Split
-from video_zoo.errors import shown
+from video_zoo.errors import refusal, shown
 from video_zoo.models.weights.labels import same_classes
+from video_zoo.run.devices import find_devices
 from video_zoo.run.trained import TrainedNetwork, load_network
 
 from .config import EvaluationConfig
@@ -38,6 +40,7 @@ def evaluate(config: EvaluationConfig) -> dict:
         FileNotFoundError: the run, the file or the shards are missing.
     """
     config.check_files()
+    devices = devices_of(config.virtual_devices)  # before TensorFlow starts
     network = load_network(
         **config.network, frame_order=config.frame_order, image_size=config.image_size
     )
@@ -62,7 +65,20 @@ def evaluate(config: EvaluationConfig) -> dict:
         "checkpoint": network.checkpoint,
         "data_dir": str(data_dir),
     }
-    return score_and_write(config, network, dataset, [source], about, skipped)
+    return score_and_write(config, network, dataset, [source], about, skipped, devices)
+
+
+def devices_of(virtual_devices: int) -> list[str]:
+    """The devices to evaluate on; none where Keras's backend has its own.
+
+    Raises:
+        ValueError: TensorFlow has already started with fewer logical CPU devices.
+    """
+    if keras.backend.backend() == "tensorflow":
+        return find_devices(virtual_devices)
+    if virtual_devices:
+        raise refusal("virtual_devices", "0 but on the TensorFlow backend", virtual_devices)
+    return []
 
 
 def score_and_write(
@@ -72,6 +88,7 @@ def score_and_write(
     sources: Sequence[Split],
     about: dict,
     skipped: SkippedRecords | None = None,
+    devices: Sequence[str] = (),
 ) -> dict:
     """Scores all views, and writes what :func:`evaluate` says.
 
@@ -82,13 +99,14 @@ def score_and_write(
         sources: the splits that are read, of the same classes.
         about: what ``metrics.json`` says of the evaluation beside its numbers.
         skipped: bad records that were passed over; None where they are errors.
+        devices: to run on.
 
     Returns:
         What ``metrics.json`` holds.
     """
     config.folder().mkdir(parents=True, exist_ok=True)  # fails before the work, if it does
     num_views = config.num_clips * config.num_crops
-    result = score_videos(network, dataset, num_views, sources, config.average)
+    result = score_videos(network, dataset, num_views, sources, config.average, devices)
     class_names = sources[0].class_names
     numbers = numbers_of(result, class_names) | {
         "num_videos": len(result.labels),

@@ -15,6 +15,7 @@ from video_zoo.data.input.clips import NO_PLACE, decode_clips, gather_clips, vie
 from video_zoo.data.input.records import named_errors
 from video_zoo.data.input.source import Split
 from video_zoo.data.videos import video
+from video_zoo.run.devices import OnDevices
 from video_zoo.run.room import enough_room
 from video_zoo.run.trained import TrainedNetwork, check_scores
 
@@ -109,6 +110,7 @@ def score_videos(
     num_views: int,
     sources: Sequence[Split] = (),
     average: str = "softmax",
+    devices: Sequence[str] = (),
 ) -> VideoScores:
     """Scores every video of a dataset of views.
 
@@ -120,15 +122,18 @@ def score_videos(
         sources: the splits that it reads, for the errors of bad records.
         average: how the views of a video become one, as :meth:`TrainedNetwork.scores` does.
             Defaults to "softmax".
+        devices: to run on, as of :func:`video_zoo.run.devices.find_devices`. Defaults to none:
+            wherever the network is.
 
     Raises:
         ValueError: the data is damaged, or a video had another number of views.
     """
+    scorer = OnDevices(network, devices)
     logits, labels, videos, filenames = [], [], [], []
     with named_errors(*sources), enough_room("Lower `batch_size`."):
         for batch, label, about in tqdm.tqdm(dataset, desc="scoring", unit="batch"):
             inputs = tf.nest.map_structure(transforms.normalise, batch)
-            logits.append(network.logits(inputs))
+            logits.append(scorer.logits(inputs))
             labels.append(label.numpy())
             videos.append(about["video"].numpy())
             filenames.extend(about["filename"].numpy())

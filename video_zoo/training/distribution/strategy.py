@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from video_zoo import errors
+from video_zoo.run.devices import find_devices
 
 
 def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
@@ -15,22 +16,7 @@ def make_strategy(virtual_devices: int = 0) -> tf.distribute.Strategy:
     Raises:
         ValueError: TensorFlow has already started with another number of logical CPU devices.
     """
-    if virtual_devices:
-        (cpu,) = tf.config.list_physical_devices("CPU")
-        wanted = [tf.config.LogicalDeviceConfiguration()] * virtual_devices
-        try:
-            tf.config.set_logical_device_configuration(cpu, wanted)
-        except RuntimeError as error:  # TensorFlow has started; right if it did so with as many
-            started = len(tf.config.list_logical_devices("CPU"))
-            if started < virtual_devices:
-                allowed = "chosen before TensorFlow starts: call this first in the process"
-                place = f", and TensorFlow runs with {started}"
-                raise errors.refusal(
-                    "virtual_devices", allowed, virtual_devices, place=place
-                ) from error
-        return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(virtual_devices)])
-    gpus = tf.config.list_logical_devices("GPU")
-    return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus] or ["CPU:0"])
+    return tf.distribute.MirroredStrategy(find_devices(virtual_devices))
 
 
 def check_backend(dtype: str) -> None:
