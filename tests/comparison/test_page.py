@@ -7,7 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from conftest import make_run
+from networks import make_run
 
 from video_zoo.comparison.contestants import Contestant
 from video_zoo.comparison.frames import Disagreement, disagreements

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import make_run
+from networks import make_run
 from scipy import stats
 
 from video_zoo.comparison.contestants import Contestant, gather
