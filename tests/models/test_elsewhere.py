@@ -9,6 +9,7 @@ from video_zoo.inflation_config import InflationConfig
 from video_zoo.models import count_macs, elsewhere, replace_head
 from video_zoo.models.convert_weights import convert_weights
 from video_zoo.models.elsewhere import Wanted
+from video_zoo.models.weights import saved
 
 SHAPE = (4, 32, 32, 3)
 MOBILE = "inflate:MobileNetV2"
@@ -177,6 +178,14 @@ def test_a_file_tells_a_function_what_it_needs(own_module, tmp_path):
         (trained.save if name == "own.keras" else trained.save_weights)(path)
         network, _ = elsewhere.build(Wanted(f"{own_module}:lstm", weights=str(path)))
         assert network.output_shape == (None, 5)
+
+
+def test_a_convolution_over_several_pixels_is_no_classifier():
+    dense = {"layers/dense/vars/0": (4, 6), "layers/dense/vars/1": (6,)}
+    first = {"layers/conv3d/vars/0": (3, 3, 3, 3, 4), "layers/conv3d/vars/1": (4,)}
+    last = {"layers/conv3d_1/vars/0": (1, 1, 1, 4, 6), "layers/conv3d_1/vars/1": (6,)}
+    assert saved.head_of(first | dense) == dense
+    assert saved.head_of(first | last) == last
 
 
 def test_weights_from_elsewhere_are_converted(own_module, tmp_path):
