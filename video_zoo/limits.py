@@ -91,6 +91,7 @@ LIMITS: dict[str, Range | tuple] = {
     "num_samples": _count(1_000_000),
     # Augmentation.
     "min_area": Range(0, 1, above=True),
+    "crop_fraction": Range(0, 1, above=True),
     "max_area": Range(0, 1, above=True),
     "min_aspect": Range(0.01, 100),
     "max_aspect": Range(0.01, 100),

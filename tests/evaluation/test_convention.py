@@ -8,8 +8,10 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from video_zoo import models
+from video_zoo.data.input.clips import views
 from video_zoo.evaluation import EvaluationConfig, evaluate, predict
 from video_zoo.models.weights.saved import write_provenance
 from video_zoo.run.trained import load_network
@@ -49,6 +51,22 @@ def test_a_network_sees_crops_of_another_size(narrow):
     assert (usual.clip.image_size, larger.clip.image_size) == (24, 40)
     assert larger.model.input_shape == (None, 8, 40, 40, 3)
     assert all(map(np.array_equal, usual.model.get_weights(), larger.model.get_weights()))
+
+
+def test_larger_crops_show_more_of_the_frames_up_to_their_whole_height(narrow):
+    """Networks that crop 224 of 256 pixels see all of the height at 256."""
+    fractions = {}
+    for size in (None, 26, 28, 40):
+        clip = load_network(checkpoint=narrow, image_size=size).clip
+        fractions[size] = clip.crop_fraction
+    assert fractions[None] == 224 / 256
+    assert fractions[26] == pytest.approx(224 / 256 * 26 / 24)
+    assert fractions[28] == fractions[40] == 1
+    encoded = [tf.io.encode_jpeg(np.zeros((32, 48, 3), np.uint8)).numpy()] * 8
+    network = load_network(checkpoint=narrow, image_size=28)
+    seen = views(tf.constant(encoded), network.clip, 1, 3, tf.constant([0, 0], tf.int64))
+    boxes = [box.numpy().tolist() for _, box, *_ in seen]
+    assert boxes == [[0, 0, 32, 32], [0, 8, 32, 32], [0, 16, 32, 32]]
 
 
 def test_a_network_of_one_size_is_not_given_another(tmp_path):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from video_zoo import models
+from video_zoo import known_names, models
 from video_zoo.data import ConversionConfig, EncodingConfig, convert
 from video_zoo.data.format.manifests import LABEL_MAP_NAME
 from video_zoo.data.input import pipeline
@@ -19,6 +19,15 @@ from video_zoo.training import TrainingConfig, train
 from video_zoo.training.checkpoint import Position, save_checkpoint
 
 CLASSES = ["down", "growing", "left", "right", "up"]
+OWN_LAYER = """
+import keras
+
+
+@keras.saving.register_keras_serializable("of_two_streams")
+class Halved(keras.layers.Layer):
+    def call(self, x):
+        return x / 2
+"""
 
 
 def convert_flow(motion_shards, output_dir, **settings):
@@ -131,6 +140,28 @@ def test_weights_in_place_of_runs(data_dirs, tmp_path):
     numbers = evaluate_two_stream(config)
     assert numbers["num_videos"] == 10
     assert numbers["checkpoints"] == {stream: str(path) for stream, path in weights.items()}
+
+
+def test_networks_from_elsewhere_in_place_of_runs(data_dirs, write_module, tmp_path):
+    """Two `.keras` files of any networks, with layers that a module of the user's registers."""
+    module = write_module(OWN_LAYER)
+    halved = known_names.import_module(module, "imports").Halved
+    files = {}
+    for stream, channels in (("rgb", 3), ("flow", 2)):
+        inputs = keras.Input((8, 32, 32, channels))
+        x = keras.layers.GlobalAveragePooling3D()(halved()(inputs))
+        files[stream] = str(tmp_path / f"{stream}.keras")
+        keras.Model(inputs, keras.layers.Dense(5, name=stream)(x)).save(files[stream])
+    settings = {
+        **{f"{stream}_weights": file for stream, file in files.items()},
+        **{f"{stream}_data_dir": str(folder) for stream, folder in data_dirs.items()},
+        "output_dir": str(tmp_path / "out"),
+        "imports": module,
+    }
+    numbers = evaluate_two_stream(TwoStreamConfig(**settings))
+    assert (numbers["num_videos"], numbers["checkpoints"]) == (10, files)
+    again = evaluate_two_stream(TwoStreamConfig(**settings, model=f"{module}:unused"))
+    assert again["top1"] == numbers["top1"]
 
 
 @pytest.mark.parametrize(

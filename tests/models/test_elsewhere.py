@@ -7,7 +7,9 @@ import pytest
 from video_zoo import known_names
 from video_zoo.inflation_config import InflationConfig
 from video_zoo.models import count_macs, elsewhere, replace_head
+from video_zoo.models.convert_weights import convert_weights
 from video_zoo.models.elsewhere import Wanted
+from video_zoo.models.weights import saved
 
 SHAPE = (4, 32, 32, 3)
 MOBILE = "inflate:MobileNetV2"
@@ -55,10 +57,10 @@ def named(num_classes, input_shape):
     return keras.Model(inputs, {"scores": scores})
 
 
-def sigmoid(num_classes, input_shape):
+def rectified(num_classes, input_shape):
     inputs = keras.Input(input_shape)
     x = keras.layers.Flatten()(inputs)
-    return keras.Model(inputs, keras.layers.Dense(num_classes, activation="sigmoid")(x))
+    return keras.Model(inputs, keras.layers.Dense(num_classes, activation="relu")(x))
 
 
 NUMBER = 5
@@ -169,6 +171,46 @@ def test_weights_of_a_function_of_the_users(own_module, tmp_path):
         np.testing.assert_allclose(network(clip()), trained(clip()), atol=1e-6)
 
 
+def test_a_file_tells_a_function_what_it_needs(own_module, tmp_path):
+    trained, _ = elsewhere.build(Wanted(f"{own_module}:lstm", 5, SHAPE))
+    for name in ("own.keras", "own.weights.h5"):
+        path = tmp_path / name
+        (trained.save if name == "own.keras" else trained.save_weights)(path)
+        network, _ = elsewhere.build(Wanted(f"{own_module}:lstm", weights=str(path)))
+        assert network.output_shape == (None, 5)
+
+
+def test_a_convolution_over_several_pixels_is_no_classifier():
+    dense = {"layers/dense/vars/0": (4, 6), "layers/dense/vars/1": (6,)}
+    first = {"layers/conv3d/vars/0": (3, 3, 3, 3, 4), "layers/conv3d/vars/1": (4,)}
+    last = {"layers/conv3d_1/vars/0": (1, 1, 1, 4, 6), "layers/conv3d_1/vars/1": (6,)}
+    assert saved.head_of(first | dense) == dense
+    assert saved.head_of(first | last) == last
+
+
+def test_weights_from_elsewhere_are_converted(own_module, tmp_path):
+    trained, _ = elsewhere.build(Wanted(f"{own_module}:lstm", 5, SHAPE))
+    trained.save(tmp_path / "own.keras")
+    image_model = keras.applications.MobileNetV2(input_shape=SHAPE[1:], weights=None, classes=3)
+    image_model.save(tmp_path / "image.keras")
+    for model, weights, inflation in (
+        (f"{own_module}:lstm", "own.keras", None),
+        (MOBILE, "image.keras", InflationConfig(convolution="2d")),
+    ):
+        output = str(tmp_path / f"converted-{weights}")
+        done = convert_weights(model, tmp_path / weights, output, inflation=inflation)
+        wanted = Wanted(
+            model, weights=str(tmp_path / weights), inflation=inflation or InflationConfig()
+        )
+        network, _ = elsewhere.build(wanted)
+        again = keras.saving.load_model(output)
+        assert [each.path for each in done.weights] == [each.path for each in network.weights]
+        for found, expected in zip(again.get_weights(), network.get_weights(), strict=True):
+            np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="`weights` must be None with a saved network"):
+        convert_weights(output, output, tmp_path / "again.keras")
+
+
 def test_a_subclassed_network_gets_a_graph_around_it(own_module):
     network, _ = elsewhere.build(Wanted(f"{own_module}:subclassed", 5, SHAPE))
     assert (network.input_shape, network.output_shape) == ((None, *SHAPE), (None, 5))
@@ -191,7 +233,7 @@ def test_a_function_may_have_classes_and_clips_of_its_own(own_module):
         ("gone", "`model` must be a function of the module"),
         ("NUMBER", "`model` must be a function of the module"),
         ("none", "`model` must be a function that gives a keras.Model"),
-        ("sigmoid", "`model` must be a network that ends with logits, or with a softmax"),
+        ("rectified", "`model` must be a network that ends with logits, or with a softmax"),
         ("own_classes", "a function that takes `num_classes` and `input_shape`"),
     ],
 )

@@ -6,6 +6,7 @@ import keras
 import pytest
 
 import video_zoo
+from video_zoo.inflation_config import InflationConfig
 from video_zoo.models.overview import models_table
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -52,6 +53,8 @@ def test_a_summary_of_networks_from_elsewhere(tmp_path):
     inflated = video_zoo.summary("inflate:MobileNetV2")
     assert (inflated.num_classes, inflated.clip) == (400, (64, 224, 224, 3))
     assert inflated.paper is None and inflated.weights == ()
+    halved = InflationConfig(temporal_strides="Conv1=2")
+    assert video_zoo.summary("inflate:MobileNetV2", halved).gmacs < 0.6 * inflated.gmacs
     path = str(tmp_path / "own.keras")
     clips = keras.Input((4, 16, 16, 3))
     hidden = keras.layers.Flatten()(keras.layers.Conv3D(2, 3, use_bias=False)(clips))

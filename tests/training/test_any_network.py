@@ -109,6 +109,18 @@ def test_a_saved_network_gets_a_new_head_and_two_learning_rates(settings, saved,
     assert after.output_shape == (None, 5)
 
 
+def test_a_run_with_a_frozen_recurrent_layer_continues(settings, saved, tmp_path):
+    """What is within the layer, its cell, stays frozen too."""
+    settings |= {"model": saved, "freeze_until": "lstm"}
+    for steps in (1, 2):
+        result = train(TrainingConfig(**settings, steps=steps))
+    assert [row["step"] for row in result.history] == [1, 2]
+    before = keras.saving.load_model(saved).get_layer("lstm").get_weights()
+    after = keras.saving.load_model(latest_checkpoint(tmp_path / "run"), compile=False)
+    for found, expected in zip(after.get_layer("lstm").get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_a_saved_network_predicts_by_itself(saved, motion_shards, tmp_path, capsys):
     videos = motion_shards.parent / "videos" / "val" / "up"
     (prediction, *_) = predict(videos, model=saved)

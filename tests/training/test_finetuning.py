@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import processes
 import pytest
+import s3dg_reference
 
 from video_zoo import models
 from video_zoo.training import TrainingConfig, latest_checkpoint, train
@@ -146,6 +147,28 @@ def test_weights_without_a_classifier_get_one(tiny_run, tmp_path):
     found = values(model)
     for name, value in saved.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def test_weights_that_normalise_their_clips_get_a_classifier_too(tiny_run, tmp_path):
+    """CoCLR's, as published: without a classifier, with an epsilon and a padding of their own."""
+    numpy = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
+    path = tmp_path / "coclr.safetensors"
+    state = s3dg_reference.random_coclr(gated=False)
+    numpy.save_file({name: np.ascontiguousarray(value) for name, value in state.items()}, path)
+    config = config_of(tiny_run, path, width_multiplier=None)
+    model, note = initial_model(config, Task(4))
+    assert "new: the weights have none" in note
+    bare = models.s3d_v1(include_top=False, input_shape=(8, 32, 32, 3), weights=path)
+    found = values(model)
+    for name, value in values(bare).items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    clip = np.random.default_rng(0).uniform(-1, 1, (1, 8, 32, 32, 3)).astype("float32")
+    kernel, bias = (found[f"Logits_Conv3d_0c_1x1/{part}"] for part in ("kernel", "bias"))
+    pooled = np.asarray(bare(clip)).mean(axis=(0, 1, 2, 3))  # of a map of one step in time
+    np.testing.assert_allclose(model(clip)[0], pooled @ kernel[0, 0, 0] + bias, atol=1e-4)
+    model.save(tmp_path / "run.keras")
+    info = models.weights_info("s3d_v1", tmp_path / "run.keras")
+    assert (info.num_classes, info.padding, info.epsilon) == (4, "symmetric", 1e-5)
 
 
 @pytest.mark.slow

@@ -1,10 +1,12 @@
 """Two learning rates in one optimizer: steps, weight decay, saving."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
-from video_zoo.training import TrainingConfig
+from video_zoo.training import TrainingConfig, batch_norm
 from video_zoo.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from video_zoo.training.initial import Task, compiled_model
 from video_zoo.training.optimizer import (
@@ -151,3 +153,18 @@ def test_the_constants_of_batch_normalisation_are_set_and_saved(tiny_run, tmp_pa
     norms = [x for x in saved.layers if isinstance(x, keras.layers.BatchNormalization)]
     assert len(norms) > 10
     assert {(layer.momentum, layer.epsilon) for layer in norms} == {(0.999, 1e-5)}
+
+
+def test_batch_normalisation_of_nested_networks_has_these_constants_too(tiny_run, tmp_path):
+    frames = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.BatchNormalization()])
+    inputs = keras.Input((8, 32, 32, 3))
+    x = keras.layers.GlobalAveragePooling3D()(keras.layers.TimeDistributed(frames)(inputs))
+    path = str(tmp_path / "frames.keras")
+    keras.Model(inputs, keras.layers.Dense(5)(x)).save(path)
+    settings = {name: value for name, value in tiny_run.items() if name != "width_multiplier"}
+    settings |= {"model": path, "data_dir": "shards", "workdir": "run"}
+    config = TrainingConfig(**settings, batch_norm_momentum=0.999, sync_batch_norm=True)
+    (norm,) = batch_norm.layers_of(compiled_model(config, Task(5)))
+    assert (norm.momentum, norm.synchronized) == (0.999, True)
+    with pytest.raises(ValueError, match="`precise_bn_steps` must be 0 for a network with batch"):
+        compiled_model(dataclasses.replace(config, precise_bn_steps=3), Task(5))

@@ -33,6 +33,8 @@ def called_layer() -> keras.Layer:
 
 # File -> names that it uses, each with what has it in Keras.
 NAMES = {
+    "training/checkpoint.py": {"_flatten_layers": keras.Model},
+    "training/batch_norm.py": {"_flatten_layers": keras.Model},
     "training/trainer.py": {
         "_all_reduce_sum_gradients": keras.optimizers.SGD,
         "_maybe_symbolic_build": keras.Model,

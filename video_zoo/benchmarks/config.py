@@ -1,8 +1,10 @@
 """What the benchmarks measure, as settings. Loads no framework, for the tools' flags."""
 
 import dataclasses
+import typing
 
 from video_zoo import errors, known_names
+from video_zoo.inflation_config import InflationConfig
 from video_zoo.limits import Range
 
 
@@ -13,7 +15,7 @@ class InputConfig:
     Args:
         data_dir: folder of shards.
         split: split of it.
-        model: name of a network.
+        model: a network, as in training.
         num_frames: frames of a clip.
         image_size: height and width in pixels.
         batch_size: clips per step.
@@ -21,7 +23,11 @@ class InputConfig:
         steps: steps that each measurement of the network takes; 0 measures the input only.
         repeats: how often everything is measured, in turn.
         width_multiplier: factor on the width of the network's layers.
+        imports: modules that define layers or networks of yours, with commas between.
+        inflation: settings of "inflate:NAME", see docs/inflation.md.
     """
+
+    FLAGS: typing.ClassVar[dict[str, str]] = {"imports": "import"}
 
     data_dir: str
     split: str = "train"
@@ -32,11 +38,14 @@ class InputConfig:
     clips: int = 100
     steps: int = 3
     repeats: int = 5
-    width_multiplier: float = 1.0
+    width_multiplier: float | None = None
+    imports: str | None = None
+    inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
 
     def __post_init__(self) -> None:
         errors.check_settings(self, steps=Range(0, 1_000_000, whole=True))
-        known_names.check_network(self.model)
+        known_names.import_modules(self.imports)
+        known_names.check_any_network(self.model)
 
     def check_files(self) -> None:
         """Raises FileNotFoundError if the shards are not there."""

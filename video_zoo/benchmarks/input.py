@@ -139,6 +139,8 @@ def _network_rates(config: InputConfig, source: Split) -> dict[str, Callable[[],
         image_size=config.image_size,
         batch_size=config.batch_size,
         width_multiplier=config.width_multiplier,
+        imports=config.imports,
+        inflation=config.inflation,
         steps=config.steps,
     )
     strategy = make_strategy()

@@ -22,7 +22,8 @@ def main() -> None:
     with cli.loading():
         from video_zoo.models.convert_weights import convert_weights
 
-    done = convert_weights(**dataclasses.asdict(config))
+    settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    done = convert_weights(**settings)
     for weight in done.weights:
         print(f"{weight.origin} -> {weight.path} {weight.shape}")
     print(f"{len(done.weights)} weights, {done.num_parameters:,} trainable parameters")

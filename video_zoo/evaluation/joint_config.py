@@ -2,9 +2,14 @@
 
 import dataclasses
 import pathlib
+import typing
 
 from video_zoo import errors, known_names
+from video_zoo.inflation_config import InflationConfig
 from video_zoo.run.files import EVALUATIONS, check_run
+
+# Whose published weights are meant where no network is named.
+_USUAL = "i3d"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,10 +31,15 @@ class TwoStreamConfig:
         batch_size: views per step.
         output_dir: where to write. Defaults to ``eval/SPLIT_two_stream`` in the folder of the RGB
             run. Must be given with ``rgb_weights``.
-        model: name of the network of ``rgb_weights`` and ``flow_weights``.
+        model: network of ``rgb_weights`` and ``flow_weights``, as in training. None for I3D, and
+            for whichever network a ``.keras`` file holds.
         rgb_weights: published name, or file, in place of ``rgb_workdir``.
         flow_weights: published name, or file, in place of ``flow_workdir``.
+        imports: modules that define layers or networks of yours, with commas between.
+        inflation: settings of "inflate:NAME", see docs/inflation.md.
     """
+
+    FLAGS: typing.ClassVar[dict[str, str]] = {"imports": "import"}
 
     rgb_workdir: str | None = None
     flow_workdir: str | None = None
@@ -42,12 +52,15 @@ class TwoStreamConfig:
     average: str = "softmax"
     batch_size: int = 5
     output_dir: str | None = None
-    model: str = "i3d"
+    model: str | None = None
     rgb_weights: str | None = None
     flow_weights: str | None = None
+    imports: str | None = None
+    inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
 
     def __post_init__(self) -> None:
         errors.check_settings(self)
+        known_names.import_modules(self.imports)
         for stream in ("rgb", "flow"):
             workdir, weights, data_dir = self._of(stream)
             if (workdir is None) == (weights is None):
@@ -57,7 +70,7 @@ class TwoStreamConfig:
                     f"{stream}_weights={errors.shown(weights)}. Pass one of the two."
                 )
             if weights is not None:
-                known_names.check_source(None, None, self.model, weights)
+                known_names.check_source(None, **self._network_of(weights))
                 if data_dir is None:
                     allowed, remedy = f"given with `{stream}_weights`", "Name the folder of shards."
                     raise errors.refusal(f"{stream}_data_dir", allowed, None, remedy)
@@ -68,14 +81,19 @@ class TwoStreamConfig:
             getattr(self, f"{stream}_{name}") for name in ("workdir", "weights", "data_dir")
         )
 
-    def network(self, stream: str) -> dict[str, str | int | None]:
+    def _network_of(self, weights: str) -> dict[str, str | None]:
+        """What names the network of ``weights``: a file that holds all of it stands for itself."""
+        if self.model is None and weights.endswith(known_names.SAVED):
+            return {"checkpoint": weights, "model": None, "weights": None}
+        return {"checkpoint": None, "model": self.model or _USUAL, "weights": weights}
+
+    def network(self, stream: str) -> dict[str, typing.Any]:
         """What names the network of "rgb" or "flow", as ``load_network`` takes it."""
         workdir, weights, _ = self._of(stream)
-        model = None if weights is None else self.model
-        return {
-            "workdir": workdir,
-            "model": model,
-            "weights": weights,
+        named = {"workdir": workdir} if weights is None else self._network_of(weights)
+        return named | {
+            "imports": self.imports,
+            "inflation": self.inflation,
             "image_size": self.image_size,
         }
 
@@ -86,7 +104,7 @@ class TwoStreamConfig:
             if weights is None:
                 check_run(f"{stream}_workdir", workdir)
             else:
-                known_names.check_weights_exist(self.model, weights)
+                known_names.check_weights_exist(self.model or _USUAL, weights)
             errors.check_shards(data_dir, f"{stream}_data_dir")
 
     def folder(self) -> pathlib.Path:

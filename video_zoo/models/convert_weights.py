@@ -7,9 +7,12 @@ import uuid
 
 import keras
 
+from video_zoo import known_names
 from video_zoo.convert_config import WeightsConversionConfig
 from video_zoo.files import full_disk
+from video_zoo.inflation_config import InflationConfig
 
+from . import elsewhere
 from .complexity import count_parameters
 from .registry import get_model
 from .weights import saved
@@ -43,7 +46,13 @@ class Conversion:
 
 
 def convert_weights(
-    model: str, weights: str | os.PathLike, output: str | os.PathLike, *, overwrite: bool = False
+    model: str,
+    weights: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    overwrite: bool = False,
+    imports: str | None = None,
+    inflation: InflationConfig | None = None,
 ) -> Conversion:
     """Writes weights that :func:`find` finds as a ``.keras`` or ``.weights.h5`` file.
 
@@ -51,19 +60,27 @@ def convert_weights(
     prediction and evaluation read.
 
     Args:
-        model: name of a builder.
+        model: name of a builder; or "inflate:NAME", "module:function", as in training.
         weights: as its ``weights=``.
         output: the new file, which appears whole or not at all.
         overwrite: whether an existing file is replaced.
+        imports: modules that define layers or networks of the user's, with commas between.
+        inflation: settings of "inflate:NAME".
 
     Raises:
         ValueError: ``output`` has another ending, or the weights do not fit the network.
         FileExistsError: ``output`` exists.
         OSError: the weights cannot be had, or ``output`` cannot be written.
     """
-    config = WeightsConversionConfig(model, weights, output, overwrite)
+    inflation = inflation or InflationConfig()
+    config = WeightsConversionConfig(model, weights, output, overwrite, imports, inflation)
     config.check_files()
-    output = config.output
+    convert = _of_zoo if known_names.kind_of(model) == "zoo" else _from_elsewhere
+    return convert(config)
+
+
+def _of_zoo(config: WeightsConversionConfig) -> Conversion:
+    model, weights, output = config.model, config.weights, config.output
     source = find(model, weights)
     info = source.info
     num_classes = info.num_classes or 1
@@ -79,6 +96,16 @@ def convert_weights(
         info,
         f"video_zoo.{model}({top}input_shape={shape}, weights={output!r})",
     )
+
+
+def _from_elsewhere(config: WeightsConversionConfig) -> Conversion:
+    wanted = elsewhere.Wanted(config.model, weights=config.weights, inflation=config.inflation)
+    network, info = elsewhere.build(wanted)
+    _save(network, config.output, _provenance(info))
+    whole = config.output.endswith(known_names.SAVED)
+    call = f"keras.saving.load_model({config.output!r})" if whole else "weights of the same network"
+    mapped = [Mapped(each.path, each.path, tuple(each.shape)) for each in network.weights]
+    return Conversion(mapped, count_parameters(network), info, call)
 
 
 def _mapping(network: keras.Model, source: Source) -> list[Mapped]:

@@ -157,10 +157,15 @@ def _of_function(wanted: Wanted) -> tuple[keras.Model, WeightsInfo | None]:
     builder = getattr(known_names.import_module(module, "model"), function, None)
     if not callable(builder):
         raise errors.refusal("model", f"a function of the module {module!r}", wanted.model)
+    signature = inspect.signature(builder)
     given = {"num_classes": wanted.num_classes, "input_shape": wanted.input_shape}
     given = {name: value for name, value in given.items() if value is not None}
+    if wanted.weights is not None and not given:
+        if wanted.weights.endswith(known_names.SAVED):  # it holds all of the network
+            return _of_file(wanted, "weights")
+        given = _told_by_weights(wanted.weights, signature)
     try:
-        inspect.signature(builder).bind(**given)
+        signature.bind(**given)
     except TypeError as error:
         raise wanted.refuse(
             "model", "a function that takes `num_classes` and `input_shape`", str(error)
@@ -177,6 +182,16 @@ def _of_function(wanted: Wanted) -> tuple[keras.Model, WeightsInfo | None]:
     saved, info = _of_file(wanted, "weights")
     _check_same_layers(wanted, saved, network)
     return saved, info
+
+
+def _told_by_weights(weights: str, signature: inspect.Signature) -> dict[str, object]:
+    """What a file tells of the arguments that a builder needs."""
+    info = info_of_file(errors.at_home(weights))
+    taken = info.convention
+    shape = (taken.num_frames, taken.image_size, taken.image_size, info.channels or 3)
+    told = {"num_classes": info.num_classes, "input_shape": shape}
+    needed = [name for name, each in signature.parameters.items() if each.default is each.empty]
+    return {name: value for name, value in told.items() if name in needed and value is not None}
 
 
 _BUILDERS: Mapping[str, Callable[[Wanted], tuple[keras.Model, WeightsInfo | None]]] = {

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 from video_zoo import known_names
+from video_zoo.inflation_config import InflationConfig
 from video_zoo.published import WeightsEntry, list_weights
 
 from . import elsewhere
@@ -72,7 +73,7 @@ class Summary:
 
 
 @functools.cache
-def summary(name: str) -> Summary:
+def summary(name: str, inflation: InflationConfig | None = None) -> Summary:
     """Size, cost, smallest input, paper and published weights of a network.
 
     Sizes and costs are counted on the network, which is built for it.
@@ -80,6 +81,7 @@ def summary(name: str) -> Summary:
     Args:
         name: one of :func:`video_zoo.list_models`; or a network from elsewhere, as
             :class:`video_zoo.training.TrainingConfig` takes it.
+        inflation: settings of "inflate:NAME".
 
     Raises:
         ValueError: ``name`` is unknown.
@@ -91,7 +93,7 @@ def summary(name: str) -> Summary:
         ...
     """
     if known_names.kind_of(name) != "zoo":
-        return _from_elsewhere(name)
+        return _from_elsewhere(name, inflation or InflationConfig())
     model = get_builder(name)(400, input_shape=CLIP)
     architecture = architecture_of(name)
     return Summary(
@@ -112,11 +114,11 @@ _WORDS = {
 }
 
 
-def _from_elsewhere(name: str) -> Summary:
+def _from_elsewhere(name: str, inflation: InflationConfig) -> Summary:
     known_names.check_any_network(name)
     kind = known_names.kind_of(name)
     made_for = () if kind == "saved" else (400, CLIP)  # a saved one is as it is
-    model, _ = elsewhere.build(elsewhere.Wanted(name, *made_for))
+    model, _ = elsewhere.build(elsewhere.Wanted(name, *made_for, inflation=inflation))
     clip = tuple(known or usual for known, usual in zip(model.input_shape[1:], CLIP, strict=True))
     if None in model.input_shape[1:]:
         model = elsewhere.of_shape(model, clip)

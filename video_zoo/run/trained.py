@@ -188,15 +188,16 @@ def load_network(
 
 
 def _at_size(network: TrainedNetwork, size: int) -> TrainedNetwork:
-    """The network, with its weights, for clips of another size."""
-    clip = dataclasses.replace(network.clip, image_size=size)
+    """The network, with its weights, for clips of another size; what they show is as large."""
+    own = network.clip
+    fraction = min(1.0, own.crop_fraction * size / own.image_size)
+    clip = dataclasses.replace(own, image_size=size, crop_fraction=fraction)
     try:
         model = elsewhere.of_shape(
             network.model, (clip.num_frames, size, size, network.num_channels)
         )
     except ValueError as error:
-        own = network.clip.image_size
-        allowed = f"{own} or None: its layers are made for that size"
+        allowed = f"{own.image_size} or None: its layers are made for that size"
         raise errors.refusal("image_size", allowed, size) from error
     return dataclasses.replace(network, model=model, clip=clip)
 

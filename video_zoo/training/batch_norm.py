@@ -3,16 +3,31 @@
 import keras
 import tensorflow as tf
 
+from video_zoo import errors
 from video_zoo.data.input import transforms
 
 
 def layers_of(model: keras.Model) -> list[keras.layers.BatchNormalization]:
-    """Its layers of batch normalisation that are trained."""
+    """Its layers of batch normalisation that are trained, those of nested models and wrappers too.
+
+    A layer that is called several times is there once.
+    """
     return [
         layer
-        for layer in model.layers
+        for layer in model._flatten_layers(include_self=False)
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
+
+
+def check_precise(model: keras.Model, num_batches: int) -> None:
+    """Raises ValueError unless precise statistics can be taken of ``model``, where they are asked
+    for: what a layer within a nested model sees is not known.
+    """
+    own = {id(layer) for layer in model.layers}
+    nested = [layer.name for layer in layers_of(model) if id(layer) not in own]
+    if num_batches and nested:
+        allowed = f"0 for a network with batch normalisation in nested models, such as {nested[0]}"
+        raise errors.refusal("precise_bn_steps", allowed, num_batches)
 
 
 def set_constants(model: keras.Model, momentum: float | None, epsilon: float | None) -> None:

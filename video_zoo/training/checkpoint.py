@@ -1,9 +1,11 @@
 """The files that a run continues from: network, optimizer and position, all in one."""
 
 import dataclasses
+import json
 import os
 import pathlib
 import sys
+import warnings
 from collections.abc import Mapping
 
 import keras
@@ -160,6 +162,28 @@ def check_class_names(path: pathlib.Path, class_names: list[str]) -> None:
         )
 
 
+def _load(path: pathlib.Path) -> keras.Model:
+    """The compiled network of a file, of which as much is frozen as when it was saved.
+
+    Keras hands down no flag to what is within a frozen layer, such as the cell of a recurrent one,
+    when it loads it; the optimizer would then miss state of weights that are not trained.
+    """
+    config = network_files.read_config(str(path), "checkpoint")
+    if '"trainable": false' not in json.dumps(config):
+        return network_files.load(path, "checkpoint", compile=True)
+    model = network_files.load(path, "checkpoint")
+    for layer in model._flatten_layers(include_self=False):
+        if not layer.trainable:
+            layer.trainable = True  # an assignment that changes nothing is not handed down
+            layer.trainable = False
+    reading = network_files.reading(path, "checkpoint", "checkpoint of a run")
+    with reading, warnings.catch_warnings():
+        warnings.filterwarnings("error", "Skipping variable loading for optimizer")
+        model.compile_from_config(config["compile_config"])
+        model.load_weights(path)
+    return model
+
+
 def load_checkpoint(path: pathlib.Path, dtype: str = "float32") -> keras.Model:
     """The compiled network of a checkpoint, ready to train on.
 
@@ -172,7 +196,7 @@ def load_checkpoint(path: pathlib.Path, dtype: str = "float32") -> keras.Model:
         UnreadableFileError: (a ValueError) the file is damaged, or lacks something.
     """
     with global_dtype(dtype):
-        model = network_files.load(path, "checkpoint", compile=True)
+        model = _load(path)
     spare_from_decay(model.optimizer)
     seeds = load_position(path).seeds
     with network_files.reading(path, "checkpoint", "checkpoint of a run"):

@@ -12,7 +12,7 @@ from video_zoo.models import elsewhere, transfer
 from video_zoo.models.weights.labels import same_classes
 from video_zoo.models.weights.load import WeightsInfo
 
-from .batch_norm import set_constants, synchronise
+from .batch_norm import check_precise, set_constants, synchronise
 from .config import TrainingConfig
 from .optimizer import global_dtype, make_optimizer
 
@@ -94,6 +94,7 @@ def compiled_model(config: TrainingConfig, task: Task) -> keras.Model:
     kind = keras.losses.CategoricalCrossentropy if one_of else keras.losses.BinaryCrossentropy
     loss = kind(from_logits=True, label_smoothing=config.label_smoothing)
     optimizer = make_optimizer(config, model)
+    check_precise(model, config.precise_bn_steps)
     set_constants(model, config.batch_norm_momentum, config.batch_norm_epsilon)
     if config.sync_batch_norm:
         synchronise(model)
@@ -258,14 +259,18 @@ def _grown(
     keep_classifier: bool,
 ) -> keras.Model:
     """A random network with the loaded weights in it, where these lack a classifier."""
-    if info.convention.mean is not None:
-        raise ValueError(
-            "`weights` must have a classifier if they are of a network that normalises its input. "
-            f"Received: weights={config.weights!r}, which lacks one. Take those they were made of."
+    normalises = info.convention.mean is not None
+    if normalises and has_auxiliary_loss(config):
+        raise errors.refusal(
+            "aux_loss_weight",
+            "0 with weights that normalise their clips and have no auxiliary classifier",
+            config.aux_loss_weight,
         )
     options = _shape(config, info)
     options |= {} if info.padding == "same" else {"padding": info.padding}
     model = _build(config, task, task.num_classes, has_auxiliary_loss(config), **options)
+    if normalises:  # which a builder does for weights alone
+        return _with_head_of(model, loaded)
     values = {weight.path: weight for weight in loaded.weights}
     if keep_classifier:
         kept = keras.Model(model.inputs, model.outputs[0]).weights
@@ -274,3 +279,20 @@ def _grown(
     for weight in kept:
         weight.assign(values[weight.path])
     return model
+
+
+def _with_head_of(model: keras.Model, backbone: keras.Model) -> keras.Model:
+    """``backbone``, which has no classifier, with one that is made anew as that of ``model`` is.
+
+    Args:
+        model: a network of the zoo, whose last endpoint is as the output of ``backbone``.
+        backbone: its layers are shared with the result.
+    """
+    last, calls, tensor = transfer.list_endpoints(model)[-1], [], model.outputs[0]
+    while transfer.call_of(tensor)[0].name != last:
+        calls.insert(0, transfer.call_of(tensor))
+        (tensor,) = calls[0][1].input_tensors
+    x = backbone.output
+    for operation, node in calls:
+        x = transfer.call_again(type(operation).from_config(operation.get_config()), node, x)
+    return keras.Model(transfer.inputs_of(backbone), x, name=backbone.name)

@@ -270,3 +270,13 @@ def test_names_of_no_known_network(tmp_path):
     path = write_safetensors(tmp_path / "a.safetensors", {"conv1.weight": np.ones(3, "float32")})
     with pytest.raises(ValueError, match="s3d .features.….*Received: .* with conv1.weight"):
         video_zoo.weights_info("s3d_v1", path)
+
+
+def test_arrays_of_no_known_network(tmp_path):
+    write_tf(tmp_path / "slim.ckpt", {"InceptionV1/Conv2d_1a/weights": np.ones(3, "float32")})
+    with h5py.File(tmp_path / "own.h5", "w") as file:
+        file["dense/dense/kernel:0"] = np.ones(3)
+    for name, known in (("slim.ckpt", "Conv3d_1a_7x7/conv_3d/w"), ("own.h5", "Conv3d_1a_7x7_conv")):
+        with pytest.raises(ValueError, match="None of its 1 names is among the 230") as error:
+            video_zoo.i3d(400, weights=str(tmp_path / name))
+        assert known in str(error.value) and ".safetensors" in str(error.value)

@@ -36,12 +36,14 @@ class ClipConfig:
         image_size: height and width in pixels.
         frame_order: ``"sequential"``, ``"shuffled"``, ``"reversed"``, ``"frozen"`` or
             ``"half_speed"``, see :func:`video_zoo.data.input.sampling.order_frames`.
+        crop_fraction: side of the crops of an evaluation, as a part of the frames' short side.
     """
 
     num_frames: int = 64
     frame_stride: int = 1
     image_size: int = 224
     frame_order: str = "sequential"
+    crop_fraction: float = transforms.CROP_FRACTION
 
     def __post_init__(self) -> None:
         errors.check_settings(self)
@@ -77,7 +79,8 @@ def views(
     indices = tf.stack(
         [sampling.order_frames(indices[i], clip.frame_order, seeds[i]) for i in range(num_clips)]
     )
-    boxes = transforms.even_crop_boxes(*tf.unstack(transforms.frame_size(frames[0])), num_crops)
+    size = tf.unstack(transforms.frame_size(frames[0]))
+    boxes = transforms.even_crop_boxes(*size, num_crops, clip.crop_fraction)
     chosen = tf.data.Dataset.from_tensor_slices(
         (
             tf.repeat(tf.gather(frames, indices), num_crops, axis=0),

@@ -45,9 +45,9 @@ def check_room(size: tf.Tensor) -> tf.Operation:
     return tf.debugging.Assert(room, ["too large"])
 
 
-def _crop_side(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+def _crop_side(height: tf.Tensor, width: tf.Tensor, fraction: float = CROP_FRACTION) -> tf.Tensor:
     short = tf.cast(tf.minimum(height, width), tf.float32)
-    return tf.maximum(tf.cast(tf.round(short * CROP_FRACTION), tf.int32), 1)
+    return tf.maximum(tf.cast(tf.round(short * fraction), tf.int32), 1)
 
 
 def random_crop_box(height: tf.Tensor, width: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -63,9 +63,14 @@ def placed(box: tf.Tensor, size: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.concat([corner, box], axis=0), tf.int32)
 
 
-def even_crop_boxes(height: tf.Tensor, width: tf.Tensor, num_crops: int) -> tf.Tensor:
-    """Square boxes (int32 [num_crops, 4]): one in the centre, or three along the long side."""
-    side = _crop_side(height, width)
+def even_crop_boxes(
+    height: tf.Tensor, width: tf.Tensor, num_crops: int, fraction: float = CROP_FRACTION
+) -> tf.Tensor:
+    """Square boxes (int32 [num_crops, 4]): one in the centre, or three along the long side.
+
+    Their side is ``fraction`` of the short side.
+    """
+    side = _crop_side(height, width, fraction)
     room = tf.stack([height, width]) - side
     corners = room[tf.newaxis] // 2
     if num_crops > 1:

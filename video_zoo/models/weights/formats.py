@@ -30,6 +30,21 @@ def reader_of(path: str | os.PathLike) -> tuple[str, str] | None:
     return None if prefix is None else ("deepmind", prefix)
 
 
+# Of the formats that are known by their endings, which others may have too.
+_WORDS = {"deepmind": "DeepMind's TensorFlow checkpoints of I3D", "dlpbc": "dlpbc's files of I3D"}
+
+
+def _not_one_known(module: str, path: str, found: PublishedFile) -> str:
+    known = list(found.sources.values())
+    return (
+        f"`weights` must name their arrays as {_WORDS.get(module, module)} do ({known[0]}, …), or "
+        f"be a file of another format ({', '.join(FORMATS)}). Received: weights={path!r} with "
+        f"{', '.join(found.unknown[:3])}, …. None of its {len(found.unknown)} names is among the "
+        f"{len(known)} of these. Where the network is one of Keras's, save it whole as '.keras', "
+        "and give that as `model`."
+    )
+
+
 def read(path: str | os.PathLike) -> PublishedFile:
     """Reads a published checkpoint of any format.
 
@@ -41,4 +56,7 @@ def read(path: str | os.PathLike) -> PublishedFile:
     if found is None:
         raise errors.refusal("weights", f"a file of a known format ({', '.join(FORMATS)})", path)
     module, path = found
-    return importlib.import_module(f"{__package__}.{module}").read(path)
+    read_file = importlib.import_module(f"{__package__}.{module}").read(path)
+    if not read_file.values:
+        raise ValueError(_not_one_known(module, path, read_file))
+    return read_file

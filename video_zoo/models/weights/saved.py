@@ -294,12 +294,14 @@ def _layer_groups(file: h5py.File) -> Mapping[str, int]:
 def head_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
     """The classifier among weights without layer names.
 
-    It alone of all convolutions has a bias; where it is a dense layer, it is one that is not
-    square, as gates are. Auxiliary classifiers are dense layers too, so there may be two.
+    It is a 1x1x1 convolution with a bias, as no other of the zoo has; where it is a dense layer, it
+    is one that is not square, as gates are. Auxiliary classifiers are dense layers too, so there
+    may be two.
     """
     biased = [name for name in shapes if name.endswith("/1") and len(shapes[name]) == 1]
     pairs = [(f"{name[:-1]}0", name) for name in biased]
-    convs = [pair for pair in pairs if len(shapes.get(pair[0], ())) == 5]
+    ones = (1, 1, 1)
+    convs = [p for p in pairs if len(s := shapes.get(p[0], ())) == 5 and s[:3] == ones]
     denses = [
         pair
         for pair in pairs
