@@ -42,7 +42,7 @@ def test_evaluate_and_predict_follow(run, motion_shards):
     workdir, _ = run
     done = tool("evaluate", "--workdir", workdir, "--num_clips=2")
     assert done.returncode == 0, done.stderr
-    assert "over 10 videos, 2 clips x 1 crops of each, frames sequential" in done.stdout
+    assert "over 10 videos, 2 clips x 1 crops of each, 8 x 32²" in done.stdout
     numbers = json.loads((workdir / "eval" / "val" / "metrics.json").read_text())
     assert f"top-1 {numbers['top1']:.1%}" in done.stdout
     video = next((motion_shards.parent / "videos").rglob("*.mp4"))
