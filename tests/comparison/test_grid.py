@@ -9,6 +9,7 @@ import pytest
 
 from video_zoo.commands.config_file import read_grid
 from video_zoo.comparison import ComparisonConfig, compare
+from video_zoo.comparison.compare import names_of
 from video_zoo.comparison.config import cells_of
 
 
@@ -53,6 +54,15 @@ def test_a_run_has_its_own_model_workdir_and_seed():
         cells_of(config, {"a": {"seed": 1}})
     with pytest.raises(ValueError, match="'i3d-seed0' is there twice"):
         cells_of(ComparisonConfig("out", models="i3d,i3d"), {"": {}})
+
+
+def test_runs_that_are_there_are_called_by_their_folders():
+    assert names_of(["a/run", "b/run", "c/good"], {"i3d"}) == {
+        "a/run": "a/run",
+        "b/run": "b/run",
+        "good": "c/good",
+    }
+    assert names_of(["c/i3d/"], {"i3d"}) == {"c/i3d/": "c/i3d/"}
 
 
 def test_a_grid_is_read_from_a_file(tmp_path):

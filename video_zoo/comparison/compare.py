@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 import queue
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import tqdm
 
@@ -79,14 +79,23 @@ def compare(
         reports = _run_all(config, cells, progress)
         failed = {name: report.error for name, report in reports.items() if report.error}
         named = [(c.contestant, read_run(c.folder)) for c in cells if c.name not in failed]
-        for place in config.run_folders:
-            named.append((pathlib.Path(place).name, read_run(pathlib.Path(place))))
+        names = names_of(config.run_folders, {name for name, _ in named})
+        named += [(name, read_run(pathlib.Path(place))) for name, place in names.items()]
         if not named:
             return ComparisonResult(None, [], [], failed)
         contestants = gather(named)
         pairs = compare_pairs(contestants)
         page.write_page(folder, contestants, pairs, disagreements(contestants), failed)
         return ComparisonResult(folder / page.HTML, page.rows_of(contestants), pairs, failed)
+
+
+def names_of(folders: Sequence[str], taken: Collection[str]) -> dict[str, str]:
+    """Name of a network -> folder of its run: its own name, or its path where that is taken."""
+    names = [pathlib.Path(folder).resolve().name for folder in folders]
+    return {
+        folder if name in taken or names.count(name) > 1 else name: folder
+        for name, folder in zip(names, folders, strict=True)
+    }
 
 
 def _run_all(
