@@ -302,3 +302,23 @@ def test_networks_that_are_no_classifiers_of_clips(tmp_path, shape):
 def test_settings_of_inflation_are_checked(settings, message):
     with pytest.raises(ValueError, match=message):
         InflationConfig(**settings)
+
+
+@pytest.mark.parametrize(("end", "several"), [("sigmoid", True), ("softmax", False), (None, False)])
+def test_a_network_that_is_to_score_as_it_is_tells_by_its_end_what_it_scores(
+    end, several, write_module, tmp_path
+):
+    name = write_module(
+        "import keras\n"
+        "def build(num_classes=3, input_shape=(4, 8, 8, 3)):\n"
+        "    clips = keras.Input(input_shape)\n"
+        "    hidden = keras.layers.GlobalAveragePooling3D()(clips)\n"
+        f"    scores = keras.layers.Dense(num_classes, activation={end!r})(hidden)\n"
+        "    return keras.Model(clips, scores)\n"
+    )
+    for model in (f"{name}:build", str(tmp_path / "own.keras")):
+        network, info = elsewhere.ready(Wanted(model))
+        assert info.multi_label is several
+        assert network.layers[-1].activation is keras.activations.linear
+        if model.endswith("build"):
+            known_names.import_module(name, "model").build().save(tmp_path / "own.keras")

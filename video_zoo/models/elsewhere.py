@@ -64,6 +64,26 @@ def build(wanted: Wanted) -> tuple[keras.Model, WeightsInfo | None]:
         FileNotFoundError, ImportError: the file, or the module, is not there.
         OSError: weights cannot be fetched.
     """
+    network, info, _ = _built(wanted)
+    return network, info
+
+
+def ready(wanted: Wanted) -> tuple[keras.Model, WeightsInfo]:
+    """A network from elsewhere that is to score clips as it is; it gives logits.
+
+    A builder of the user's may bring weights of its own, of which nothing tells.
+
+    Raises:
+        ValueError, FileNotFoundError, ImportError, OSError: as :func:`build`.
+    """
+    network, info, activation = _built(wanted)
+    if info is None:
+        several = activation == "sigmoid"
+        info = dataclasses.replace(_unknown_clips(network), multi_label=several)
+    return network, info
+
+
+def _built(wanted: Wanted) -> tuple[keras.Model, WeightsInfo | None, str | None]:
     network, info = _BUILDERS[known_names.kind_of(wanted.model)](wanted)
     network, activation = with_logits(_checked(network, wanted))
     _check_logits(network, wanted)
@@ -72,10 +92,10 @@ def build(wanted: Wanted) -> tuple[keras.Model, WeightsInfo | None]:
         check_finite(network.weights, f"model={wanted.model!r}, weights={wanted.weights!r}")
         if info.num_classes is None and not info.of_images:
             info = dataclasses.replace(info, num_classes=network.output_shape[-1])
-    return network, info
+    return network, info, activation
 
 
-def unknown_clips(network: keras.Model) -> WeightsInfo:
+def _unknown_clips(network: keras.Model) -> WeightsInfo:
     """What is told of a network's clips where nothing but its shapes tells."""
     _, frames, size, _, channels = network.input_shape
     known = {"num_frames": frames, "image_size": size}
@@ -105,7 +125,7 @@ def _inflated(wanted: Wanted) -> tuple[keras.Model, WeightsInfo | None]:
     network = _inflate(wanted, image_model)
     if weights is None:
         return network, None
-    info = dataclasses.replace(unknown_clips(network), of_images=True)
+    info = dataclasses.replace(_unknown_clips(network), of_images=True)
     new = wanted.num_classes is not None
     return network, dataclasses.replace(info, num_classes=None) if new else info
 

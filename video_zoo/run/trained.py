@@ -282,9 +282,7 @@ def _from_elsewhere(
 ) -> TrainedNetwork:
     weights = None if weights is None else os.fspath(weights)
     wanted = elsewhere.Wanted(model, weights=weights, inflation=inflation or InflationConfig())
-    network, info = elsewhere.build(wanted)
-    if info is None:  # a builder of the user's may have weights of its own
-        info = elsewhere.unknown_clips(network)
+    network, info = elsewhere.ready(wanted)
     called = model if weights is None else weights
     _tell_assumed(called, info)
     clip = _clip_of(network, info, frame_order)
