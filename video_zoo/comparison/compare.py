@@ -85,8 +85,9 @@ def compare(
             return ComparisonResult(None, [], [], failed)
         contestants = gather(named)
         pairs = compare_pairs(contestants)
-        page.write_page(folder, contestants, pairs, disagreements(contestants), failed)
-        return ComparisonResult(folder / page.HTML, page.rows_of(contestants), pairs, failed)
+        videos = disagreements(contestants)
+        rows = page.write_page(folder, contestants, pairs, videos, failed)
+        return ComparisonResult(folder / page.HTML, rows, pairs, failed)
 
 
 def names_of(folders: Sequence[str], taken: Collection[str]) -> dict[str, str]:

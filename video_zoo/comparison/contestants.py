@@ -14,14 +14,11 @@ from video_zoo.evaluation.results import numbers_of
 from video_zoo.evaluation.score_files import find_scores, read_scores
 from video_zoo.evaluation.views import VideoScores
 from video_zoo.files import file_content
+from video_zoo.run import history
 from video_zoo.run.config import read_config
 from video_zoo.run.files import CONFIG, HISTORY, METRICS
-from video_zoo.run.history import MEASURES, read_history
 
 from .cells import CellReport, read_report
-
-# Numbers of an evaluation that the table tells, where it has them.
-ACCURACIES = ("top1", "top5", "mean_class_accuracy", "mean_ap")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,10 +105,10 @@ def read_run(folder: pathlib.Path) -> Run:
     facts = file_content.read_json(folder / CONFIG, Mapping[str, object], remedy)
     told = path.parent / METRICS
     protocol = file_content.read_json(told, Mapping[str, object], remedy) if told.exists() else {}
-    history = read_history(folder / HISTORY)
+    rows = history.read_history(folder / HISTORY)
     report = read_report(folder)
     training = config.training
-    return Run(folder, training, facts, history, result, class_names, numbers, protocol, report)
+    return Run(folder, training, facts, rows, result, class_names, numbers, protocol, report)
 
 
 def gather(named: Sequence[tuple[str, Run]]) -> list[Contestant]:
@@ -133,4 +130,4 @@ def gather(named: Sequence[tuple[str, Run]]) -> list[Contestant]:
 
 def measure_of(contestants: Sequence[Contestant]) -> str:
     """What they are compared by: "top1" or "mean_ap"."""
-    return next(name for name in MEASURES if name in contestants[0].runs[0].numbers)
+    return history.measure_of(contestants[0].runs[0].numbers)

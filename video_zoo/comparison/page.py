@@ -10,17 +10,16 @@ from collections.abc import Mapping, Sequence
 import jinja2
 
 from video_zoo.evaluation import metrics
+from video_zoo.evaluation.results import CALLED
 from video_zoo.files import whole_files
-from video_zoo.run import plots
-from video_zoo.run.history import MEASURES
+from video_zoo.run import history, plots
 
 from . import figures
-from .contestants import ACCURACIES, Contestant, measure_of
+from .contestants import Contestant, measure_of
 from .frames import Disagreement
 from .pairs import Pair
 
 HTML, MARKDOWN, TABLE = "comparison.html", "comparison.md", "comparison.csv"
-_CALLED = {**MEASURES, "top5": "top-5", "mean_class_accuracy": "mean class accuracy"}
 
 
 def rows_of(contestants: Sequence[Contestant]) -> list[dict[str, object]]:
@@ -36,7 +35,7 @@ def rows_of(contestants: Sequence[Contestant]) -> list[dict[str, object]]:
         row: dict[str, object] = {"network": each.name, "runs": len(each.runs)}
         row["million_parameters"] = each.mean(figures.parameters)
         row["gmacs"] = each.mean(figures.gmacs)
-        for name in ACCURACIES:
+        for name in CALLED:
             if name in each.runs[0].numbers:
                 row[name] = each.mean(lambda run, name=name: run.numbers[name])
                 row[f"{name}_spread"] = each.spread(name)
@@ -56,8 +55,8 @@ def _interval(contestant: Contestant, measure: str, number: int) -> Sequence[flo
     return told if told is not None and len(contestant.runs) == 1 else (None, None)
 
 
-def _last(history: Sequence[Mapping], name: str) -> float | None:
-    return history[-1].get(name) if history else None
+def _last(epochs: Sequence[Mapping], name: str) -> float | None:
+    return epochs[-1].get(name) if epochs else None
 
 
 def write_page(
@@ -66,7 +65,7 @@ def write_page(
     pairs: Sequence[Pair],
     videos: Sequence[Disagreement],
     failed: Mapping[str, str],
-) -> None:
+) -> list[dict[str, object]]:
     """Writes ``comparison.html``, ``comparison.md`` and ``comparison.csv``.
 
     Args:
@@ -75,6 +74,9 @@ def write_page(
         pairs: all pairs of them.
         videos: on which they disagree.
         failed: name of a run that has no result -> why.
+
+    Returns:
+        The rows of :func:`rows_of`.
     """
     rows = rows_of(contestants)
     about = {
@@ -100,13 +102,14 @@ def write_page(
     names = list(rows[0])
     values = (["" if row[name] is None else row[name] for name in names] for row in rows)
     whole_files.write_rows(folder / TABLE, names, values)
+    return rows
 
 
 def _columns(rows: Sequence[Mapping]) -> list[tuple[str, list[str]]]:
     """The table as people read it: heading, and a cell for each network."""
-    main = next(name for name in MEASURES if name in rows[0])
+    main = history.measure_of(rows[0])
     columns = [("network", [str(row["network"]) for row in rows])]
-    for name, called in _CALLED.items():
+    for name, called in CALLED.items():
         if name in rows[0]:
             columns.append((called, [_accuracy(row, name) for row in rows]))
             if name == main:

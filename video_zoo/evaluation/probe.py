@@ -12,7 +12,7 @@ from video_zoo.data.input.source import Split
 from video_zoo.errors import refusal
 from video_zoo.files import whole_files
 from video_zoo.run import files, plots
-from video_zoo.run.history import MEASURES
+from video_zoo.run.history import MEASURES, measure_of
 from video_zoo.run.trained import load_network
 
 from . import metrics
@@ -113,7 +113,7 @@ def compared(results: Mapping[str, VideoScores], class_names: list[str]) -> dict
         numbers = numbers_of(result, class_names)
         if not numbers:
             raise refusal("split", "one with labels, as there is no accuracy without", "none")
-        measure = next(each for each in MEASURES if each in numbers)
+        measure = measure_of(numbers)
         found = {"value": numbers[measure], "interval": numbers["intervals"][measure]}
         if result is not first:
             found |= difference(first, result)

@@ -16,7 +16,8 @@ from .views import VideoScores
 
 # Classes of a video in the table of predictions, as benchmarks ask for.
 _SUBMITTED = 5
-_CALLED = {**MEASURES, "top5": "top-5", "mean_class_accuracy": "mean class accuracy"}
+# Numbers of an evaluation, and what they are called.
+CALLED = {**MEASURES, "top5": "top-5", "mean_class_accuracy": "mean class accuracy"}
 _OF_CLASSES = "per_class", "precision", "recall"
 
 
@@ -104,7 +105,7 @@ def describe(numbers: Mapping) -> str:
         f"{name:>30}  {'no videos' if accuracy is None else f'{accuracy:.1%}'}"
         for name, accuracy in numbers.get("per_class", {}).items()
     ]
-    for name, called in _CALLED.items():
+    for name, called in CALLED.items():
         if name in numbers:
             interval = numbers["intervals"][name]
             told = "too few videos for an interval"
@@ -113,7 +114,7 @@ def describe(numbers: Mapping) -> str:
             lines.append(f"{called} {numbers[name]:.1%} ({told})")
     if "calibration" in numbers:
         lines.append(f"expected calibration error {numbers['calibration']['ece']:.1%}")
-    without = "" if numbers.keys() & _CALLED.keys() else "no labels, so no accuracy "
+    without = "" if numbers.keys() & CALLED.keys() else "no labels, so no accuracy "
     lines.append(without + _protocol(numbers))
     return "\n".join(lines)
 

@@ -182,12 +182,19 @@ def _save_most_confused(
         ([shares[c, c] for c in worst], [wrong[pair] for pair in pairs]),
         strict=True,
     ):
-        axes.barh(range(len(names)), values)
-        axes.set_yticks(range(len(names)), names, parse_math=False)
-        axes.invert_yaxis()
-        axes.set(title=title, xlabel="share of the true class", xlim=(0, 1))
-        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        _draw_shares(axes, title, "share of the true class", names, values)
     _save(figure, path)
+
+
+def _draw_shares(
+    axes: Axes, title: str, label: str, names: Sequence[str], values: Sequence[float]
+) -> None:
+    """A bar in [0, 1] for each name, the first on top."""
+    axes.barh(range(len(names)), values)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.invert_yaxis()
+    axes.set(title=title, xlabel=label, xlim=(0, 1))
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
 
 
 def save_average_precision(
@@ -214,11 +221,7 @@ def save_average_precision(
         figure.subplots(1, len(parts), squeeze=False)[0], parts.items(), strict=True
     ):
         names = all_lettered([name for name, _ in rows])
-        axes.barh(range(len(rows)), [value for _, value in rows])
-        axes.set_yticks(range(len(rows)), names, parse_math=False)
-        axes.invert_yaxis()
-        axes.set(title=title, xlabel="average precision", xlim=(0, 1))
-        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        _draw_shares(axes, title, "average precision", names, [value for _, value in rows])
     _save(figure, path)
 
 
