@@ -26,6 +26,7 @@ from video_zoo.data import (
 from video_zoo.data.input.service_config import ServiceConfig
 from video_zoo.evaluation import config as evaluation
 from video_zoo.evaluation import joint_config as joint
+from video_zoo.evaluation.prediction_config import PredictionConfig
 from video_zoo.inflation_config import InflationConfig
 from video_zoo.limits import LIMITS, Range
 from video_zoo.models.registry import _BUILDERS, register
@@ -48,7 +49,7 @@ CONFIGS = {
     joint.TwoStreamConfig: {"rgb_workdir": "a", "flow_workdir": "b"},
     joint.FusionConfig: {"output_dir": "out"},
     ComparisonConfig: {"output_dir": "out", "models": "i3d"},
-    evaluation.PredictionConfig: {"workdir": "run"},
+    PredictionConfig: {"workdir": "run"},
     evaluation.KernelsConfig: {"workdir": "run", "output": "kernels.gif"},
     evaluation.ExtractionConfig: {"workdir": "run", "endpoints": "Logits", "output_dir": "out"},
     benchmarks.InputConfig: {"data_dir": "shards"},
@@ -149,7 +150,7 @@ def test_a_path_may_begin_at_home(config, field, tmp_path, monkeypatch):
 
 def test_an_overlay_may_lie_at_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    made = evaluation.PredictionConfig(workdir="run", overlay=os.path.join("~", "my~1.mp4"))
+    made = PredictionConfig(workdir="run", overlay=os.path.join("~", "my~1.mp4"))
     assert made.overlay == str(tmp_path / "my~1.mp4")
 
 
@@ -166,7 +167,7 @@ def test_names_that_are_near_are_told():
     message = refused(TrainingConfig, "optimizer", "adan")
     assert message.endswith("Did you mean 'adam' or 'adamw'?")
     with pytest.raises(ValueError, match="`weights` must be.*Did you mean 'kinetics400'"):
-        evaluation.PredictionConfig(model="i3d", weights="kinetcs400")
+        PredictionConfig(model="i3d", weights="kinetcs400")
 
 
 def test_the_known_names_are_those_of_the_zoo():

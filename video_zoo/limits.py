@@ -58,6 +58,9 @@ MODALITIES = ("rgb", "flow_dis", "flow_tvl1")
 LIMITS: dict[str, Range | tuple] = {
     # Clips, and how a video is seen.
     "num_frames": _count(10_000),
+    "step": _above_0(86_400),
+    "smooth": Range(0, 86_400),
+    "max_seconds": _above_0(31_622_400),
     "frame_stride": _count(10_000),
     "max_frame_stride": _count(10_000),
     "image_size": _count(8192),

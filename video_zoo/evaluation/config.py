@@ -11,8 +11,6 @@ from video_zoo.data.input.service_config import check_address
 from video_zoo.inflation_config import InflationConfig
 from video_zoo.run.files import EVALUATIONS, PROBES, check_run, network_path
 
-# Classes of a video that are named where nothing says how many.
-_TOP = 5
 # How the file names of pictures end: a row of frames, and moving ones.
 STRIP, MOVING = ".png", (".mp4", ".gif")
 _NETWORK = ("workdir", "checkpoint", "model", "weights", "imports", "inflation")
@@ -29,7 +27,7 @@ def check_picture(argument: str, path: str) -> None:
         raise errors.refusal(argument, "a local file that ends with .gif, .mp4 or .png", path)
 
 
-class _OfNetwork:
+class OfNetwork:
     """What the settings have in common that name a trained network, and may name shards.
 
     Their fields stand in each dataclass, as those without a default come first.
@@ -74,7 +72,7 @@ class _OfNetwork:
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluationConfig(_OfNetwork):
+class EvaluationConfig(OfNetwork):
     """What to evaluate on what.
 
     Args:
@@ -140,7 +138,7 @@ class EvaluationConfig(_OfNetwork):
 
 
 @dataclasses.dataclass(frozen=True)
-class ProbeConfig(_OfNetwork):
+class ProbeConfig(OfNetwork):
     """Which network to ask what it owes to motion, and on what.
 
     Args:
@@ -186,67 +184,7 @@ class ProbeConfig(_OfNetwork):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictionConfig(_OfNetwork):
-    """With which network to classify videos, and how.
-
-    Args:
-        workdir: folder of a run; its ``best.keras`` is taken.
-        checkpoint: a ``.keras`` file instead of that.
-        model: name of a network instead, with ``weights``; or "inflate:NAME", a ``.keras`` file,
-            "module:function", as in training.
-        weights: published name, or file; docs/weights.md lists them.
-        imports: modules that define layers or networks of yours, with commas between.
-        inflation: settings of "inflate:NAME", see docs/inflation.md.
-        num_clips: clips per video, evenly spaced in time.
-        num_crops: 1 (centre) or 3 (along the long side) of each.
-        top: number of classes to name. Defaults to 5, and with ``threshold`` to all.
-        threshold: probability that a class must have to be named, in [0, 1]; where clips have
-            several classes, that of each being there.
-        average: how the views of a video become one: "softmax", the mean of their probabilities; or
-            "logits", the probabilities of their mean logits.
-        frames_fps: frames per second of folders of frames, which tell none.
-        overlay: where to show what the network looks at for the top class: a ``.mp4`` or ``.gif``
-            file of one video, a ``.png`` for a row of its frames, or a folder for any number of
-            videos, which gets ``NAME.mp4`` and ``NAME.png`` of each.
-        overlay_layer: the layer whose maps are shown. Defaults to the last before the pooling.
-    """
-
-    workdir: str | None = None
-    checkpoint: str | None = None
-    model: str | None = None
-    weights: str | None = None
-    imports: str | None = None
-    inflation: InflationConfig = dataclasses.field(default_factory=InflationConfig)
-    num_clips: int = 1
-    num_crops: int = 1
-    top: int | None = None
-    threshold: float | None = None
-    average: str = "softmax"
-    frames_fps: float | None = None
-    overlay: str | None = None
-    overlay_layer: str | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.overlay is not None:
-            is_folder = not os.path.splitext(self.overlay)[1] and "://" not in self.overlay
-            if not (is_folder or is_picture(self.overlay)):
-                allowed = "a local file that ends with .mp4, .gif or .png, or a folder"
-                raise errors.refusal("overlay", allowed, self.overlay)
-        elif self.overlay_layer is not None:
-            remedy = "Give `overlay` too."
-            raise errors.refusal(
-                "overlay_layer", "None without `overlay`", self.overlay_layer, remedy
-            )
-
-    @property
-    def most(self) -> int | None:
-        """The most classes to name; None for all."""
-        return _TOP if self.top is None and self.threshold is None else self.top
-
-
-@dataclasses.dataclass(frozen=True)
-class KernelsConfig(_OfNetwork):
+class KernelsConfig(OfNetwork):
     """Of which network to show the first kernels, and where.
 
     Args:
@@ -275,7 +213,7 @@ class KernelsConfig(_OfNetwork):
 
 
 @dataclasses.dataclass(frozen=True)
-class ExtractionConfig(_OfNetwork):
+class ExtractionConfig(OfNetwork):
     """Which features of which videos.
 
     Args:

@@ -84,12 +84,19 @@ def heat_of_video(
     return VideoHeat(values, count > 0, boxes)
 
 
-def targets(overlay: str | None, inputs: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
-    """The files that show each video: the one that is asked for, or two in a folder.
+def targets(
+    overlay: str | None,
+    inputs: Sequence[tuple[str, str]],
+    argument: str = "overlay",
+    endings: Sequence[str] = (writing.MP4, STRIP),
+) -> list[tuple[str, ...]]:
+    """The files that show each video: the one that is asked for, or those in a folder.
 
     Args:
         overlay: a file, a folder, or None.
         inputs: (name, file) of every video.
+        argument: what ``overlay`` was given as. Defaults to "overlay".
+        endings: of the files of a video in a folder. Defaults to a film and a strip.
 
     Raises:
         ValueError: one file is asked for and there are several videos, two videos would share a
@@ -99,10 +106,10 @@ def targets(overlay: str | None, inputs: Sequence[tuple[str, str]]) -> list[tupl
         return [()] * len(inputs)
     if not is_picture(overlay):
         stems = [os.path.join(overlay, os.path.splitext(name)[0]) for name, _ in inputs]
-        found = [(stem + writing.MP4, stem + STRIP) for stem in stems]
+        found = [tuple(stem + ending for ending in endings) for stem in stems]
     elif len(inputs) > 1:
-        remedy = "A folder gets a film and a strip of each."
-        raise errors.refusal("overlay", f"a folder for {len(inputs)} videos", overlay, remedy)
+        remedy = f"A folder gets NAME{' and NAME'.join(endings)} of each."
+        raise errors.refusal(argument, f"a folder for {len(inputs)} videos", overlay, remedy)
     else:
         found = [(overlay,)]
     videos = {}
@@ -112,12 +119,12 @@ def targets(overlay: str | None, inputs: Sequence[tuple[str, str]]) -> list[tupl
             allowed = "a folder for videos of different names"
             place = f", and both {before!r} and {file!r} give {paths[0]!r}"
             remedy = "Pass the folder above both, or predict them in two calls, with two folders."
-            raise errors.refusal("overlay", allowed, overlay, remedy, place)
+            raise errors.refusal(argument, allowed, overlay, remedy, place)
     files = [file for _, file in inputs if os.path.exists(file)]
     for path in (path for paths in found for path in paths if os.path.exists(path)):
         if any(os.path.samefile(path, file) for file in files):
             place = f", where {path!r} is a video that is looked at"
-            raise errors.refusal("overlay", "another file or folder", overlay, place=place)
+            raise errors.refusal(argument, "another file or folder", overlay, place=place)
     return found
 
 

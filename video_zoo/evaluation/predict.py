@@ -1,42 +1,29 @@
 """predict: a trained network on any video file, the way that evaluation sees it."""
 
-import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import tqdm
 
 from video_zoo.data.format.encoding import EncodedClip, EncodingConfig
 from video_zoo.data.videos import video
 from video_zoo.inflation_config import InflationConfig
+from video_zoo.lettering import lettered
 from video_zoo.run.room import enough_room
 from video_zoo.run.trained import TrainedNetwork, check_scores, load_network
 
-from .config import PredictionConfig
+from .config import STRIP
 from .heat_maps import find_maps
 from .inputs import list_inputs
 from .overlay import heat_of_video, targets, write_overlay
+from .prediction import Prediction
+from .prediction_config import PredictionConfig
+from .prediction_files import save_timeline, write_film, write_predictions
+from .timeline import Timeline, Windows, make_timeline
 from .views import ViewsOfVideo, encoding_of
 
-
-@dataclasses.dataclass(frozen=True)
-class Prediction:
-    """The classes of one video, most probable first.
-
-    Args:
-        filename: the video.
-        classes: names of the top classes; none where no class reaches the threshold.
-        probabilities: of each of them, in [0, 1]. They share 1, unless a clip may have several
-            classes: then each is the probability that the video has it.
-        problem: why there are none: the video cannot be used.
-        overlays: files that show what the network looked at.
-    """
-
-    filename: str
-    classes: tuple[str, ...] = ()
-    probabilities: tuple[float, ...] = ()
-    problem: str | None = None
-    overlays: tuple[str, ...] = ()
+_INTERRUPTED = "interrupted"
 
 
 def predict(
@@ -111,20 +98,137 @@ def predict(
         overlay=overlay,
         overlay_layer=overlay_layer,
     )
+    return predict_videos(filenames, config)
+
+
+def predict_videos(
+    filenames: Sequence[str | os.PathLike], config: PredictionConfig, *, progress: bool = False
+) -> Iterator[Prediction | Timeline]:
+    """Classifies videos one after another, and writes the files that ``config`` names.
+
+    Args:
+        filenames: video files, folders of frames, folders and patterns (``clips/*.mp4``) that are
+            searched; with ``config.step`` also ``camera:0`` and ``rtsp://...``.
+        config: the network, and what to tell of a video.
+        progress: whether to show how far a timeline is. Defaults to False.
+
+    Yields:
+        A prediction per video, or with ``config.step`` a :class:`Timeline`. The files for all
+        videos are written when the last is done, or when it is interrupted.
+
+    Raises:
+        ValueError, OSError: as :func:`predict`.
+
+    Example:
+        >>> config = PredictionConfig(workdir="RUN", step=1.0, timeline="when.png")
+        >>> timeline, = predict_videos(["long.mp4"], config)  # doctest: +SKIP
+    """
     config.check_files()
     inputs = list_inputs(filenames, "filenames")
-    overlays = targets(config.overlay, inputs)
+    config.check_live([file for _, file in inputs])
+    overlays = targets(config.overlay, inputs, "overlay", config.overlay_endings)
+    pictures = targets(config.timeline, inputs, "timeline", (STRIP,))
     video.decoder_versions()  # fails before the network is loaded, if it does
     network = load_network(**config.network)
     network.check_classifier()
-    if overlay is not None:
-        find_maps(network.model, overlay_layer, "overlay_layer")
-    encoding = encoding_of(network, "filenames", frames_fps)
+    if config.overlay is not None and config.step is None:
+        find_maps(network.model, config.overlay_layer, "overlay_layer")
+    encoding = encoding_of(network, "filenames", config.frames_fps)
     names = network.class_names or [str(index) for index in range(network.num_classes)]
-    predictor = _Predictor(network, encoding, names, config)
-    return (
-        predictor.predict(file, paths) for (_, file), paths in zip(inputs, overlays, strict=True)
-    )
+    if config.step is None:
+        found = _Predictor(network, encoding, names, config).predict
+    else:
+        found = _Timelines(network, encoding, names, config, progress).look
+    return _one_by_one(found, inputs, overlays, pictures, config)
+
+
+def _one_by_one(
+    look: Callable[..., Prediction | Timeline],
+    inputs: Sequence[tuple[str, str]],
+    overlays: Sequence[tuple[str, ...]],
+    pictures: Sequence[tuple[str, ...]],
+    config: PredictionConfig,
+) -> Iterator[Prediction | Timeline]:
+    found = []
+    try:
+        for (_, file), *paths in zip(inputs, overlays, pictures, strict=True):
+            found.append(look(file, *paths))
+            yield found[-1]
+            if found[-1].problem == _INTERRUPTED:
+                raise KeyboardInterrupt
+    finally:
+        write_predictions(found, config.json, config.csv, config.most)
+
+
+class _Timelines:
+    """Slides a window over one video after another.
+
+    Args:
+        network: of the windows.
+        encoding: how videos were stored that it was trained on.
+        names: of its classes.
+        config: the window, and what to tell of it.
+        progress: whether to show how far it is.
+    """
+
+    def __init__(
+        self,
+        network: TrainedNetwork,
+        encoding: EncodingConfig,
+        names: list[str],
+        config: PredictionConfig,
+        progress: bool,
+    ) -> None:
+        self._names, self._config, self._encoding = names, config, encoding
+        self._multi_label, self._progress = network.multi_label, progress
+        self._windows = Windows(
+            network,
+            encoding,
+            config.step,
+            config.num_crops,
+            config.batch_size,
+            config.average,
+            config.max_seconds,
+        )
+
+    def look(self, filename: str, films: Sequence[str], pictures: Sequence[str]) -> Timeline:
+        """The timeline of a video; writes its film and picture.
+
+        Ctrl-C ends the video, as it must that of a camera. What was seen of it is told.
+        """
+        found, problem = [], None
+        bar = tqdm.tqdm(desc=lettered(filename), unit=" windows", disable=not self._progress)
+        try:
+            with bar:
+                for window in self._windows(filename):
+                    found.append(window)
+                    start, end, scores = window
+                    best = int(scores.argmax())
+                    told = f"{start:.1f} to {end:.1f} s: {scores[best]:.0%} {self._names[best]}"
+                    bar.set_postfix_str(told, refresh=False)
+                    bar.update()
+        except video.UnusableVideo as error:
+            problem = str(error)
+        except KeyboardInterrupt:
+            problem = _INTERRUPTED
+            if not found:
+                raise
+        config = self._config
+        timeline = make_timeline(
+            filename,
+            found,
+            self._names,
+            config.smoothing,
+            config.threshold,
+            self._multi_label,
+            problem,
+        )
+        if found:
+            for path in pictures:
+                save_timeline(timeline, path)
+            for path in () if problem == _INTERRUPTED else films:
+                write_film(timeline, self._encoding, path)
+        return timeline
 
 
 class _Predictor:
@@ -148,7 +252,9 @@ class _Predictor:
         self._names, self._config = names, config
         self._views = ViewsOfVideo(network, config.num_clips, config.num_crops)
 
-    def predict(self, filename: str, overlays: tuple[str, ...]) -> Prediction:
+    def predict(
+        self, filename: str, overlays: tuple[str, ...], _: tuple[str, ...] = ()
+    ) -> Prediction:
         """The classes of a video; writes its overlays."""
         try:
             encoded = video.encode_clip(filename, self._encoding)

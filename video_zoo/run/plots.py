@@ -20,6 +20,7 @@ from .history import measure_of
 # draw: the most telling classes and pairs are listed instead.
 MOST_CELLS = 60
 _LISTED = 20
+_LINES = 10  # classes of a timeline
 # Inches: a letter of a class name, and the side of a cell, wider where that makes room for names.
 _LETTER, _CELL, _WIDE_CELL = 0.085, 0.55, 1.2
 
@@ -249,6 +250,41 @@ def save_bars(
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     words = textwrap.fill(sentence, 16 * len(rows))
     axes.set_title(words, fontsize=10, loc="left", parse_math=False)
+    _save(figure, path)
+
+
+def save_timeline(
+    seconds: np.ndarray,
+    scores: np.ndarray,
+    class_names: Sequence[str],
+    segments: Sequence[tuple[float, float, str]],
+    path: str | os.PathLike,
+) -> None:
+    """A bar for each segment, in the row of its class, and the probabilities of classes over time.
+
+    Args:
+        seconds: [num_windows], the middle of each window.
+        scores: [num_windows, num_classes], in [0, 1].
+        class_names: name of each class.
+        segments: (start, end, class name), in seconds.
+        path: the PNG file.
+    """
+    shown = np.argsort(-scores.max(axis=0), kind="stable")[:_LINES]
+    chosen = [class_names[index] for index in shown]
+    figure = Figure(figsize=(10, 3.5 + 0.3 * len(shown)), layout="constrained")
+    bars, lines = figure.subplots(2, sharex=True, height_ratios=(0.3 * len(shown) + 0.5, 3))
+    names = all_lettered(chosen)
+    for row, (index, name) in enumerate(zip(shown, names, strict=True)):
+        color = f"C{row}"
+        spans = [(a, b - a) for a, b, each in segments if each == class_names[index]]
+        bars.broken_barh(spans, (row - 0.4, 0.8), color=color)
+        # A single window has no line: a dot shows it.
+        dot = "o" if len(seconds) == 1 else None
+        lines.plot(seconds, scores[:, index], color=color, label=name, marker=dot)
+    bars.set_yticks(range(len(names)), names, parse_math=False)
+    bars.set_ylim(len(names) - 0.5, -0.5)
+    lines.set(ylim=(0, 1.05), xlabel="seconds", ylabel="probability, smoothed")
+    lines.yaxis.set_major_formatter(PercentFormatter(1))
     _save(figure, path)
 
 

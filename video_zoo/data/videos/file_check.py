@@ -48,9 +48,11 @@ def why_no_frame(path: str, otherwise: str) -> str:
     """The reason why a decoder finds no frame, as far as the file itself tells.
 
     Args:
-        path: the video file.
+        path: the video file, or a live source.
         otherwise: the reason where the file tells none.
     """
+    if not os.path.isfile(path):  # a live source
+        return otherwise
     with open(path, "rb") as file:
         head = file.read(_HEAD_BYTES)
         if head[4:8] in _MP4_BOXES:

@@ -6,6 +6,7 @@ The only module that imports PyAV or OpenCV, and it does so when a file is opene
 import importlib.metadata
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -16,6 +17,11 @@ from .frame_reader import FrameReader
 
 # Many files declare a frame or two more than they have.
 FRAMES_OF_SLACK = 2
+# How the names of live sources begin.
+CAMERA = "camera:"
+_LIVE = (CAMERA, "rtsp://", "rtsps://")
+# Seconds to open a live source, and to wait for a frame of it.
+_LIVE_TIMEOUT = (20.0, 20.0)
 
 
 class UnusableVideo(Exception):  # noqa: N818 - it is an answer, not a fault
@@ -48,6 +54,11 @@ def open_video(path: str, frames_fps: float | None = None) -> "Reader | FrameRea
     except (av.error.FFmpegError, ValueError) as error:
         damaged = "cannot be opened: damaged, or of a kind that FFmpeg does not know"
         raise UnusableVideo(file_check.why_no_frame(path, damaged)) from error
+    return _reader_of(av, container, path)
+
+
+def _reader_of(av: ModuleType, container, path: str) -> "Reader":
+    """Of an open container, which is closed where no frame decodes."""
     try:
         reader = Reader(av, container, _video_stream(path, container))
         if reader.empty:
@@ -56,6 +67,42 @@ def open_video(path: str, frames_fps: float | None = None) -> "Reader | FrameRea
         container.close()
         raise
     return reader
+
+
+def is_live(path: str) -> bool:
+    """Whether ``path`` is a camera, ``camera:0`` say, or an address of RTSP."""
+    return path.startswith(_LIVE)
+
+
+def open_live(source: str) -> "Reader":
+    """Opens a camera or a stream. Close the reader after use.
+
+    Args:
+        source: ``camera:N`` for the camera of that number, or ``rtsp://...`` or ``rtsps://...``.
+
+    Raises:
+        UnusableVideo: it cannot be opened, or sends no frame.
+        ImportError: PyAV cannot be loaded.
+    """
+    av = load_av()
+    options = {"rtsp_transport": "tcp"}  # over UDP, frames are damaged where packets are lost
+    file, kind = source, None
+    if source.startswith(CAMERA):
+        number, options = source.removeprefix(CAMERA), {}
+        if not number.isdecimal():
+            raise UnusableVideo(f"not a camera: the name must be {CAMERA}0, {CAMERA}1 or so on")
+        names = {
+            "linux": (f"/dev/video{number}", "v4l2"),
+            "darwin": (number, "avfoundation"),
+            "win32": (f"video={number}", "dshow"),
+        }
+        file, kind = names.get(sys.platform, names["linux"])
+    try:
+        container = av.open(file, format=kind, options=options, timeout=_LIVE_TIMEOUT)
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        problem = " ".join(str(error).split())
+        raise UnusableVideo(f"cannot be opened: {problem}") from error
+    return _reader_of(av, container, source)
 
 
 def _open_frames(folder: str, rate: float | None) -> FrameReader:

@@ -13,7 +13,7 @@ TIME_SLACK = 1e-3
 LONGEST_PAUSE = 60.0
 # Rates outside these bounds are placeholders (FLV and WMV declare 1000 frames per second).
 _MAX_DECLARED_RATE = 240.0
-_FALLBACK_RATE = 25.0
+FALLBACK_RATE = 25.0
 
 
 class TimedFrames:
@@ -31,7 +31,7 @@ class TimedFrames:
     def __init__(self, frames: Iterable[tuple[float, np.ndarray]], declared_rate: float):
         """Wraps ``(clock, frame)``, with clocks in seconds from anywhere."""
         self._frames = frames
-        rate = declared_rate if 0 < declared_rate <= _MAX_DECLARED_RATE else _FALLBACK_RATE
+        rate = declared_rate if 0 < declared_rate <= _MAX_DECLARED_RATE else FALLBACK_RATE
         self._nominal_interval = 1 / rate
         self.count = self.long_pauses = 0
         self.seconds = 0.0

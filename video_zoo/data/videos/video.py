@@ -8,10 +8,7 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator
-from types import ModuleType
 from typing import NamedTuple
-
-import numpy as np
 
 from video_zoo import errors
 
@@ -19,9 +16,9 @@ from ..format.encoding import EncodedClip, EncodingConfig
 from ..format.modality import RGB
 from . import flow, readers
 from .readers import UnusableVideo
-from .resampling import LONGEST_PAUSE, TIME_SLACK, TimedFrames, on_display
+from .resampling import LONGEST_PAUSE, TIME_SLACK, TimedFrames
+from .stream import jpeg_frames
 
-_JPEG_MAX_SIDE = 65500
 # Seconds of one picture that are worth a word, where they are half of the clip too.
 _LEAST_STILL = 1.0
 # An example is one message of protobuf, which ends at 2 GiB. The rest is for all but the frames.
@@ -89,7 +86,7 @@ def encode_clip(
     try:
         with contextlib.closing(readers.open_video(path, config.frames_fps)) as reader:
             video = TimedFrames(reader, reader.rate)
-            jpegs, times, size, still = _encode_frames(cv2, video, config, span)
+            jpegs, times, size, still = _encode_frames(video, config, span)
             if not video.count:
                 raise UnusableVideo("none of its pictures can be read")
             notes = _what_is_missing(reader, video, config, span)
@@ -141,27 +138,19 @@ class _Span(NamedTuple):
 
 
 def _encode_frames(
-    cv2: ModuleType, video: TimedFrames, config: EncodingConfig, span: _Span
+    video: TimedFrames, config: EncodingConfig, span: _Span
 ) -> tuple[list[bytes], list[float], tuple[int, int], float]:
     """Gives the JPEGs, their times in seconds, their (width, height), and the longest standstill.
 
     That is in seconds, of frames of the video that are one and the same picture.
     """
-    shown = on_display(video, config.fps, span.start, span.end)
-    frames = _at_one_size(cv2, shown, config.short_side)
-    options = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
-    if config.modality != RGB:
-        frames = flow.flow_pictures(cv2, frames, config.modality, config.flow_bound)
-        # The two displacements must not be blurred, as colours may be.
-        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    jpegs, times, size, previous, room = [], [], (0, 0), None, _MAX_BYTES
+    jpegs, times, size, room = [], [], (0, 0), _MAX_BYTES
     jpeg, since, still = b"", 0.0, 0.0
-    for seconds, frame in frames:
-        if frame is not previous:
-            before, jpeg = jpeg, _to_jpeg(cv2, frame, options)
-            size, previous = frame.shape[1::-1], frame
-            since = since if jpeg == before else seconds
+    for seconds, encoded, stored_size in jpeg_frames(video, config, span.start, span.end):
+        if encoded is not jpeg:
+            since = since if encoded == jpeg else seconds
             still = max(still, seconds - since)
+            jpeg = encoded
         room -= len(jpeg) + _BYTES_AROUND_FRAME
         if room < 0:
             raise UnusableVideo(
@@ -171,49 +160,8 @@ def _encode_frames(
             )
         jpegs.append(jpeg)
         times.append(seconds)
+        size = stored_size
     return jpegs, times, size, still
-
-
-def _at_one_size(
-    cv2: ModuleType, frames: Iterator[tuple[float, np.ndarray]], short_side: int
-) -> Iterator[tuple[float, np.ndarray]]:
-    """Resizes frames, to one size also where a stream changes its own half way.
-
-    A frame that is repeated stays one and the same object.
-    """
-    size = previous = resized = None
-    for seconds, frame in frames:
-        if frame is not previous:
-            size = size or _target_size(frame.shape[1], frame.shape[0], short_side)
-            resized, previous = _resize(cv2, frame, size), frame
-        yield seconds, resized
-
-
-def _target_size(width: int, height: int, short_side: int) -> tuple[int, int]:
-    scale = short_side / min(width, height)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    if max(size) > _JPEG_MAX_SIDE:
-        raise UnusableVideo(
-            f"too narrow: {width}x{height} pixels at short side {short_side} give "
-            f"{size[0]}x{size[1]}, and JPEG ends at {_JPEG_MAX_SIDE}"
-        )
-    return size
-
-
-def _resize(cv2: ModuleType, frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if frame.shape[1::-1] == size:
-        return frame
-    shrinks = size[0] * size[1] < frame.shape[0] * frame.shape[1]
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-
-
-def _to_jpeg(cv2: ModuleType, frame: np.ndarray, options: list[int]) -> bytes:
-    # The frame is BGR, and BGR is what imencode expects: the JPEG has the right colours.
-    encoded, jpeg = cv2.imencode(".jpg", frame, options)
-    if not encoded:
-        height, width = frame.shape[:2]
-        raise UnusableVideo(f"a frame of {width}x{height} pixels cannot be stored as JPEG")
-    return jpeg.tobytes()
 
 
 def _what_is_missing(
