@@ -141,6 +141,7 @@ LIMITS: dict[str, Range | tuple] = {
     "top": _count(1_000_000),
     "threshold": _SHARE,
     "seeds": _count(1000),
+    "trials": _count(100_000),
     "first_seed": _count(2**31, low=0),
     "average": ("softmax", "logits"),
     "pooling": ("avg", "max", "none"),

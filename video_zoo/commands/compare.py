@@ -5,7 +5,8 @@
     video-zoo compare --runs RUN_A,RUN_B --output_dir OUT
 
 All flags of train that a recipe may have are flags here too. A grid is a YAML file with models,
-seeds and recipes (name: settings of train). The same command continues what was interrupted.
+seeds and recipes (name: settings of train); with search (setting: values to try) Optuna makes
+--trials of each network. The same command continues what was interrupted.
 
 Exit codes: 0 done; 1 some runs have no result; 2 something is wrong with the flags or the data;
 75 after SIGTERM, 130 after Ctrl-C.
@@ -18,13 +19,12 @@ from absl import flags
 from video_zoo.comparison.config import (
     OWN_SETTINGS,
     ComparisonConfig,
-    cells_of,
-    check_cells,
 )
+from video_zoo.comparison.spaces import check_grid
 from video_zoo.training.config import DURATIONS, TrainingConfig
 
 from . import cli
-from .config_file import read_grid
+from .config_file import read_grid, read_search
 
 _RECIPE = dataclasses.make_dataclass(
     "Recipe",
@@ -37,13 +37,16 @@ _RECIPE = dataclasses.make_dataclass(
 )
 _FLAGS = cli.define_flags(ComparisonConfig)
 _OF_RECIPE = cli.define_flags(_RECIPE, config_file=True)
-_GRID = flags.DEFINE_string("grid", None, "YAML file with models, seeds, recipes; flags override.")
+_GRID = flags.DEFINE_string(
+    "grid", None, "YAML file with models, seeds, recipes, search; flags override."
+)
 
 
 def main() -> int:
-    grid, shared, recipes = {}, {}, {}
+    grid, shared, recipes, search = {}, {}, {}, {}
     if _GRID.value is not None:
         grid, shared, recipes = read_grid(ComparisonConfig, _RECIPE, _GRID.value)
+        search = read_search(_GRID.value)
     by_flag = cli.given(ComparisonConfig, _FLAGS)
     changes = {name: value for name, value in grid.items() if name not in by_flag}
     config = cli.from_flags(ComparisonConfig, _FLAGS, changes=changes)
@@ -52,12 +55,12 @@ def main() -> int:
         shared = {name: value for name, value in shared.items() if name not in DURATIONS}
     recipes = recipes or {"": {}}
     recipes = {name: {**shared, **own, **of_all} for name, own in recipes.items()}
-    check_cells(cells_of(config, recipes))
+    check_grid(config, recipes, search)
     with cli.loading():
         from video_zoo.comparison import compare
         from video_zoo.comparison.compare import describe_comparison
 
-    result = compare(config, recipes if config.models else None)
+    result = compare(config, recipes if config.models else None, search)
     print(describe_comparison(result))
     if result.page:
         print(f"written to {result.page}")

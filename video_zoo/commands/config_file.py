@@ -16,6 +16,7 @@ import yaml
 from video_zoo.errors import LONGEST, refusal, shown, typed
 from video_zoo.settings import setting_fields
 
+_SEARCH = "search"
 # A file of settings has hundreds of bytes, and config.json the names of all classes.
 _MOST_BYTES, _MOST_LEVELS, _MOST_TOLD = 2**20, 20, 10
 
@@ -67,7 +68,7 @@ def read_grid(
         for name, value in content.items()
         if name in of_grid
     }
-    shared = {n: v for n, v in content.items() if n not in of_grid | {"recipes"}}
+    shared = {n: v for n, v in content.items() if n not in of_grid | {"recipes", _SEARCH}}
     return (
         _checked(grid_class, grid, path),
         _checked(recipe_class, shared, path),
@@ -76,6 +77,11 @@ def read_grid(
             for name, recipe in content.get("recipes", {}).items()
         },
     )
+
+
+def read_search(path: str | os.PathLike) -> object:
+    """What a file that :func:`read_grid` takes says of a search; {} if nothing. Not checked."""
+    return _read(pathlib.Path(path)).get(_SEARCH) or {}
 
 
 def _checked(config_class: type, content: object, path: pathlib.Path) -> dict[str, Any]:

@@ -108,6 +108,11 @@ class Commands:
         self._running: set[subprocess.Popen] = set()
         self._stopped = False
 
+    def check(self) -> None:
+        """Raises KeyboardInterrupt if no others are to be started."""
+        if self._stopped:
+            raise KeyboardInterrupt
+
     def stop(self) -> None:
         """Interrupts all that run; they save what they have done. No others are started."""
         self._stopped = True
@@ -130,8 +135,7 @@ class Commands:
         Raises:
             KeyboardInterrupt: it was interrupted.
         """
-        if self._stopped:
-            raise KeyboardInterrupt
+        self.check()
         with open(log, "a", encoding="utf-8") as file:
             # In a session of its own: Ctrl-C reaches it once, by `stop`.
             process = subprocess.Popen(
@@ -147,6 +151,7 @@ class Commands:
         finally:
             self._running.discard(process)
         if code in _INTERRUPTED:
+            self._stopped = True
             raise KeyboardInterrupt
         return code, peak
 

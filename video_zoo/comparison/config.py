@@ -24,7 +24,8 @@ class ComparisonConfig:
         output_dir: folder of the comparison: its pages, and a folder for each run.
         models: networks to train, with commas between, as ``train`` takes them.
         seeds: runs of each network and recipe, with seeds that follow one another.
-        first_seed: seed of the first of them.
+        first_seed: seed of the first of them, and of a search.
+        trials: runs of each network and recipe in a search over settings; None for no search.
         runs: folders of runs that are there already, with commas between; besides ``models``, or in
             place of them.
         num_clips: clips per video in the evaluation, evenly spaced in time.
@@ -41,6 +42,7 @@ class ComparisonConfig:
     models: str | None = None
     seeds: int = 1
     first_seed: int = 0
+    trials: int | None = None
     runs: str | None = None
     num_clips: int = 1
     num_crops: int = 1

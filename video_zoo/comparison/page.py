@@ -19,6 +19,13 @@ from .contestants import Contestant, measure_of
 from .frames import Disagreement
 from .pairs import Pair
 
+# What stands beside numbers of the best of several trials.
+CHOSEN = (
+    "The best trial of each network was chosen by its number on these very videos. So the numbers "
+    "of the best are likely higher than on other videos, the more so the more trials there were; "
+    "intervals and tests do not hold this. Evaluate the chosen runs on a split that neither "
+    "training nor search has seen."
+)
 HTML, MARKDOWN, TABLE = "comparison.html", "comparison.md", "comparison.csv"
 
 
@@ -65,6 +72,7 @@ def write_page(
     pairs: Sequence[Pair],
     videos: Sequence[Disagreement],
     failed: Mapping[str, str],
+    trials: Sequence[Mapping[str, object]] = (),
 ) -> list[dict[str, object]]:
     """Writes ``comparison.html``, ``comparison.md`` and ``comparison.csv``.
 
@@ -74,6 +82,7 @@ def write_page(
         pairs: all pairs of them.
         videos: on which they disagree.
         failed: name of a run that has no result -> why.
+        trials: of a search, a dict of settings and numbers for each.
 
     Returns:
         The rows of :func:`rows_of`.
@@ -85,6 +94,8 @@ def write_page(
         "pairs": pairs,
         "videos": videos,
         "failed": failed,
+        "trials": [_trial(row) for row in trials],
+        "chosen": CHOSEN if trials else "",
         "protocol": _protocol(contestants),
         "curves": figures.curves(contestants),
         "cost": figures.cost(contestants),
@@ -128,6 +139,26 @@ def _columns(rows: Sequence[Mapping]) -> list[tuple[str, list[str]]]:
         if set(cells) != {"–"}:
             columns.append((called, cells))
     return columns
+
+
+def _trial(row: Mapping) -> dict[str, str]:
+    """A row of the table of trials, as people read it: heading -> cell."""
+    measure = history.measure_of(row)
+    state = f"failed: {row['error']}" if row["state"] == "failed" else str(row["state"])
+    value = "–" if row[measure] is None else f"{row[measure]:.1%}"
+    shown = {"network": str(row["network"]), "trial": str(row["trial"]), "state": state}
+    settings = {name: text.partition("=")[2] for name, text in tried(row).items()}
+    return {**shown, history.MEASURES[measure]: value, **settings}
+
+
+def tried(row: Mapping) -> dict[str, str]:
+    """Setting of a trial -> the setting with its value, as in "momentum=0.9"."""
+    others = {"network", "trial", "state", "error", *history.MEASURES}
+    settings = {name: value for name, value in row.items() if name not in others}
+    return {
+        name: f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in settings.items()
+    }
 
 
 def _accuracy(row: Mapping, name: str) -> str:
@@ -188,6 +219,8 @@ def _markdown(about: Mapping) -> str:
     if about["pairs"]:
         print("\n## Differences\n", file=lines)
         print("\n".join(f"- {html.escape(pair.sentence)}" for pair in about["pairs"]), file=lines)
+    if about["chosen"]:
+        print(f"\n{about['chosen']}", file=lines)
     if about["failed"]:
         print("\n## Runs without a result\n", file=lines)
         for name, reason in about["failed"].items():
