@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from types import ModuleType
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +11,7 @@ import tensorflow as tf
 from video_zoo import errors
 from video_zoo.data.format.encoding import EncodedClip
 from video_zoo.data.input import sampling, transforms
-from video_zoo.data.videos import readers, writing
+from video_zoo.data.videos import readers, stream, writing
 from video_zoo.lettering import text_line
 from video_zoo.run import pictures
 from video_zoo.run.trained import TrainedNetwork
@@ -159,13 +160,28 @@ def write_overlay(
         ]
         pictures.save_png(path, pictures.captioned(pictures.side_by_side(row), name, score))
         return
-    scale = min(max(1, _SHORT / short), _LONG / long)
+    scale = film_scale(encoded.width, encoded.height)
     whole = range(looked_at[0], looked_at[-1] + 1)
     frames = (
         pictures.captioned(frame, name, score)
         for _, frame in _drawn(encoded, heat, whole, scale, channels)
     )
     writing.write_moving(path, frames, encoded.frame_rate)
+
+
+def film_scale(width: int, height: int) -> float:
+    """How much a film enlarges stored frames: small ones are made visible."""
+    return min(max(1, _SHORT / min(width, height)), _LONG / max(width, height))
+
+
+def scaled_size(width: int, height: int, scale: float) -> tuple[int, int]:
+    """(width, height) of a scaled frame, in pixels."""
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def decoded(cv2: ModuleType, jpeg: bytes) -> np.ndarray:
+    """A stored frame, uint8 [height, width, 3], RGB."""
+    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
 def _with_time(frame: np.ndarray, index: int, encoded: EncodedClip) -> np.ndarray:
@@ -179,14 +195,12 @@ def _drawn(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """(number, picture) of some frames: heat from yellow to red, and dark where nobody looked."""
     cv2 = readers.load_opencv()
-    size = [max(1, round(side * scale)) for side in (encoded.width, encoded.height)]
-    kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    size = scaled_size(encoded.width, encoded.height, scale)
     for index in chosen:
-        jpeg = np.frombuffer(encoded.frames[index], np.uint8)
-        frame = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32)
+        frame = decoded(cv2, encoded.frames[index]).astype(np.float32)
         frame[..., channels:] = 128
         warm, seen = _canvas(heat, index, frame.shape[:2])
-        parts = (cv2.resize(each, size, interpolation=kind) for each in (frame, warm, seen))
+        parts = (stream.resize(cv2, each, size) for each in (frame, warm, seen))
         yield index, blended(*parts)
 
 

@@ -1,5 +1,7 @@
 """What predictions leave on the disk: JSON and CSV, a picture and a film of a timeline."""
 
+import contextlib
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 
@@ -8,14 +10,15 @@ import numpy as np
 from video_zoo.data.format.encoding import EncodingConfig
 from video_zoo.data.videos import readers, writing
 from video_zoo.data.videos.resampling import FALLBACK_RATE
-from video_zoo.data.videos.stream import stream_frames
+from video_zoo.data.videos.stream import resize, stream_frames
 from video_zoo.files import whole_files
 from video_zoo.run import pictures, plots
 
+from .overlay import decoded, film_scale, scaled_size
 from .prediction import Prediction
 from .timeline import Timeline
 
-_SHORT, _LONG = 240, 1920  # pixels: the short side of a film at the least, its long one at the most
+_COUNTED = 50  # frames that tell the rate of a video
 
 
 def write_predictions(
@@ -98,18 +101,10 @@ def write_film(timeline: Timeline, encoding: EncodingConfig, path: str) -> None:
     _make_folder(path)
     rate = encoding.fps
     if rate is None:
-        times = [seconds for seconds, _ in _first_of(stream_frames(timeline.filename, encoding))]
+        with contextlib.closing(stream_frames(timeline.filename, encoding)) as frames:
+            times = [seconds for seconds, _ in itertools.islice(frames, _COUNTED)]
         rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else FALLBACK_RATE
     writing.write_moving(path, _captioned(timeline, encoding), rate)
-
-
-def _first_of(frames: Iterator[tuple[float, bytes]], most: int = 50) -> Iterator:
-    """The first frames, and the stream closed after them."""
-    for number, frame in enumerate(frames):
-        if number == most:
-            frames.close()
-            return
-        yield frame
 
 
 def _captioned(timeline: Timeline, encoding: EncodingConfig) -> Iterator[np.ndarray]:
@@ -118,14 +113,13 @@ def _captioned(timeline: Timeline, encoding: EncodingConfig) -> Iterator[np.ndar
     for seconds, jpeg in stream_frames(timeline.filename, encoding):
         if seconds >= last:
             return
-        frame = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-        height, width = frame.shape[:2]
-        scale = min(max(1, _SHORT / min(height, width)), _LONG / max(height, width))
-        size = [max(1, round(side * scale)) for side in (width, height)]
+        frame = decoded(cv2, jpeg)
+        width, height = frame.shape[1::-1]
+        size = scaled_size(width, height, film_scale(width, height))
         now = [s for s in timeline.segments if s.start <= seconds < s.end]
         best = max(now, key=lambda each: each.probability, default=None)
         name, score = (best.name, f"{best.probability:.0%}  ") if best else ("", "")
-        yield pictures.captioned(cv2.resize(frame, size), name, f"{seconds:.1f} s  {score}")
+        yield pictures.captioned(resize(cv2, frame, size), name, f"{seconds:.1f} s  {score}")
 
 
 def _make_folder(path: str) -> None:

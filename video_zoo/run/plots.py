@@ -274,13 +274,13 @@ def save_timeline(
     figure = Figure(figsize=(10, 3.5 + 0.3 * len(shown)), layout="constrained")
     bars, lines = figure.subplots(2, sharex=True, height_ratios=(0.3 * len(shown) + 0.5, 3))
     names = all_lettered(chosen)
-    for row, (index, name) in enumerate(zip(shown, names, strict=True)):
+    for row, index in enumerate(shown):
         color = f"C{row}"
-        spans = [(a, b - a) for a, b, each in segments if each == class_names[index]]
+        spans = [(a, b - a) for a, b, each in segments if each == chosen[row]]
         bars.broken_barh(spans, (row - 0.4, 0.8), color=color)
         # A single window has no line: a dot shows it.
         dot = "o" if len(seconds) == 1 else None
-        lines.plot(seconds, scores[:, index], color=color, label=name, marker=dot)
+        lines.plot(seconds, scores[:, index], color=color, marker=dot)
     bars.set_yticks(range(len(names)), names, parse_math=False)
     bars.set_ylim(len(names) - 0.5, -0.5)
     lines.set(ylim=(0, 1.05), xlabel="seconds", ylabel="probability, smoothed")

@@ -91,12 +91,8 @@ def open_live(source: str) -> "Reader":
         number, options = source.removeprefix(CAMERA), {}
         if not number.isdecimal():
             raise UnusableVideo(f"not a camera: the name must be {CAMERA}0, {CAMERA}1 or so on")
-        names = {
-            "linux": (f"/dev/video{number}", "v4l2"),
-            "darwin": (number, "avfoundation"),
-            "win32": (f"video={number}", "dshow"),
-        }
-        file, kind = names.get(sys.platform, names["linux"])
+        on_mac = sys.platform == "darwin"
+        file, kind = (number, "avfoundation") if on_mac else (f"/dev/video{number}", "v4l2")
     try:
         container = av.open(file, format=kind, options=options, timeout=_LIVE_TIMEOUT)
     except (av.error.FFmpegError, ValueError, OSError) as error:

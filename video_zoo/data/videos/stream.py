@@ -90,7 +90,7 @@ def _at_one_size(
     for seconds, frame in frames:
         if frame is not previous:
             size = size or _target_size(frame.shape[1], frame.shape[0], short_side)
-            resized, previous = _resize(cv2, frame, size), frame
+            resized, previous = resize(cv2, frame, size), frame
         yield seconds, resized
 
 
@@ -105,7 +105,8 @@ def _target_size(width: int, height: int, short_side: int) -> tuple[int, int]:
     return size
 
 
-def _resize(cv2: ModuleType, frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize(cv2: ModuleType, frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture at another (width, height): the mean of an area where that is smaller."""
     if frame.shape[1::-1] == size:
         return frame
     shrinks = size[0] * size[1] < frame.shape[0] * frame.shape[1]
