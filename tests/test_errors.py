@@ -26,6 +26,7 @@ from video_zoo.data import (
 from video_zoo.data.input.service_config import ServiceConfig
 from video_zoo.evaluation import config as evaluation
 from video_zoo.evaluation import joint_config as joint
+from video_zoo.evaluation.demo_config import DemoConfig
 from video_zoo.evaluation.prediction_config import PredictionConfig
 from video_zoo.inflation_config import InflationConfig
 from video_zoo.limits import LIMITS, Range
@@ -46,6 +47,7 @@ CONFIGS = {
     ServiceConfig: {"role": "dispatcher", "trusted_network": True},
     evaluation.EvaluationConfig: {"workdir": "run"},
     evaluation.ProbeConfig: {"workdir": "run"},
+    DemoConfig: {"workdir": "run"},
     joint.TwoStreamConfig: {"rgb_workdir": "a", "flow_workdir": "b"},
     joint.FusionConfig: {"output_dir": "out"},
     ComparisonConfig: {"output_dir": "out", "models": "i3d"},
@@ -213,6 +215,7 @@ WRONG_FLAGS = {
     "benchmark": ["input", "--data_dir=.", "--repeats=0"],
     "compare": ["--models=i3d", "--output_dir=o", "--data_dir=.", "--epochs=0"],
     "convert_weights": ["--model=i4d", "--weights=kinetics400", "--output=a.keras"],
+    "demo": ["--workdir=nowhere", "--port=70000"],
     "data_service": ["--role=dispatcher", "--trusted_network", "--port=70000"],
     "evaluate": ["--workdir=nowhere"],
     "evaluate_two_stream": ["--rgb_workdir=a", "--flow_workdir=b", "--num_crops=2"],

@@ -210,6 +210,7 @@ def test_networks_are_of_no_backend():
     [
         ("cv2", {"video_zoo.data.videos.readers"}),
         ("av", {"video_zoo.data.videos.readers"}),
+        ("gradio", {"video_zoo.evaluation.demo"}),
         ("optuna", {"video_zoo.comparison.spaces"}),
         (
             "matplotlib",

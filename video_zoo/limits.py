@@ -154,6 +154,7 @@ LIMITS: dict[str, Range | tuple] = {
     "repeats": _count(1000),
     "max_clips": _count(10_000_000),
     "small_size": _count(8192),
-    # The service of tf.data.
+    # The service of tf.data, and the page of the demo.
     "port": _count(65_535, low=0),
+    "upload_megabytes": _count(100_000),
 }

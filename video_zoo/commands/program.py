@@ -18,6 +18,7 @@ COMMANDS = {
     "metrics": "metrics",
     "fuse": "fuse",
     "predict": "predict",
+    "demo": "demo",
     "extract-features": "extract_features",
     "kernels": "kernels",
     "summary": "summary",

@@ -15,6 +15,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "KernelsConfig",
             "ProbeConfig",
         ],
+        "demo": ["demo"],
+        "demo_config": ["DemoConfig"],
         "joint_config": ["FusionConfig", "TwoStreamConfig"],
         "evaluate": ["evaluate"],
         "feature_files": ["VideoFeatures", "read_features"],

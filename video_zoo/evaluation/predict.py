@@ -136,9 +136,9 @@ def predict_videos(
     encoding = encoding_of(network, "filenames", config.frames_fps)
     names = network.class_names or [str(index) for index in range(network.num_classes)]
     if config.step is None:
-        found = _Predictor(network, encoding, names, config).predict
+        found = Predictor(network, encoding, names, config).predict
     else:
-        found = _Timelines(network, encoding, names, config, progress).look
+        found = Timelines(network, encoding, names, config, progress).look
     return _one_by_one(found, inputs, overlays, pictures, config)
 
 
@@ -160,7 +160,7 @@ def _one_by_one(
         write_predictions(found, config.json, config.csv, config.most)
 
 
-class _Timelines:
+class Timelines:
     """Slides a window over one video after another.
 
     Args:
@@ -231,7 +231,7 @@ class _Timelines:
         return timeline
 
 
-class _Predictor:
+class Predictor:
     """Classifies one video after another.
 
     Args:
