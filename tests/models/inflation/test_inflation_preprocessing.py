@@ -123,3 +123,14 @@ def test_a_new_classifier_gives_logits(fused):
     logits = outputs(model, as_clip(pixels(8)))
     assert logits.shape == (1, 5)
     assert abs(logits.sum() - 1) > 1e-3 and logits.min() < 0
+
+
+def test_a_nested_functional_network_before_the_head():
+    image = keras.Input((8, 8, 3))
+    inner = keras.Model(image, keras.layers.Conv2D(4, 3, activation="relu")(image), name="inner")
+    inputs = keras.Input((8, 8, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(inner(inputs))
+    image_model = keras.Model(inputs, keras.layers.Dense(2)(pooled))
+    found = outputs(video_zoo.inflate(image_model, FRAMES), as_clip(pixels(8)))
+    expected = outputs(image_model, pixels(8) / 127.5 - 1)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())

@@ -86,8 +86,9 @@ def _parse(value: Any, known: dict[tuple, Ref]) -> Any:
     return value
 
 
-def _first_node(operation: keras.Operation) -> int:
-    """Number of a layer's first call: a functional model's own graph is its call 0, unsaved."""
+def _first_output(operation: keras.Operation) -> int:
+    """Number of a layer's first call where outputs are saved: there, Keras counts a functional
+    model's own graph as its call 0. Where arguments are saved, it does not."""
     return int(is_functional(operation) and not isinstance(operation, keras.Sequential))
 
 
@@ -120,9 +121,7 @@ class Graph:
         waiting = [
             (saved["name"], number, node)
             for saved in config["layers"]
-            for number, node in enumerate(
-                saved["inbound_nodes"], _first_node(operations[saved["name"]])
-            )
+            for number, node in enumerate(saved["inbound_nodes"])
         ]
         while waiting:
             later = []
@@ -134,8 +133,14 @@ class Graph:
                     continue
                 outputs = self._add(operations[name], (*path, name), args, kwargs)
                 known.update({(name, number, i): ref for i, ref in enumerate(outputs)})
+            if len(later) == len(waiting):
+                lost = ", ".join(sorted({name for name, _, _ in waiting}))
+                raise ValueError(f"the graph of {model.name!r} cannot be followed to {lost}")
             waiting = later
-        return [known[tensor] for tensor in _saved_tensors(config["output_layers"])]
+        return [
+            known[name, number - _first_output(operations[name]), index]
+            for name, number, index in _saved_tensors(config["output_layers"])
+        ]
 
     def _add(self, operation: keras.Operation, path: tuple[str, ...], args, kwargs) -> list[Ref]:
         if is_functional(operation):
