@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "models": [
             *NETWORKS,
             "TemporalPlan",
+            "UncopyableNetworkError",
             "bottom_heavy",
             "class_names",
             "count_macs",
@@ -37,6 +38,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "inflate",
             "list_models",
             "list_weights",
+            "optimize_for_inference",
             "register",
             "register_inflation",
             "replace_head",

@@ -6,7 +6,9 @@ from video_zoo import known_names
 from video_zoo.published import list_weights
 
 from .complexity import count_macs, count_parameters
+from .inference import optimize_for_inference
 from .inflation import inflate, register_inflation
+from .inflation.graph import UncopyableNetworkError
 from .overview import summary
 from .registry import get_builder, get_model, list_models, register
 from .tables.spec import TemporalPlan, bottom_heavy, top_heavy
@@ -17,6 +19,7 @@ from .weights.load import weights_info
 
 __all__ = [  # and the networks, below
     "TemporalPlan",
+    "UncopyableNetworkError",
     "bottom_heavy",
     "class_names",
     "count_macs",
@@ -28,6 +31,7 @@ __all__ = [  # and the networks, below
     "inflate",
     "list_models",
     "list_weights",
+    "optimize_for_inference",
     "register",
     "register_inflation",
     "replace_head",

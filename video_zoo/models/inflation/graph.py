@@ -6,13 +6,47 @@ unrolled in place.
 """
 
 import collections
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 
+from video_zoo import errors
+
 from ..transfer import is_functional
+
+
+class UncopyableNetworkError(ValueError):
+    """A network that cannot be made again, layer by layer. The message says why."""
+
+
+@contextlib.contextmanager
+def copying(model: keras.Model, operation: keras.Operation | None = None) -> Iterator[None]:
+    """Raises UncopyableNetworkError if Keras, or a layer, refuses what is done inside.
+
+    Args:
+        model: the network that is copied.
+        operation: what is copied of it. Defaults to None: its config.
+    """
+    try:
+        yield
+    except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
+        what = "a layer"
+        if operation is not None:
+            what = f"the layer {operation.name!r} of the class {type(operation).__name__}"
+        told = errors.shown(" ".join(str(error).split()))
+        raise UncopyableNetworkError(
+            "`model` must be a network that Keras can make again from its config. Received: "
+            f"model={errors.shown(model.name)}, of which {what} cannot be made so ({told}). Give "
+            "it a `get_config` that tells all of its arguments, or use the network as it is."
+        ) from error
+
+
+def is_graph(model: Any) -> bool:
+    """Whether the graph of a model is all that it computes: it has no ``call`` of its own."""
+    return is_functional(model) and type(model).call.__module__.startswith("keras.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,29 +75,28 @@ class Call:
 
     @property
     def inputs(self) -> list[Ref]:
-        return list(_refs([self.args, self.kwargs]))
+        return _refs([self.args, self.kwargs])
 
 
-def _refs(value: Any) -> Iterator[Ref]:
-    if isinstance(value, Ref):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _refs(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _refs(inner)
+def _refs(value: Any) -> list[Ref]:
+    return [leaf for leaf in keras.tree.flatten(value) if isinstance(leaf, Ref)]
 
 
 def substitute(value: Any, tensors: Callable[[Ref], Any]) -> Any:
     """``value`` with ``tensors(ref)`` in the place of each reference."""
-    if isinstance(value, Ref):
-        return tensors(value)
-    if isinstance(value, dict):
-        return {key: substitute(inner, tensors) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(substitute(inner, tensors) for inner in value)
-    return value
+    return keras.tree.map_structure(
+        lambda leaf: tensors(leaf) if isinstance(leaf, Ref) else leaf, value
+    )
+
+
+def copy_of(operation: keras.Operation, name: str, **changes) -> keras.Operation:
+    """The layer or operation again, with the changes of its config; its weights are new ones."""
+    if isinstance(operation, keras.layers.Layer):
+        config = {**operation.get_config(), **changes, "name": name}
+        return type(operation).from_config(config)
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(operation))
+    copy.name = name
+    return copy
 
 
 def _saved_tensors(value: Any) -> list[tuple]:
@@ -82,7 +115,7 @@ def _parse(value: Any, known: dict[tuple, Ref]) -> Any:
     if isinstance(value, dict):
         return {key: _parse(inner, known) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_parse(inner, known) for inner in value]
+        return type(value)(_parse(inner, known) for inner in value)
     return value
 
 
@@ -98,10 +131,15 @@ class Graph:
     Args:
         model: a functional or sequential model.
 
+    Raises:
+        UncopyableNetworkError: a layer does not tell its config, or the graph cannot be followed.
+
     Attributes:
         calls: of all layers; each comes after those whose outputs it takes.
         outputs: references to the outputs of the model.
         consumers: reference -> indices of the calls that take it.
+        names: a name per call: the layer's own, after those around it where it occurs twice, or is
+            that of an input.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -111,11 +149,28 @@ class Graph:
         for index, call in enumerate(self.calls):
             for ref in call.inputs:
                 self.consumers[ref].append(index)
+        self._times = collections.Counter(id(call.operation) for call in self.calls)
+        self.names = self._unique_names({tensor.name for tensor in model.inputs})
+
+    def _unique_names(self, inputs: set[str]) -> list[str]:
+        paths = {id(call.operation): call.path for call in self.calls}
+        times = collections.Counter(path[-1] for path in paths.values())
+        taken = inputs | {name for name, count in times.items() if count == 1}
+        names = {}
+        for key, path in paths.items():
+            names[key] = path[-1]
+            if times[path[-1]] > 1 or path[-1] in inputs:
+                names[key] = "_".join(path)
+                while names[key] in taken:
+                    names[key] += "_again"
+                taken.add(names[key])
+        return [names[id(call.operation)] for call in self.calls]
 
     def _unroll(self, model: keras.Model, path: tuple[str, ...], inputs: list[Ref]) -> list[Ref]:
-        if isinstance(model, keras.Sequential):
-            model = keras.Model(model.inputs, model.outputs, name=model.name)
-        config = model.get_config()
+        # In the one form that all of them share: lists of tensors, and Keras's own config.
+        model = keras.Model(model.inputs, model.outputs, name=model.name)
+        with copying(model):
+            config = model.get_config()
         operations = {operation.name: operation for operation in model.operations}
         known = dict(zip(_saved_tensors(config["input_layers"]), inputs, strict=True))
         waiting = [
@@ -135,7 +190,10 @@ class Graph:
                 known.update({(name, number, i): ref for i, ref in enumerate(outputs)})
             if len(later) == len(waiting):
                 lost = ", ".join(sorted({name for name, _, _ in waiting}))
-                raise ValueError(f"the graph of {model.name!r} cannot be followed to {lost}")
+                raise UncopyableNetworkError(
+                    "the graph of a network must be one that can be followed. Received: "
+                    f"{model.name!r}, which is lost before {lost}. Use the network as it is."
+                )
             waiting = later
         return [
             known[name, number - _first_output(operations[name]), index]
@@ -143,8 +201,8 @@ class Graph:
         ]
 
     def _add(self, operation: keras.Operation, path: tuple[str, ...], args, kwargs) -> list[Ref]:
-        if is_functional(operation):
-            return self._unroll(operation, path, list(_refs([args, kwargs])))
+        if is_graph(operation):
+            return self._unroll(operation, path, _refs([args, kwargs]))
         self.calls.append(Call(operation, path, args, kwargs))
         outputs = operation.output
         count = len(outputs) if isinstance(outputs, (list, tuple)) else 1
@@ -168,6 +226,34 @@ class Graph:
         if len(consumers) == 1 and Ref(index) not in self.outputs:
             return consumers[0]
         return None
+
+    def is_shared(self, index: int) -> bool:
+        """Whether the layer of call ``index`` is called more than once."""
+        return self._times[id(self.calls[index].operation)] > 1
+
+    def follower(self, index: int) -> int | None:
+        """The call that alone takes the output of call ``index``, of a layer called just once."""
+        found = self.only_consumer(index)
+        # A layer called twice belongs to no one unit.
+        return None if found is None or self.is_shared(found) else found
+
+    def repeat(self, index: int, chain: Sequence[Callable], tensors: dict[Ref, Any]) -> None:
+        """Makes call ``index`` again, with ``chain`` in the place of its layer.
+
+        Args:
+            index: of the call.
+            chain: layers, one after the other.
+            tensors: those that the references stand for; the outputs are added.
+        """
+        call, (first, *rest) = self.calls[index], chain
+        y = first(
+            *substitute(call.args, tensors.__getitem__),
+            **substitute(call.kwargs, tensors.__getitem__),
+        )
+        for layer in rest:
+            y = layer(y)
+        outputs = y if isinstance(y, (list, tuple)) else [y]
+        tensors.update({Ref(index, i): tensor for i, tensor in enumerate(outputs)})
 
     def top(self) -> int | None:
         """The call with which the classifier begins: the pool or flattening that nothing evades."""

@@ -1,6 +1,5 @@
 """inflate: any functional Keras image network as a video network, with its weights."""
 
-import collections
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +10,9 @@ from video_zoo import errors
 
 from ..transfer import is_functional, replace_head
 from . import convolutions
-from .graph import Call, Graph, Ref, substitute
+from .graph import Call, Graph, Ref
 from .preprocessing import MODES, find_preprocessing, preprocess
-from .rules import Setting, VideoLayer, find_rule
+from .rules import Setting, VideoLayer, assign, find_rule
 
 
 def inflate(
@@ -110,7 +109,7 @@ def inflate(
         outputs = _new_classifier(outputs, num_classes)
     model = keras.Model(inputs, outputs, name=name)
     if weights:
-        _assign(made)
+        assign(made)
     if num_classes is not None and classifier:
         model = replace_head(model, num_classes, classifier_activation=None)
     return model
@@ -173,7 +172,6 @@ class _Plan:
         if temporal_from is not None:
             temporal = graph.after(self._find("temporal_from", temporal_from))
         self._temporal = set(temporal)
-        self._names = self._unique_names()
         # Activation -> the convolution, and batch normalisation, whose unit it ends.
         self.units: dict[int, tuple[int, int | None]] = {}
         if base.convolution == "separable":
@@ -197,45 +195,25 @@ class _Plan:
                 raise errors.refusal("temporal_strides", "layer -> positive integer", strides)
         return strides
 
-    def _unique_names(self) -> list[str]:
-        """A name per call: the layer's own, after those around it where it occurs twice."""
-        operations = {}
-        for call in self.graph.calls:
-            operations.setdefault(call.path[-1], set()).add(id(call.operation))
-        return [
-            call.path[-1] if len(operations[call.path[-1]]) == 1 else "_".join(call.path)
-            for call in self.graph.calls
-        ]
-
     def _find_units(self) -> None:
         graph = self.graph
-        times = collections.Counter(id(call.operation) for call in graph.calls)
-
-        def shared(index: int) -> bool:
-            return times[id(graph.calls[index].operation)] > 1
-
-        def follower(index: int) -> int | None:
-            found = graph.only_consumer(index)
-            # A layer called twice belongs to no one unit.
-            return None if found is None or shared(found) else found
-
         for index, call in enumerate(graph.calls):
             if index not in self._temporal or not convolutions.starts_unit(call.operation):
                 continue
-            if shared(index):
+            if graph.is_shared(index):
                 continue
-            after, normalisation = follower(index), None
+            after, normalisation = graph.follower(index), None
             if after is not None and isinstance(
                 graph.calls[after].operation, keras.layers.BatchNormalization
             ):
-                after, normalisation = follower(after), after
+                after, normalisation = graph.follower(after), after
             if after is not None and convolutions.ends_unit(graph.calls[after].operation):
                 self.units[after] = (index, normalisation)
 
     def setting(self, index: int, input_shape: tuple[int | None, ...]) -> Setting:
         return dataclasses.replace(
             self._base,
-            name=self._names[index],
+            name=self.graph.names[index],
             convolution=self._base.convolution if index in self._temporal else "2d",
             stride=self._strides.get(self.graph.calls[index].path[-1], 1),
             unit=index in self._in_units,
@@ -276,15 +254,8 @@ def _replay(plan: _Plan, inputs, include_top: bool) -> tuple[Any, list[VideoLaye
         if id(call.operation) not in chains:  # a layer called twice is one layer here, too
             chains[id(call.operation)] = plan.chain(index, tuple(x[0].shape))
             made += chains[id(call.operation)]
-        first, *rest = chains[id(call.operation)]
-        y = first.layer(
-            *substitute(call.args, tensors.__getitem__),
-            **substitute(call.kwargs, tensors.__getitem__),
-        )
-        for video_layer in rest:
-            y = video_layer.layer(y)
-        outputs = y if isinstance(y, (list, tuple)) else [y]
-        tensors.update({Ref(index, i): tensor for i, tensor in enumerate(outputs)})
+        chain = [video_layer.layer for video_layer in chains[id(call.operation)]]
+        graph.repeat(index, chain, tensors)
     outputs = [tensors[ref] for ref in graph.outputs]
     return outputs[0] if len(outputs) == 1 else outputs, made
 
@@ -298,11 +269,3 @@ def _check_times(call: Call, inputs: list) -> None:
             f"{call.operation.name!r}. Received: inputs of {' and '.join(map(str, sorted(times)))} "
             "frames there. Stride a layer of each branch."
         )
-
-
-def _assign(made: list[VideoLayer]) -> None:
-    for video_layer in made:
-        if video_layer.weights:
-            video_layer.layer.set_weights(video_layer.weights)
-        if isinstance(video_layer.layer, keras.layers.Normalization):
-            video_layer.layer.finalize_state()  # takes up the statistics just set

@@ -9,6 +9,8 @@ import numpy as np
 
 from video_zoo import errors
 
+from .graph import copy_of
+
 Convolution = Literal["separable", "full", "2d"]
 
 
@@ -118,16 +120,23 @@ def find_rule(operation: keras.Operation) -> Rule:
     )
 
 
+def assign(made: list[VideoLayer]) -> None:
+    """Gives the layers of a network their weights, once all have been called."""
+    for video_layer in made:
+        if video_layer.weights:
+            video_layer.layer.set_weights(video_layer.weights)
+        if isinstance(video_layer.layer, keras.layers.Normalization):
+            video_layer.layer.finalize_state()  # takes up the statistics just set
+
+
 def _copy(layer: keras.layers.Layer, setting: Setting, **changes) -> VideoLayer:
     """The layer again, with the changes of its config."""
-    config = {**layer.get_config(), **changes, "name": setting.name}
-    return VideoLayer(type(layer).from_config(config), layer.get_weights())
+    return VideoLayer(copy_of(layer, setting.name, **changes), layer.get_weights())
 
 
 def _operation(operation: keras.Operation, setting: Setting) -> VideoLayer:
     # The operation itself belongs to the image network's graph.
-    saved = keras.saving.serialize_keras_object(operation)
-    return VideoLayer(keras.saving.deserialize_keras_object(saved))
+    return VideoLayer(copy_of(operation, setting.name))
 
 
 # Each value, or the channels of one position, by themselves.
