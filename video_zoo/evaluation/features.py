@@ -22,7 +22,7 @@ from video_zoo.files import file_content, whole_files
 from video_zoo.models.transfer import feature_extractor
 from video_zoo.run.files import FEATURE_SETTINGS
 from video_zoo.run.room import enough_room
-from video_zoo.run.trained import TrainedNetwork, load_network
+from video_zoo.run.trained import TrainedNetwork, for_inference, load_network
 
 from .config import ExtractionConfig
 from .feature_files import VideoFeatures, read_features, write_features
@@ -85,9 +85,8 @@ def extract_features(
     if inputs:
         video.decoder_versions()  # fails before the network is loaded, if it does
     network = load_network(**config.network)
-    extractor = feature_extractor(
-        network.model, config.names, pooling=None if config.pooling == "none" else config.pooling
-    )
+    pooling = None if config.pooling == "none" else config.pooling
+    extractor = for_inference(feature_extractor(network.model, config.names, pooling=pooling))
     if source is None:
         encoding = encoding_of(network, "inputs", config.frames_fps)
         videos, count = _videos_of_files(files, encoding), len(files)

@@ -42,7 +42,8 @@ def find_devices(virtual_devices: int = 0) -> list[str]:
 class OnDevices:
     """A network on each of several devices; a batch is cut into as many parts.
 
-    No clip is filled in, so that every one counts once, whatever the size of a batch.
+    No clip is filled in, so that every one counts once, whatever the size of a batch. Each device
+    holds the weights of ``network.fast``; the first holds those of both networks, too.
 
     Args:
         network: scores the clips.
@@ -54,8 +55,8 @@ class OnDevices:
         self._copies = []
         for name in devices if len(devices) > 1 else ():
             with tf.device(name):
-                copy = keras.models.clone_model(network.model)
-                copy.set_weights(network.model.get_weights())
+                copy = keras.models.clone_model(network.fast)
+                copy.set_weights(network.fast.get_weights())
                 self._copies.append(tf.function(copy))
 
     def logits(self, clips: tf.Tensor | dict[str, tf.Tensor]) -> np.ndarray:

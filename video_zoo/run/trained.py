@@ -1,6 +1,7 @@
 """A trained network with what its run, or its weights, know: class names, clips, conversion."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 
 import keras
 import numpy as np
+from absl import logging
 from scipy import special
 
 from video_zoo import errors, known_names, models
@@ -47,6 +49,15 @@ class TrainedNetwork:
     data: Mapping
     multi_label: bool = False
     embedding: bool = False
+
+    @functools.cached_property
+    def fast(self) -> keras.Model:
+        """The network, optimised for inference: ``logits`` are its outputs.
+
+        It is made once, when the first logits are asked for. ``model`` stays, for gradients, layers
+        and the digest of its weights, so that weights take twice the memory from then on.
+        """
+        return for_inference(self.model)
 
     @property
     def num_classes(self) -> int:
@@ -103,7 +114,7 @@ class TrainedNetwork:
         """What the network gives for clips in [-1, 1], float32 [batch, num_classes]."""
         if keras.backend.backend() != "tensorflow":  # others take no tensors of TensorFlow
             clips = keras.tree.map_structure(np.asarray, clips)
-        return np.asarray(self.model.predict_on_batch(clips), np.float32)
+        return np.asarray(self.fast.predict_on_batch(clips), np.float32)
 
     def scores(self, logits: np.ndarray, average: str = "softmax") -> np.ndarray:
         """Class probabilities of videos, of the logits of their views.
@@ -127,6 +138,15 @@ class TrainedNetwork:
 
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
         return special.expit(logits) if self.multi_label else special.softmax(logits, axis=-1)
+
+
+def for_inference(model: keras.Model) -> keras.Model:
+    """``model``, optimised for inference; where it cannot be copied a warning, and as it is."""
+    try:
+        return models.optimize_for_inference(model)
+    except models.UncopyableNetworkError as error:
+        logging.warning("the network scores as it is, which takes more time: %s", error)
+        return model
 
 
 def check_scores(scores: np.ndarray, filename: str) -> None:
