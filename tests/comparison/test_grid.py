@@ -11,6 +11,8 @@ from video_zoo.commands.config_file import read_grid
 from video_zoo.comparison import ComparisonConfig, compare
 from video_zoo.comparison.compare import names_of
 from video_zoo.comparison.config import cells_of
+from video_zoo.settings import make_config
+from video_zoo.training import TrainingConfig
 
 
 def test_every_network_has_a_run_before_any_has_two():
@@ -80,6 +82,22 @@ def test_a_grid_is_read_from_a_file(tmp_path):
     path.write_text("models: i3d\nepoch: 4\n")
     with pytest.raises(ValueError, match="known settings only. Received: epoch in .*epochs"):
         read_grid(ComparisonConfig, command._RECIPE, path)
+
+
+GRIDS = "aux", "images", "kinetics", "motion", "pair", "pretrained", "ut"
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_grids_of_the_reproduction_hold_runs_of_this_version(name, repository, monkeypatch):
+    from video_zoo.commands import compare as command
+
+    folder = repository / "docs" / "reproduction"
+    assert {path.stem for path in folder.glob("*.yaml")} == set(GRIDS)
+    monkeypatch.syspath_prepend(str(folder))  # for networks.py
+    grid, shared, recipes = read_grid(ComparisonConfig, command._RECIPE, folder / f"{name}.yaml")
+    for model in ComparisonConfig(**grid, output_dir="out").models.split(","):
+        for own in (recipes or {"": {}}).values():
+            assert make_config(TrainingConfig, shared | own | {"model": model, "workdir": "run"})
 
 
 def test_a_wrong_setting_of_one_run_is_told_before_the_first(tmp_path, motion_shards):
