@@ -164,7 +164,8 @@ def in_words(pair: Pair, num_pairs: int) -> list[str]:
             f"{pair.only_second}. McNemar’s exact test: p = {pair.p:.3g}, and "
             f"{pair.corrected:.3g} after Holm’s correction for {num_pairs} pairs."
         )
-    return lines + [f"{name}: {100 * change:+.0f} points" for name, change in pair.classes]
+    changes = ((name, f"{100 * change:+.0f} points") for name, change in pair.classes)
+    return lines + [f"{name}: {change} for {pair.second}" for name, change in changes]
 
 
 def _share(p: float) -> str:
