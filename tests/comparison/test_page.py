@@ -179,3 +179,25 @@ def test_a_browser_shows_it_at_the_width_of_a_phone(page, dark):
     # The skip link and that to the trials, the tables, pairs and matrices.
     assert int(focusable) == 2 + 2 + 3 + 3
     assert back == ("rgb(23, 23, 27)" if dark else "rgb(255, 255, 255)")
+
+
+def test_a_keyboard_reaches_scrolls_and_opens_all_of_it(page, browser):
+    from selenium.webdriver import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get(page.as_uri())
+    browser.set_window_size(500, 800)
+    reached = []
+    for _ in range(2 + 2 + 3 + 3):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        place = browser.switch_to.active_element
+        assert place.value_of_css_property("outline-style") == "solid"  # seen where one is
+        reached.append(place.tag_name)
+        if place.tag_name == "summary":
+            place.send_keys(Keys.ENTER)
+        elif place.tag_name == "div":
+            place.send_keys(*[Keys.RIGHT] * 3)
+            WebDriverWait(browser, 10).until(lambda _, at=place: at.get_property("scrollLeft"))
+    assert reached == ["a", "div", "a", *["summary"] * 6, "div"]
+    shut = "return [...document.querySelectorAll('details')].filter(each => !each.open).length"
+    assert browser.execute_script(shut) == 0
