@@ -1,6 +1,7 @@
 """What a network owes to motion: the frames of each condition, and what their scores show."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -115,6 +116,11 @@ def test_a_loss_is_told_with_its_interval_on_the_same_videos():
         "The top-1 of 83.3% owes something to motion: it loses 33.3 points with frames shuffled (95"
     )
     assert "reversed" not in found["sentence"]
+    sentence = compared(results(reversed=10, shuffled=20, frozen=30), ["a", "b"])["sentence"]
+    told = (
+        r"16\.7 points with frames reversed \(.*\), 33\.3 .* shuffled \(.*\) and 50\.0 .* frozen \("
+    )
+    assert re.search(told, sentence)
 
 
 def test_where_nothing_is_lost_nothing_is_claimed():

@@ -159,11 +159,12 @@ def _sentence(conditions: Mapping[str, Mapping], called: str, num_videos: int) -
             "owes anything to motion: frames backwards, shuffled or frozen lose nothing that is "
             "beyond chance."
         )
-    lost = " and ".join(
+    losses = [
         f"{-100 * row['difference']:.1f} points with frames {name} (95 % interval "
         f"{-100 * row['difference_interval'][1]:.1f} to {-100 * row['difference_interval'][0]:.1f})"
         for name, row in shown
-    )
+    ]
+    lost = " and ".join(filter(None, [", ".join(losses[:-1]), losses[-1]]))
     return f"The {called} of {whole:.1%} owes something to motion: it loses {lost}."
 
 
