@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 
 import video_zoo  # noqa: F401  (before TensorFlow, whose fast kernels it asks for)
@@ -45,6 +46,23 @@ def shared_data() -> pathlib.Path:
     if not folder.is_dir():
         pytest.skip(f"no real videos at {folder}: set VIDEO_ZOO_TEST_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser without a window, driven by Selenium."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    driver = shutil.which("chromedriver")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if driver is None or chromium is None:
+        pytest.skip("no Chromium with its chromedriver is installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu"):
+        options.add_argument(argument)
+    started = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield started
+    started.quit()
 
 
 @pytest.fixture(scope="session")

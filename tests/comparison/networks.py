@@ -31,6 +31,7 @@ def make_run(right, labels, seed=0, several=False):
     ]
     facts = {"trainable_parameters": 10**6, "frozen_parameters": 5 * 10**5, "gmacs": 1.5}
     protocol = {"num_clips": 2, "num_crops": 3, "average": "softmax"}
+    protocol |= {"num_frames": 16, "image_size": 64, "frame_order": "sequential"}
     numbers = numbers_of(result, NAMES)
     folder = pathlib.Path("nowhere")
     training = {"data_dir": "nowhere", "val_split": "val"}

@@ -1,16 +1,22 @@
 """The runs of a grid: their names and settings, and real ones, one of which fails."""
 
+import csv
 import json
+import re
 import signal
 import subprocess
 import sys
 
+import numpy as np
+import processes
 import pytest
+from networks import NAMES, make_run
 
 from video_zoo.commands.config_file import read_grid
 from video_zoo.comparison import ComparisonConfig, compare
 from video_zoo.comparison.compare import names_of
 from video_zoo.comparison.config import cells_of
+from video_zoo.evaluation.score_files import write_scores
 from video_zoo.settings import make_config
 from video_zoo.training import TrainingConfig
 
@@ -113,22 +119,62 @@ def recipe(tiny_run, motion_shards):
     return settings | {"data_dir": str(motion_shards), "epochs": 1}
 
 
-def test_a_grid_with_a_run_that_fails(tmp_path, recipe, tiny_run, capsys):
+@pytest.fixture
+def note_devices(tmp_path, monkeypatch):
+    """Name of a module that runs import, and the file in which they note their devices."""
+    file = tmp_path / "devices.txt"
+    code = "import os, sys\nif '--config' in sys.argv:\n"
+    code += f"    with open({str(file)!r}, 'a') as file:\n"
+    code += "        print(os.environ.get('CUDA_VISIBLE_DEVICES'), file=file)\n"
+    (tmp_path / "note_devices.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return "note_devices", file
+
+
+def test_a_grid_with_a_run_that_fails(tmp_path, recipe, tiny_run, note_devices, capsys):
     # The second network is refused: its clips would be too small after a hundredfold stride.
-    config = ComparisonConfig(str(tmp_path), models=f"{tiny_run['model']},s3d_v3", estimate=False)
+    module, devices = note_devices
+    models = f"{tiny_run['model']},s3d_v3"
+    config = ComparisonConfig(str(tmp_path), models=models, devices="3,5")
+    recipe = recipe | {"imports": module}
     result = compare(config, {"": recipe})
     assert [row["network"] for row in result.rows] == [tiny_run["model"]]
     assert list(result.failed) == ["s3d_v3-seed0"]
     assert "train ended with 2" in result.failed["s3d_v3-seed0"]
-    assert "s3d_v3-seed0: failed" in capsys.readouterr().err
+    # Both are tried on the first device, and then there is a run on each.
+    first, second, *runs = devices.read_text().split()
+    assert (first, second) == ("3", "3") and sorted(runs) == ["3", "5"]
+    told = capsys.readouterr().err
+    assert "s3d_v3-seed0: failed" in told
+    estimate = re.search("2 of 2 runs are to be made: about 0:(..):(..), without .* s3d_v3", told)
     assert "train ended with 2" in result.page.read_text()
     cell = tmp_path / "runs" / f"{tiny_run['model']}-seed0"
     report = json.loads((cell / "cell.json").read_text())
     assert report["error"] is None and report["peak_memory"] > 10**8
+    minutes, seconds = map(int, estimate.groups())
+    # Half the time of one run, as two devices share them; the machine may be busy with others.
+    assert report["seconds"] / 8 < 60 * minutes + seconds < 4 * report["seconds"]
     log = (cell / "log.txt").read_bytes()
     again = compare(config, {"": recipe}, progress=False)
     assert again.rows == result.rows
     assert (cell / "log.txt").read_bytes() == log  # what is done is left
+
+
+def test_runs_that_are_there_are_named_one_after_the_other(tmp_path, recipe, tiny_run):
+    folders = [tmp_path / name for name in ("a", "b", "c")]
+    for folder in folders:
+        settings = {**recipe, "model": tiny_run["model"], "workdir": str(folder)}
+        scores = folder / "eval" / "val" / "scores.csv"
+        scores.parent.mkdir(parents=True)
+        facts = {"training": settings, "class_names": NAMES}
+        (folder / "config.json").write_text(json.dumps(facts))
+        labels = np.arange(12) % 3
+        write_scores(scores, make_run(labels > 0, labels).result, NAMES)
+    done = processes.run_tool("compare", "--runs", *folders, "--output_dir", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "out" / "comparison.csv", newline="") as file:
+        assert [row["network"] for row in csv.DictReader(file)] == ["a", "b", "c"]
 
 
 @pytest.mark.slow

@@ -1,13 +1,14 @@
 """The page of a comparison: its numbers, and how a browser shows it."""
 
 import csv
+import dataclasses
 import re
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
-from networks import make_run
+from networks import NAMES, make_run
 
 from video_zoo.comparison.contestants import Contestant
 from video_zoo.comparison.frames import Disagreement, disagreements
@@ -22,7 +23,16 @@ def page(three, tmp_path):
     answers = [("good|1", "跳舞", True), ("bad", "run & jump", False)]
     videos = [Disagreement("<b>a</b>.mp4", "跳舞", answers, strip)]
     failed = {"i3d-seed0": "train ended with 2: <no such file>"}
-    write_page(tmp_path, three, compare_pairs(three), videos, failed)
+    told = "train ended with 2: " + "the loss is nan; lower the learning rate " * 8
+    trials = [
+        {"network": "good|1", "trial": number, "state": state, "top1": top1, "learning_rate": rate}
+        | {"optimizer": "adam", "clip_norm": None, "error": error}
+        for number, state, top1, rate, error in (
+            (0, "best", 5 / 6, 1e-3, None),
+            (1, "failed", None, 0.123456, told),
+        )
+    ]
+    write_page(tmp_path, three, compare_pairs(three), videos, failed, trials)
     return tmp_path / "comparison.html"
 
 
@@ -35,6 +45,27 @@ def test_the_numbers_of_a_network(three):
     assert row["training_seconds"] == 180 and row["clips_per_second"] == 100
     assert row["interval_low"] < row["top1"] < row["interval_high"]
     assert row["peak_memory"] is None
+
+
+def test_every_accuracy_has_its_interval(three):
+    for row in rows_of(three):
+        # Each class has 20 of the 60 videos, so that the two differ by what is drawn alone.
+        ends = "interval_low", "interval_high"
+        own = [row[f"mean_class_accuracy_{end}"] for end in ends]
+        assert own[0] < row["mean_class_accuracy"] < own[1]
+        np.testing.assert_allclose(own, [row[end] for end in ends], atol=0.03)
+
+
+def test_the_views_stand_above_the_numbers_also_where_they_differ(three, tmp_path):
+    views = "2 clips x 3 crops of each, 16 x 64², mean of softmax, frames sequential."
+    write_page(tmp_path, three, compare_pairs(three), [], {})
+    assert f"Over 60 videos, {views}" in (tmp_path / "comparison.md").read_text()
+    (run,) = three[1].runs
+    other = dataclasses.replace(run, protocol={**run.protocol, "image_size": 96})
+    networks = [three[0], Contestant("larger", [other]), three[2]]
+    write_page(tmp_path, networks, compare_pairs(networks), [], {})
+    text = (tmp_path / "comparison.md").read_text()
+    assert views.replace("16 x 64²", "not all with the same size") in text
 
 
 def test_the_table_is_a_csv_too(page):
@@ -51,6 +82,41 @@ def test_markdown_has_the_table_and_the_sentences(page, three):
     for pair in compare_pairs(three):
         assert f"- {pair.sentence}" in text
     assert "i3d-seed0: train ended with 2: &lt;no such file&gt;" in text
+
+
+def test_markdown_and_csv_have_what_the_page_has(page, three):
+    text = page.with_suffix(".md").read_text()
+    assert "after Holm’s correction for 3 pairs" in text
+    assert "| &lt;b&gt;a&lt;/b&gt;.mp4 | 跳舞 | 跳舞 | run &amp; jump |" in text
+    assert "| network | trial | state | top-1 | learning_rate | optimizer | clip_norm |" in text
+    assert "| good\\|1 | 0 | best | 83.3% | 0.001 | adam | None |" in text
+    with open(page.with_name("pairs.csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row, pair in zip(rows, compare_pairs(three), strict=True):
+        assert (row["first"], row["second"], row["sentence"]) == (
+            pair.first,
+            pair.second,
+            pair.sentence,
+        )
+        assert float(row["corrected"]) == pytest.approx(pair.corrected)
+        assert float(row["interval_low"]) == pytest.approx(pair.interval[0])
+    with open(page.with_name("classes.csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class"] for row in rows] == NAMES
+    assert float(rows[0]["bad"]) == pytest.approx(7 / 20)  # videos 0, 3, ... 18 of 0, 3, ... 57
+
+
+def test_the_page_has_a_table_of_the_trials(page):
+    text = page.read_text()
+    assert '<a href="#trials">All trials</a>' in text and 'id="trials"' in text
+    table = text[text.index('class="trials"') :]
+    rows = re.findall(r"<tr>(.*?)</tr>", table)
+    headings, best, failed = ([*re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row)] for row in rows)
+    assert headings == [
+        *("network", "trial", "state", "top-1", "learning_rate", "optimizer", "clip_norm")
+    ]
+    assert best == ["good|1", "0", "best", "83.3%", "0.001", "adam", "None"]
+    assert failed[2].startswith("failed: train ended with 2") and failed[3:5] == ["–", "0.1235"]
 
 
 def test_the_page_stands_alone_and_names_are_text(page):
@@ -109,6 +175,29 @@ def test_a_browser_shows_it_at_the_width_of_a_phone(page, dark):
         r"<title>(\d+) (\d+) (\d+) (\d+) (.*?)</title>", shown
     ).groups()
     assert int(width) <= 360  # nothing sticks out; the table scrolls by itself
-    assert (int(rows), int(drawings)) == (3, 4)
-    assert int(focusable) >= 1 + 1 + 3 + 3  # the skip link, the table, pairs and matrices
+    assert (int(rows), int(drawings)) == (3 + 2, 4)
+    # The skip link and that to the trials, the tables, pairs and matrices.
+    assert int(focusable) == 2 + 2 + 3 + 3
     assert back == ("rgb(23, 23, 27)" if dark else "rgb(255, 255, 255)")
+
+
+def test_a_keyboard_reaches_scrolls_and_opens_all_of_it(page, browser):
+    from selenium.webdriver import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get(page.as_uri())
+    browser.set_window_size(500, 800)
+    reached = []
+    for _ in range(2 + 2 + 3 + 3):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        place = browser.switch_to.active_element
+        assert place.value_of_css_property("outline-style") == "solid"  # seen where one is
+        reached.append(place.tag_name)
+        if place.tag_name == "summary":
+            place.send_keys(Keys.ENTER)
+        elif place.tag_name == "div":
+            place.send_keys(*[Keys.RIGHT] * 3)
+            WebDriverWait(browser, 10).until(lambda _, at=place: at.get_property("scrollLeft"))
+    assert reached == ["a", "div", "a", *["summary"] * 6, "div"]
+    shut = "return [...document.querySelectorAll('details')].filter(each => !each.open).length"
+    assert browser.execute_script(shut) == 0

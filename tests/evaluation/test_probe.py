@@ -1,6 +1,7 @@
 """What a network owes to motion: the frames of each condition, and what their scores show."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,8 +9,17 @@ import tensorflow as tf
 from scipy import stats
 
 from video_zoo import data
+from video_zoo.data.input.pipeline import Clips
 from video_zoo.data.input.sampling import order_frames
-from video_zoo.evaluation import EvaluationConfig, ProbeConfig, VideoScores, evaluate, probe
+from video_zoo.data.input.source import Split
+from video_zoo.evaluation import (
+    EvaluationConfig,
+    ProbeConfig,
+    VideoScores,
+    describe_probe,
+    evaluate,
+    probe,
+)
 from video_zoo.evaluation.probe import CONDITIONS, clip_of, compared
 from video_zoo.evaluation.score_files import read_scores
 
@@ -34,6 +44,18 @@ def test_a_clip_of_one_frame_has_an_order_too():
         assert found.numpy().tolist() == [4]
 
 
+def test_double_speed_shows_every_second_frame_of_twice_the_time(motion_shards):
+    source = Split.open(str(motion_shards), "val")
+    whole, half = (data.ClipConfig(num_frames=count, image_size=32) for count in (12, 6))
+    in_order, double = (
+        next(iter(Clips(source, clip, 1, 0, dtype="uint8").views(1, 1)))[0][0].numpy()
+        for clip in (whole, clip_of(half, "double speed"))
+    )
+    places = [np.flatnonzero((in_order == frame).all(axis=(1, 2, 3))) for frame in double]
+    assert [len(each) for each in places] == [1] * 6
+    assert np.diff(np.concatenate(places)).tolist() == [2] * 5
+
+
 def test_double_speed_is_twice_the_stride():
     clip = data.ClipConfig(num_frames=8, frame_stride=3, image_size=32)
     assert clip_of(clip, "double speed").frame_stride == 6
@@ -50,6 +72,15 @@ def test_in_order_it_is_the_evaluation(run, found):
     first = found["conditions"]["in order"]
     assert first == {"value": numbers["top1"], "interval": numbers["intervals"]["top1"]}
     assert list(found["conditions"]) == list(CONDITIONS)
+
+
+def test_the_views_stand_beside_the_numbers(found):
+    last = describe_probe(found).splitlines()[-2:]
+    assert last == [
+        "over 10 videos, 1 clips x 1 crops of each, 8 x 32², mean of softmax",
+        *last[1:],
+    ]
+    assert last[1] == found["sentence"]
 
 
 def test_what_is_written(run, found):
@@ -85,6 +116,11 @@ def test_a_loss_is_told_with_its_interval_on_the_same_videos():
         "The top-1 of 83.3% owes something to motion: it loses 33.3 points with frames shuffled (95"
     )
     assert "reversed" not in found["sentence"]
+    sentence = compared(results(reversed=10, shuffled=20, frozen=30), ["a", "b"])["sentence"]
+    told = (
+        r"16\.7 points with frames reversed \(.*\), 33\.3 .* shuffled \(.*\) and 50\.0 .* frozen \("
+    )
+    assert re.search(told, sentence)
 
 
 def test_where_nothing_is_lost_nothing_is_claimed():

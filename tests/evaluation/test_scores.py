@@ -3,10 +3,11 @@
 import json
 
 import numpy as np
+import processes
 import pytest
 from scipy import special
 
-from video_zoo.evaluation import FusionConfig, VideoScores, fuse, recompute
+from video_zoo.evaluation import FusionConfig, VideoScores, describe, fuse, recompute
 from video_zoo.evaluation.results import numbers_of, write_results
 from video_zoo.evaluation.score_files import read_scores, write_scores
 
@@ -57,6 +58,43 @@ def test_the_file_alone_gives_the_numbers_of_the_evaluation(tmp_path, several):
             assert found.pop("calibration")["ece"] == pytest.approx(numbers["calibration"]["ece"])
         assert found == {name: numbers[name] for name in found}
     assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(numbers))
+
+
+def test_the_views_are_told_where_the_evaluation_tells_them(tmp_path):
+    views = {"num_clips": 3, "num_crops": 1, "num_frames": 16, "image_size": 64}
+    views |= {"average": "logits", "frame_order": "sequential"}
+    folder = tmp_path / "eval" / "val"
+    write_results(folder, views | {"checkpoint": "best.keras"}, scores_of(1), NAMES)
+    told = "over 4 videos, 3 clips x 1 crops of each, 16 x 64², mean of logits, frames sequential"
+    assert describe(recompute(tmp_path)).endswith(told)
+    config = FusionConfig(output_dir=str(tmp_path / "fused"))
+    fused = fuse([folder, folder], config)
+    assert describe(fused).endswith(told.replace("logits", "softmax"))
+    (folder / "metrics.json").unlink()
+    assert describe(recompute(tmp_path)).endswith("over 4 videos")
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_file_alone_gives_all_that_an_evaluation_writes(tmp_path, several):
+    result, first, again = scores_of(1, several), tmp_path / "first", tmp_path / "again"
+    write_results(first, numbers_of(result, NAMES), result, NAMES)
+    (first / "metrics.json").unlink()
+    done = processes.run_tool("metrics", first / "scores.csv", "--output_dir", again)
+    assert done.returncode == 0, done.stderr
+    assert f"written to {again}" in done.stdout
+    pictures = {path.name for path in first.glob("*.png")}
+    assert pictures and {path.name for path in again.iterdir()} == {
+        "metrics.json",
+        "scores.csv",
+        *pictures,
+    }
+    found = json.loads((again / "metrics.json").read_text())
+    assert found["precision"] == numbers_of(result, NAMES)["precision"]
+    assert several or found["calibration"]["bins"]
+    with pytest.raises(ValueError, match="`output_dir` must be another folder than that of the sc"):
+        recompute(first, output_dir=first)
+    refused = processes.run_tool("metrics", first, first, "--output_dir", tmp_path)
+    assert refused.returncode == 2 and "`output_dir` must be None where several" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 import csv
 import pathlib
+import re
 
 import keras
 import numpy as np
+import processes
 import pytest
 
 from video_zoo.training import TrainingConfig, train
@@ -75,14 +77,37 @@ def test_they_may_end_the_run(settings):
     assert len(result.history) == 1
 
 
+def run_lines_of_docs(tracker, config):
+    """Runs what docs/training.md shows for a tracker, as it stands there."""
+    text = (processes.ROOT / "docs" / "training.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (lines,) = (block for block in blocks if block.startswith(f"import {tracker}"))
+    exec(lines, {"config": config, "train": train})
+
+
+def validation_of(folder):
+    """Top-1 of each validation of a run."""
+    with open(folder / "history.csv", newline="") as file:
+        return [float(row["val_top1"]) for row in csv.DictReader(file)]
+
+
 def test_mlflow_keeps_the_numbers_of_a_run(settings, tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed")
     pytest.importorskip("pandas", reason="pandas is not installed, which MLflow needs")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow.set_tracking_uri((tmp_path / "store").as_uri())
-    with mlflow.start_run() as run:
-        train(TrainingConfig(**settings, epochs=2), callbacks=[mlflow.keras.MlflowCallback(run)])
+    run_lines_of_docs("mlflow", TrainingConfig(**settings, epochs=2))
+    run = mlflow.last_active_run()
     history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "val_top1")
-    with open(tmp_path / "run" / "history.csv", newline="") as file:
-        expected = [float(row["val_top1"]) for row in csv.DictReader(file)]
-    assert [each.value for each in history] == pytest.approx(expected)
+    assert [each.value for each in history] == pytest.approx(validation_of(tmp_path / "run"))
+
+
+@pytest.mark.filterwarnings("default")  # its own are many
+def test_weights_and_biases_keeps_the_numbers_of_a_run(settings, tmp_path, monkeypatch):
+    wandb = pytest.importorskip("wandb", reason="Weights & Biases is not installed")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    run_lines_of_docs("wandb", TrainingConfig(**settings, epochs=2))
+    last = wandb.run.summary["epoch/val_top1"]
+    wandb.finish()
+    assert last == pytest.approx(validation_of(tmp_path / "run")[-1])

@@ -2,7 +2,7 @@
 
     video-zoo compare --models i3d,s3d_v1 --seeds 3 --data_dir SHARDS --epochs 10 --output_dir OUT
     video-zoo compare --grid grid.yaml --output_dir OUT
-    video-zoo compare --runs RUN_A,RUN_B --output_dir OUT
+    video-zoo compare RUN_A RUN_B --output_dir OUT
 
 All flags of train that a recipe may have are flags here too. A grid is a YAML file with models,
 seeds and recipes (name: settings of train); with search (setting: values to try) Optuna makes
@@ -35,6 +35,7 @@ _RECIPE = dataclasses.make_dataclass(
     ],
     namespace={"__doc__": TrainingConfig.__doc__, "FLAGS": TrainingConfig.FLAGS},
 )
+RUN = {"inputs": True}
 _FLAGS = cli.define_flags(ComparisonConfig)
 _OF_RECIPE = cli.define_flags(_RECIPE, config_file=True)
 _GRID = flags.DEFINE_string(
@@ -42,13 +43,16 @@ _GRID = flags.DEFINE_string(
 )
 
 
-def main() -> int:
+def main(*folders: str) -> int:
     grid, shared, recipes, search = {}, {}, {}, {}
     if _GRID.value is not None:
         grid, shared, recipes = read_grid(ComparisonConfig, _RECIPE, _GRID.value)
         search = read_search(_GRID.value)
     by_flag = cli.given(ComparisonConfig, _FLAGS)
     changes = {name: value for name, value in grid.items() if name not in by_flag}
+    if folders:  # --runs A B C has only the first in its flag
+        named = by_flag.get("runs") or changes.get("runs")
+        changes |= {"runs": ",".join(filter(None, [named, *folders]))}
     config = cli.from_flags(ComparisonConfig, _FLAGS, changes=changes)
     of_all = cli.given(_RECIPE, _OF_RECIPE, one_of=DURATIONS)
     if any(name in of_all for name in DURATIONS):  # a flag in place of the file's

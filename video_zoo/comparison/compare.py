@@ -167,7 +167,8 @@ def _run_all(
     protocol = {"num_clips": config.num_clips, "num_crops": config.num_crops}
     commands, count = Commands(), max(1, len(config.device_numbers))
     if progress and config.estimate:
-        tell_time(cells, commands, count)
+        views = config.num_clips * config.num_crops
+        tell_time(cells, commands, config.device_numbers, views)
     devices: queue.Queue[str | None] = queue.Queue()
     for number in config.device_numbers or [None]:
         devices.put(number)
@@ -186,7 +187,7 @@ def _run_all(
 
     with (
         concurrent.futures.ThreadPoolExecutor(count) as pool,
-        tqdm.tqdm(total=len(jobs), unit="run", disable=not progress) as bar,
+        tqdm.tqdm(total=len(jobs), unit="run", disable=not progress or not jobs) as bar,
     ):
         waiting = [pool.submit(work, job) for job in jobs]
         try:

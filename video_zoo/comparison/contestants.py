@@ -11,12 +11,12 @@ import numpy as np
 from video_zoo.evaluation import metrics
 from video_zoo.evaluation.fusion import check_same
 from video_zoo.evaluation.results import numbers_of
-from video_zoo.evaluation.score_files import find_scores, read_scores
+from video_zoo.evaluation.score_files import find_scores, read_protocol, read_scores
 from video_zoo.evaluation.views import VideoScores
 from video_zoo.files import file_content
 from video_zoo.run import history
 from video_zoo.run.config import read_config
-from video_zoo.run.files import CONFIG, HISTORY, METRICS
+from video_zoo.run.files import CONFIG, HISTORY
 
 from .cells import CellReport, read_report
 
@@ -48,9 +48,9 @@ class Run:
     report: CellReport | None = None
 
     @functools.cached_property
-    def statistic(self) -> metrics.Statistic:
-        """Its main number, of draws of the videos."""
-        return metrics.main_statistic(self.result.scores, self.result.labels)
+    def statistics(self) -> dict[str, metrics.Statistic]:
+        """Its numbers of draws of the videos, the main one first."""
+        return metrics.statistics_of(self.result.scores, self.result.labels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,9 +70,17 @@ class Contestant:
         values = [run.numbers[name] for run in self.runs]
         return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
+    @property
+    def statistics(self) -> dict[str, metrics.Statistic]:
+        """Its numbers of draws of the videos, the means over seeds, the main one first."""
+        return {name: functools.partial(self._statistic, name) for name in self.runs[0].statistics}
+
+    def _statistic(self, name: str, weights: np.ndarray) -> np.ndarray:
+        return np.mean([run.statistics[name](weights) for run in self.runs], axis=0)
+
     def statistic(self, weights: np.ndarray) -> np.ndarray:
         """The main number of draws of the videos, the mean over seeds."""
-        return np.mean([run.statistic(weights) for run in self.runs], axis=0)
+        return self._statistic(next(iter(self.runs[0].statistics)), weights)
 
     @functools.cached_property
     def hits(self) -> np.ndarray:
@@ -103,8 +111,7 @@ def read_run(folder: pathlib.Path) -> Run:
         file_content.refuse(path, "label", "there", "none", "Evaluate on videos with labels.")
     remedy = "Evaluate the run again."
     facts = file_content.read_json(folder / CONFIG, Mapping[str, object], remedy)
-    told = path.parent / METRICS
-    protocol = file_content.read_json(told, Mapping[str, object], remedy) if told.exists() else {}
+    protocol = read_protocol(path)
     rows = history.read_history(folder / HISTORY)
     report = read_report(folder)
     training = config.training

@@ -4,6 +4,7 @@ import collections
 import datetime
 import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
 import tqdm
@@ -21,13 +22,16 @@ from .config import Cell
 _TRIAL, _TRIAL_STEPS = ".trial", 6
 
 
-def tell_time(cells: Sequence[Cell], commands: Commands, at_once: int) -> None:
+def tell_time(
+    cells: Sequence[Cell], commands: Commands, devices: Sequence[str], views: int
+) -> None:
     """Tells on stderr how many runs there are, and about how long they will take.
 
     Args:
         cells: all runs.
         commands: runs the trials.
-        at_once: runs at a time.
+        devices: numbers of GPUs, with a run on each at a time; none for all devices at once.
+        views: of each video in the evaluation.
     """
     waiting = unfinished(cells)
     if not waiting:
@@ -37,20 +41,20 @@ def tell_time(cells: Sequence[Cell], commands: Commands, at_once: int) -> None:
         groups[cell.contestant].append(cell)
     total, unknown = 0.0, []
     for name, members in tqdm.tqdm(groups.items(), desc="estimating", unit="network", leave=False):
-        seconds = _seconds(members[0], commands)
+        seconds = _seconds(members[0], commands, devices[0] if devices else None, views)
         if seconds is None:
             unknown.append(name)
         else:
             total += seconds * len(members)
-    told = datetime.timedelta(seconds=round(total / at_once))
+    told = datetime.timedelta(seconds=round(total / max(1, len(devices))))
     line = f"{len(waiting)} of {len(cells)} runs are to be made: about {told}"
     if unknown:
         line += f", without those of {', '.join(unknown)}, whose first steps failed"
     tqdm.tqdm.write(line, file=sys.stderr)
 
 
-def _seconds(cell: Cell, commands: Commands) -> float | None:
-    """Of a whole run; None where the trial fails."""
+def _seconds(cell: Cell, commands: Commands, device: str | None, views: int) -> float | None:
+    """Of a whole run, on the device that it will have; None where the trial fails."""
     config = make_config(TrainingConfig, cell.settings)
     if config.max_hours is not None:
         return 3600 * config.max_hours
@@ -61,19 +65,33 @@ def _seconds(cell: Cell, commands: Commands) -> float | None:
     folder.mkdir(parents=True)
     try:
         whole_files.write_json(folder / SETTINGS, trial)
-        code, _ = commands.call(["train", "--config", str(folder / SETTINGS)], folder / LOG)
+        begun = time.monotonic()
+        train = ["train", "--config", str(folder / SETTINGS)]
+        code, _ = commands.call(train, folder / LOG, device)
+        took = time.monotonic() - begun
         rows = [] if code else read_history(folder / HISTORY)
-        return _extrapolated(config, rows[-1]) if rows else None
+        return _extrapolated(config, rows[-1], took, views) if rows else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _extrapolated(config: TrainingConfig, row: Mapping[str, float]) -> float:
-    """Seconds of a whole run, where ``row`` is the epoch of its first steps, with validation."""
+def _extrapolated(
+    config: TrainingConfig, row: Mapping[str, float], took: float, views: int
+) -> float:
+    """Seconds of a whole run, with its evaluation.
+
+    Args:
+        config: of the run.
+        row: the epoch of its first steps, with validation.
+        took: seconds of the process that made them.
+        views: of each video in the evaluation.
+    """
     source = Split.open(config.data_dir, config.train_split)
     per_epoch = max(1, source.num_examples // config.batch_size)
     steps = config.steps or config.epochs * per_epoch
     a_step = config.batch_size / row["clips_per_second"] if row["clips_per_second"] else 0.0
     # What is left of the time is the validation, and what comes once.
     rest = max(0.0, row["seconds"] - row["step"] * a_step)
-    return steps * a_step + max(1, steps // per_epoch) * rest
+    # Training and evaluation start a process each, and the latter looks at the videos once more.
+    start = max(0.0, took - row["seconds"])
+    return 2 * start + steps * a_step + (max(1, steps // per_epoch) + views) * rest

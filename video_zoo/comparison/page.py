@@ -1,23 +1,24 @@
 """A page about a comparison: HTML that needs nothing else, and the same as Markdown and CSV."""
 
 import base64
+import dataclasses
 import html
 import io
 import pathlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import jinja2
 
 from video_zoo.evaluation import metrics
-from video_zoo.evaluation.results import CALLED
+from video_zoo.evaluation.results import CALLED, protocol_of
 from video_zoo.files import whole_files
 from video_zoo.run import history, plots
 
 from . import figures
 from .contestants import Contestant, measure_of
 from .frames import Disagreement
-from .pairs import Pair
+from .pairs import Pair, in_words
 
 # What stands beside numbers of the best of several trials.
 CHOSEN = (
@@ -27,13 +28,14 @@ CHOSEN = (
     "training nor search has seen."
 )
 HTML, MARKDOWN, TABLE = "comparison.html", "comparison.md", "comparison.csv"
+PAIRS, CLASSES = "pairs.csv", "classes.csv"
 
 
 def rows_of(contestants: Sequence[Contestant]) -> list[dict[str, object]]:
     """A row of numbers for each network; None for what its runs do not tell.
 
-    Accuracies are means over seeds, each with its spread (standard deviation over seeds), and the
-    main one with its 95 % interval from drawing the videos anew.
+    Accuracies are means over seeds, each with its spread (standard deviation over seeds) and its
+    95 % interval from drawing the videos anew. The main one's has no name before it.
     """
     measure = measure_of(contestants)
     number = len(contestants[0].runs[0].result.filenames)
@@ -42,11 +44,13 @@ def rows_of(contestants: Sequence[Contestant]) -> list[dict[str, object]]:
         row: dict[str, object] = {"network": each.name, "runs": len(each.runs)}
         row["million_parameters"] = each.mean(figures.parameters)
         row["gmacs"] = each.mean(figures.gmacs)
-        for name in CALLED:
-            if name in each.runs[0].numbers:
-                row[name] = each.mean(lambda run, name=name: run.numbers[name])
-                row[f"{name}_spread"] = each.spread(name)
-        row["interval_low"], row["interval_high"] = _interval(each, measure, number)
+        intervals = metrics.bootstrap(each.statistics, number)
+        for name in filter(each.runs[0].numbers.__contains__, CALLED):
+            row[name] = each.mean(lambda run, name=name: run.numbers[name])
+            row[f"{name}_spread"] = each.spread(name)
+            of = "" if name == measure else f"{name}_"
+            low, high = _exact_if_alike(each, name, intervals[name])
+            row |= {f"{of}interval_low": low, f"{of}interval_high": high}
         row["training_seconds"] = each.mean(lambda run: _last(run.history, "seconds"))
         row["clips_per_second"] = each.mean(lambda run: _last(run.history, "clips_per_second"))
         row["peak_memory"] = each.mean(lambda run: run.report and run.report.peak_memory)
@@ -54,11 +58,13 @@ def rows_of(contestants: Sequence[Contestant]) -> list[dict[str, object]]:
     return rows
 
 
-def _interval(contestant: Contestant, measure: str, number: int) -> Sequence[float | None]:
-    found = metrics.bootstrap({measure: contestant.statistic}, number)[measure]
+def _exact_if_alike(
+    contestant: Contestant, name: str, found: Sequence[float]
+) -> Sequence[float | None]:
+    """The interval of a number; of a single run the exact one where all videos are alike."""
     if found[0] < found[1]:
         return found
-    told = contestant.runs[0].numbers["intervals"][measure]  # of a single run it is exact
+    told = contestant.runs[0].numbers["intervals"][name]
     return told if told is not None and len(contestant.runs) == 1 else (None, None)
 
 
@@ -74,7 +80,7 @@ def write_page(
     failed: Mapping[str, str],
     trials: Sequence[Mapping[str, object]] = (),
 ) -> list[dict[str, object]]:
-    """Writes ``comparison.html``, ``comparison.md`` and ``comparison.csv``.
+    """Writes ``comparison.html``, ``comparison.md`` and the CSV files.
 
     Args:
         folder: where they go.
@@ -91,7 +97,7 @@ def write_page(
     about = {
         "rows": rows,
         "columns": _columns(rows),
-        "pairs": pairs,
+        "pairs": [(pair, in_words(pair, len(pairs))) for pair in pairs],
         "videos": videos,
         "failed": failed,
         "trials": [_trial(row) for row in trials],
@@ -110,10 +116,37 @@ def write_page(
     )
     whole_files.write_text(folder / HTML, environment.get_template("page.html").render(about))
     whole_files.write_text(folder / MARKDOWN, _markdown(about))
-    names = list(rows[0])
-    values = (["" if row[name] is None else row[name] for name in names] for row in rows)
-    whole_files.write_rows(folder / TABLE, names, values)
+    for name, table in (
+        (TABLE, rows),
+        (PAIRS, _pair_rows(pairs)),
+        (CLASSES, _class_rows(contestants)),
+    ):
+        headings = list(table[0]) if table else []
+        whole_files.write_rows(folder / name, headings, (list(row.values()) for row in table))
     return rows
+
+
+def _pair_rows(pairs: Sequence[Pair]) -> list[dict[str, object]]:
+    """The numbers of each pair, without its classes."""
+    rows = []
+    for pair in pairs:
+        row = dataclasses.asdict(pair)
+        del row["classes"]
+        low, high = row.pop("interval")
+        rows.append({**row, "interval_low": low, "interval_high": high})
+    return rows
+
+
+def _class_rows(contestants: Sequence[Contestant]) -> list[dict[str, object]]:
+    """The number of each class of each network, the mean over seeds."""
+    return [
+        {"class": name}
+        | {
+            each.name: each.mean(lambda run, name=name: run.numbers["per_class"][name])
+            for each in contestants
+        }
+        for name in contestants[0].runs[0].numbers["per_class"]
+    ]
 
 
 def _columns(rows: Sequence[Mapping]) -> list[tuple[str, list[str]]]:
@@ -123,9 +156,9 @@ def _columns(rows: Sequence[Mapping]) -> list[tuple[str, list[str]]]:
     for name, called in CALLED.items():
         if name in rows[0]:
             columns.append((called, [_accuracy(row, name) for row in rows]))
-            if name == main:
-                intervals = [_range(row["interval_low"], row["interval_high"]) for row in rows]
-                columns.append((f"95 % interval of {called}", intervals))
+            of = "" if name == main else f"{name}_"
+            ends = [(row[f"{of}interval_low"], row[f"{of}interval_high"]) for row in rows]
+            columns.append((f"95 % interval of {called}", [_range(*pair) for pair in ends]))
     forms = {
         "million_parameters": ("parameters", "{:.2f} M", 1),
         "gmacs": ("GMACs", "{:.2f}", 1),
@@ -172,19 +205,16 @@ def _range(low: float | None, high: float | None) -> str:
 
 def _protocol(contestants: Sequence[Contestant]) -> str:
     """What the numbers are of, where all runs have it alike."""
-    found = [run.protocol for each in contestants for run in each.runs]
-    number = len(contestants[0].runs[0].result.filenames)
-    told = [f"{number} videos"]
-    for name, form in (
-        ("num_clips", "{} clips"),
-        ("num_crops", "{} crops of each"),
-        ("average", "mean of {}"),
-    ):
-        values = {protocol.get(name) for protocol in found}
-        if len(values) > 1:
-            told.append(f"not all with the same {name}")
-        elif None not in values:
-            told.append(form.format(*values))
+    number = {"num_videos": len(contestants[0].runs[0].result.filenames)}
+    found = [
+        protocol_of(number | run.numbers | run.protocol)
+        for each in contestants
+        for run in each.runs
+    ]
+    told = []
+    for name in {name: None for protocol in found for name in protocol}:
+        words = {protocol.get(name) for protocol in found}
+        told.append(f"not all with the same {name}" if len(words) > 1 else words.pop())
     return ", ".join(told)
 
 
@@ -211,16 +241,33 @@ def _markdown(about: Mapping) -> str:
     def line(*cells: str) -> None:
         print("|", " | ".join(_cell(each) for each in cells), "|", file=lines)
 
+    def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        line(*headings)
+        line(*("---" for _ in headings))
+        for cells in rows:
+            line(*cells)
+
     print(f"# Comparison\n\nOver {about['protocol']}.\n", file=lines)
-    line(*headings)
-    line(*("---" for _ in headings))
-    for cells in zip(*(cells for _, cells in about["columns"]), strict=True):
-        line(*cells)
+    table(headings, zip(*(cells for _, cells in about["columns"]), strict=True))
     if about["pairs"]:
         print("\n## Differences\n", file=lines)
-        print("\n".join(f"- {html.escape(pair.sentence)}" for pair in about["pairs"]), file=lines)
-    if about["chosen"]:
-        print(f"\n{about['chosen']}", file=lines)
+    for pair, numbers in about["pairs"]:
+        print(f"- {html.escape(pair.sentence)}", file=lines)
+        for number in numbers:
+            print(f"  - {html.escape(number)}", file=lines)
+    if about["videos"]:
+        print("\n## Videos on which they disagree\n", file=lines)
+        names = [name for name, _, _ in about["videos"][0].answers]
+        table(
+            ["video", "class", *names],
+            (
+                [video.filename, video.label, *(answer for _, answer, _ in video.answers)]
+                for video in about["videos"]
+            ),
+        )
+    if about["trials"]:
+        print(f"\n## Trials of the search\n\n{about['chosen']}\n", file=lines)
+        table(list(about["trials"][0]), (list(trial.values()) for trial in about["trials"]))
     if about["failed"]:
         print("\n## Runs without a result\n", file=lines)
         for name, reason in about["failed"].items():

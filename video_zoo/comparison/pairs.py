@@ -146,6 +146,28 @@ def sentence_of(
     )
 
 
+def in_words(pair: Pair, num_pairs: int) -> list[str]:
+    """The numbers of a pair, and the classes that differ most, a line for each.
+
+    Args:
+        pair: of two networks.
+        num_pairs: that the test was corrected for.
+    """
+    low, high = (f"{100 * end:+.1f}" for end in pair.interval)
+    lines = [
+        f"Difference: {100 * pair.difference:+.1f} points for {pair.second}, 95 % interval {low} "
+        f"to {high}, from drawing the same videos for both."
+    ]
+    if pair.p is not None:
+        lines.append(
+            f"{pair.first} alone is right on {pair.only_first} videos, {pair.second} alone on "
+            f"{pair.only_second}. McNemar’s exact test: p = {pair.p:.3g}, and "
+            f"{pair.corrected:.3g} after Holm’s correction for {num_pairs} pairs."
+        )
+    changes = ((name, f"{100 * change:+.0f} points") for name, change in pair.classes)
+    return lines + [f"{name}: {change} for {pair.second}" for name, change in changes]
+
+
 def _share(p: float) -> str:
     return "less than 0.1 %" if p < 0.001 else f"{100 * p:.1f} %"
 

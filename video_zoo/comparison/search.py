@@ -222,9 +222,7 @@ def write_best(
     folder: pathlib.Path, searches: Sequence[NetworkSearch], rows: Sequence[Mapping[str, object]]
 ) -> None:
     """Writes ``trials.csv``, and for each network ``best_NETWORK.yaml`` for ``train --config``."""
-    names = list(rows[0])
-    values = (["" if row[name] is None else row[name] for name in names] for row in rows)
-    whole_files.write_rows(folder / TRIALS, names, values)
+    whole_files.write_rows(folder / TRIALS, list(rows[0]), (list(row.values()) for row in rows))
     for search in searches:
         if best := search.best():
             settings = {name: v for name, v in best.settings.items() if name != "workdir"}

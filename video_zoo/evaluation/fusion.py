@@ -1,6 +1,7 @@
 """Numbers from score files alone: of one again, and of several runs as one."""
 
 import os
+import pathlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,32 +11,44 @@ from video_zoo import errors
 
 from .joint_config import FusionConfig
 from .results import numbers_of, write_results
-from .score_files import find_scores, read_scores
+from .score_files import find_scores, read_protocol, read_scores
 from .views import VideoScores
 
 # The least probability whose logarithm is taken: that of a score that was rounded to 0.
 _LEAST = 1e-9
 
 
-def recompute(path: str | os.PathLike, split: str = "val") -> dict:
+def recompute(
+    path: str | os.PathLike, split: str = "val", output_dir: str | os.PathLike | None = None
+) -> dict:
     """The numbers of an evaluation, from its ``scores.csv`` alone.
 
     Args:
         path: the file, or the folder of an evaluation or of a run.
         split: of the run's evaluation. Defaults to "val".
+        output_dir: gets what :func:`evaluate` writes: all numbers, and the pictures. None for no
+            files. Defaults to None.
 
     Returns:
         What :func:`video_zoo.evaluation.video_metrics` gives, or ``multi_label_metrics`` where
-        videos have several classes, with class names; and "num_videos", "scores" (the file).
+        videos have several classes, with class names; "num_videos", "scores" (the file); and the
+        views that they are of, where a ``metrics.json`` beside the file tells them.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no file of scores.
+        ValueError: it is no file of scores, or it lies in ``output_dir``.
     """
     found = find_scores(path, split)
     result, class_names = read_scores(found)
-    about = {"num_videos": len(result.filenames), "scores": str(found)}
-    return numbers_of(result, class_names) | about
+    about = {"num_videos": len(result.filenames), **read_protocol(found), "scores": str(found)}
+    numbers = numbers_of(result, class_names) | about
+    if output_dir is not None:
+        folder = pathlib.Path(errors.at_home(output_dir))
+        if folder.resolve() == found.parent.resolve():
+            allowed = "another folder than that of the scores"
+            raise errors.refusal("output_dir", allowed, str(output_dir))
+        write_results(folder, numbers, result, class_names)
+    return numbers
 
 
 def fuse(inputs: Sequence[str | os.PathLike], config: FusionConfig) -> dict:
@@ -48,7 +61,8 @@ def fuse(inputs: Sequence[str | os.PathLike], config: FusionConfig) -> dict:
         config: how the scores become one, and where to write.
 
     Returns:
-        What ``metrics.json`` holds: the numbers, "num_videos", "average", "fused" (the files).
+        What ``metrics.json`` holds: the numbers, "num_videos", "average", "fused" (the files); and
+        the views that they are of, where those of all are alike.
 
     Raises:
         FileNotFoundError: a file is not there.
@@ -66,8 +80,10 @@ def fuse(inputs: Sequence[str | os.PathLike], config: FusionConfig) -> dict:
     several = first.labels.ndim == 2
     mean = scores.mean(axis=0) if config.average == "softmax" else _of_logits(scores, several)
     fused = VideoScores(first.filenames, first.labels, mean)
+    views = [read_protocol(path) for path in paths]
     numbers = numbers_of(fused, class_names) | {
         "num_videos": len(fused.filenames),
+        **(views[0] if all(each == views[0] for each in views) else {}),
         "average": config.average,
         "fused": [str(path) for path in paths],
     }

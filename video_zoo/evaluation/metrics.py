@@ -53,12 +53,7 @@ def video_metrics(scores: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> d
     classes = np.arange(scores.shape[1])
     matrix = confusion_matrix(scores, labels)
     totals = matrix.sum(axis=1)
-    ranked = np.argsort(-scores, axis=1, kind="stable") == labels[:, np.newaxis]
-    hits = {"top1": ranked[:, 0], "top5": ranked[:, :5].any(axis=1)}
-    if len(classes) <= 5:
-        del hits["top5"]  # of five classes it would always be 1
-    statistics = {name: _share_of(found) for name, found in hits.items()}
-    statistics["mean_class_accuracy"] = _mean_over_classes(hits["top1"], labels)
+    hits, statistics = _hits(scores, labels), statistics_of(scores, labels)
     numbers = {name: float(of(np.ones((1, len(labels))))[0]) for name, of in statistics.items()}
     intervals = bootstrap(statistics, len(labels), seed)
     for name in statistics:
@@ -105,7 +100,7 @@ def multi_label_metrics(scores: np.ndarray, labels: np.ndarray, *, seed: int = 0
     precision, recall, *_ = metrics.precision_recall_fscore_support(
         truth, scores >= _THRESHOLD, **options
     )
-    intervals = bootstrap({"mean_ap": _mean_precision(scores, truth)}, len(scores), seed)
+    intervals = bootstrap(statistics_of(scores, labels), len(scores), seed)
     low, high = intervals["mean_ap"]
     if low == high:  # perfect on all, which says that there are few videos
         intervals["mean_ap"] = None
@@ -118,16 +113,33 @@ def multi_label_metrics(scores: np.ndarray, labels: np.ndarray, *, seed: int = 0
     }
 
 
-def main_statistic(scores: np.ndarray, labels: np.ndarray) -> Statistic:
-    """Top-1, or mean average precision where videos have several classes, of draws of the videos.
+def statistics_of(scores: np.ndarray, labels: np.ndarray) -> dict[str, Statistic]:
+    """The numbers that have an interval, of draws of the videos; the main one comes first.
 
     Args:
         scores: float [num_videos, num_classes], probabilities.
         labels: as :func:`video_metrics` or :func:`multi_label_metrics` takes them.
     """
     if labels.ndim == 2:
-        return _mean_precision(scores, labels != 0)
-    return _share_of(np.argmax(scores, axis=1) == labels)
+        return {"mean_ap": _mean_precision(scores, labels != 0)}
+    hits = _hits(scores, labels)
+    of_classes = _mean_over_classes(hits["top1"], labels)
+    shares = {name: _share_of(found) for name, found in hits.items()}
+    return {**shares, "mean_class_accuracy": of_classes}
+
+
+def main_statistic(scores: np.ndarray, labels: np.ndarray) -> Statistic:
+    """The first of :func:`statistics_of`: top-1, or mean average precision."""
+    return next(iter(statistics_of(scores, labels).values()))
+
+
+def _hits(scores: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Which videos are right, bool [num_videos] of "top1" and "top5"."""
+    ranked = np.argsort(-scores, axis=1, kind="stable") == labels[:, np.newaxis]
+    hits = {"top1": ranked[:, 0], "top5": ranked[:, :5].any(axis=1)}
+    if scores.shape[1] <= 5:
+        del hits["top5"]  # of five classes it would always be 1
+    return hits
 
 
 def bootstrap(

@@ -18,7 +18,7 @@ from video_zoo.run.trained import load_network
 from . import metrics
 from .config import ProbeConfig
 from .evaluate import check_data
-from .results import numbers_of
+from .results import numbers_of, protocol_of
 from .score_files import write_scores
 from .views import VideoScores, score_videos
 
@@ -48,7 +48,8 @@ def probe(config: ProbeConfig) -> dict:
         What ``probe.json`` holds: "measure" ("top1", or "mean_ap" where videos have several
         classes), "conditions" (name -> dict of "value", its 95 % "interval", and of all but
         the first the "difference" from it, on the same videos, with its "difference_interval"),
-        "sentence", "num_videos", "num_clips", "num_crops", "split", "checkpoint", "data_dir".
+        "sentence", "num_videos", "num_clips", "num_crops", "num_frames", "image_size",
+        "average", "split", "checkpoint", "data_dir".
 
     Raises:
         ValueError: a setting is out of range, the data is damaged or has no labels, or the network
@@ -77,6 +78,9 @@ def probe(config: ProbeConfig) -> dict:
         "num_videos": len(results[_IN_ORDER].filenames),
         "num_clips": config.num_clips,
         "num_crops": config.num_crops,
+        "num_frames": network.clip.num_frames,
+        "image_size": network.clip.image_size,
+        "average": "softmax",
         "split": config.split,
         "checkpoint": network.checkpoint,
         "data_dir": str(data_dir),
@@ -155,11 +159,12 @@ def _sentence(conditions: Mapping[str, Mapping], called: str, num_videos: int) -
             "owes anything to motion: frames backwards, shuffled or frozen lose nothing that is "
             "beyond chance."
         )
-    lost = " and ".join(
+    losses = [
         f"{-100 * row['difference']:.1f} points with frames {name} (95 % interval "
         f"{-100 * row['difference_interval'][1]:.1f} to {-100 * row['difference_interval'][0]:.1f})"
         for name, row in shown
-    )
+    ]
+    lost = " and ".join(filter(None, [", ".join(losses[:-1]), losses[-1]]))
     return f"The {called} of {whole:.1%} owes something to motion: it loses {lost}."
 
 
@@ -175,4 +180,5 @@ def describe_probe(numbers: Mapping) -> str:
         interval = row["interval"]
         told = "" if interval is None else " ({:.1%} to {:.1%})".format(*interval)
         lines.append(f"{name:>14}  {called} {row['value']:.1%}{told}")
-    return "\n".join([*lines, numbers["sentence"]])
+    views = protocol_of({**numbers, numbers["measure"]: None}).values()
+    return "\n".join([*lines, f"over {', '.join(views)}", numbers["sentence"]])

@@ -115,20 +115,27 @@ def describe(numbers: Mapping) -> str:
     if "calibration" in numbers:
         lines.append(f"expected calibration error {numbers['calibration']['ece']:.1%}")
     without = "" if numbers.keys() & CALLED.keys() else "no labels, so no accuracy "
-    lines.append(without + _protocol(numbers))
+    lines.append(f"{without}over {', '.join(protocol_of(numbers).values())}")
     return "\n".join(lines)
 
 
-def _protocol(numbers: Mapping) -> str:
-    """What the numbers are of: videos, views of each, and how these become a score."""
-    told = [f"{numbers['num_videos']} videos"]
+def protocol_of(numbers: Mapping) -> dict[str, str]:
+    """What numbers are of: videos, views of each, and how these become a score.
+
+    Args:
+        numbers: as :func:`evaluate` returns them.
+
+    Returns:
+        What is told -> in words.
+    """
+    told = {"videos": f"{numbers['num_videos']} videos"}
     if "num_clips" in numbers:
-        told.append(f"{numbers['num_clips']} clips x {numbers['num_crops']} crops of each")
+        told["views"] = f"{numbers['num_clips']} clips x {numbers['num_crops']} crops of each"
     if "image_size" in numbers:
-        told.append(f"{numbers['num_frames']} x {numbers['image_size']}²")
+        told["size"] = f"{numbers['num_frames']} x {numbers['image_size']}²"
     if "average" in numbers:
         softmax = "sigmoid" if "mean_ap" in numbers else "softmax"
-        told.append(f"mean of {numbers['average'].replace('softmax', softmax)}")
+        told["average"] = f"mean of {numbers['average'].replace('softmax', softmax)}"
     if "frame_order" in numbers:
-        told.append(f"frames {numbers['frame_order']}")
-    return f"over {', '.join(told)}"
+        told["order"] = f"frames {numbers['frame_order']}"
+    return told

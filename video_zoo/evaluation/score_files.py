@@ -5,19 +5,20 @@ import io
 import json
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from video_zoo import errors
 from video_zoo.data.format import tfrecord
 from video_zoo.files import file_content, whole_files
-from video_zoo.run.files import EVALUATIONS, SCORES
+from video_zoo.run.files import EVALUATIONS, METRICS, SCORES
 
 from .views import VideoScores
 
 # The second column says whether a video has one class or several.
 _ONE, _SEVERAL = "label", "labels"
+_PROTOCOL = ("num_clips", "num_crops", "num_frames", "image_size", "average", "frame_order")
 _REMEDY = "Take the file as an evaluation wrote it."
 
 
@@ -68,6 +69,19 @@ def find_scores(path: str | os.PathLike, split: str = "val") -> pathlib.Path:
             f"evaluation of {split!r}. Received: {os.fspath(path)!r}. Evaluate the run first."
         )
     return found
+
+
+def read_protocol(path: pathlib.Path) -> dict[str, object]:
+    """What ``metrics.json`` beside a ``scores.csv`` tells of the views that the scores are of.
+
+    Returns:
+        The settings that it has, by their names; none where there is no such file.
+    """
+    told = path.parent / METRICS
+    if not told.exists():
+        return {}
+    found = file_content.read_json(told, Mapping[str, object], _REMEDY)
+    return {name: found[name] for name in _PROTOCOL if name in found}
 
 
 def read_scores(path: str | os.PathLike) -> tuple[VideoScores, list[str]]:

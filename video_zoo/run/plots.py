@@ -244,7 +244,7 @@ def save_bars(
     for place, row in enumerate(rows.values()):
         low, high = row["interval"] or (row["value"], row["value"])
         axes.plot([place, place], [low, high], color="black", linewidth=1.5)
-        axes.text(place + 0.06, row["value"], f"{row['value']:.0%}", va="bottom", fontsize=9)
+        axes.text(place + 0.06, row["value"], f"{row['value']:.1%}", va="bottom", fontsize=9)
     axes.set_xticks(range(len(rows)), all_lettered(list(rows)))
     axes.set(ylim=(0, 1.05), ylabel=f"{called}, 95 % interval")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
