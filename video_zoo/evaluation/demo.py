@@ -145,8 +145,11 @@ class _Looker:
         folder = tempfile.mkdtemp(dir=self._folder)
         picture, film = os.path.join(folder, "timeline.png"), os.path.join(folder, "heat.mp4")
         films = (film,) if self.shows_heat else ()
-        found = self._whole.predict(path, films)
-        problem = found.problem or self._sliding.look(path, (), (picture,)).problem
+        (found,) = self._whole.predict(path, films)
+        problem = found.problem
+        if not problem:
+            (timeline,) = self._sliding.look(path, (), (picture,))
+            problem = timeline.problem
         if problem:
             told = f"This video cannot be used: {problem}"
             raise self._gradio.Error(told, duration=None, print_exception=False)

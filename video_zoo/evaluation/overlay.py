@@ -12,6 +12,7 @@ from video_zoo import errors
 from video_zoo.data.format.encoding import EncodedClip
 from video_zoo.data.input import sampling, transforms
 from video_zoo.data.videos import readers, stream, writing
+from video_zoo.files import whole_files
 from video_zoo.lettering import text_line
 from video_zoo.run import pictures
 from video_zoo.run.trained import TrainedNetwork
@@ -101,7 +102,7 @@ def targets(
 
     Raises:
         ValueError: one file is asked for and there are several videos, two videos would share a
-            file, or one would be replaced.
+            file, one would be replaced, or a file cannot be written. Its folder is made.
     """
     if overlay is None:
         return [()] * len(inputs)
@@ -126,6 +127,8 @@ def targets(
         if any(os.path.samefile(path, file) for file in files):
             place = f", where {path!r} is a video that is looked at"
             raise errors.refusal(argument, "another file or folder", overlay, place=place)
+    for path in (path for paths in found for path in paths):
+        whole_files.check_file_place(path, argument)
     return found
 
 
@@ -140,14 +143,13 @@ def write_overlay(
     """Writes the frames that the clips go over, with heat, class and score: a strip or a film.
 
     Args:
-        path: ends with ".png" for a strip, or with ".mp4" or ".gif". Its folder is made.
+        path: ends with ".png" for a strip, or with ".mp4" or ".gif".
         encoded: the video.
         heat: of it.
         name: of the class.
         probability: of the class.
         channels: 3, or 2 for flow, whose third channel is grey.
     """
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     score = f"{probability:.1%}  "
     looked_at = np.flatnonzero(heat.seen)
     short, long = min(encoded.width, encoded.height), max(encoded.width, encoded.height)
