@@ -4,7 +4,9 @@ import json
 import signal
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from video_zoo.commands.config_file import read_grid
@@ -111,6 +113,31 @@ def test_a_grid_with_a_run_that_fails(tmp_path, recipe, tiny_run, capsys):
     again = compare(config, {"": recipe}, progress=False)
     assert again.rows == result.rows
     assert (cell / "log.txt").read_bytes() == log  # what is done is left
+
+
+@pytest.mark.parametrize(
+    ("signum", "code", "estimate", "started"),
+    [
+        (signal.SIGTERM, 75, "--estimate", ".trial"),
+        (signal.SIGTERM, 75, "--noestimate", "s3d_v1-seed0"),
+        (signal.SIGKILL, -signal.SIGKILL, "--noestimate", "s3d_v1-seed0"),
+    ],
+)
+def test_no_training_outlives_a_comparison(
+    tmp_path, motion_shards, signum, code, estimate, started
+):
+    command = [sys.executable, "-m", "video_zoo", "compare", "--models", "s3d_v1", estimate]
+    command += ["--width_multiplier", "0.25", "--num_frames", "8", "--image_size", "32"]
+    command += ["--batch_size", "2", "--steps", "100000", "--data_dir", str(motion_shards)]
+    log = tmp_path / "runs" / started / "log.txt"
+    process = subprocess.Popen([*command, "--output_dir", str(tmp_path)])
+    while process.poll() is None and not (log.exists() and log.stat().st_size):
+        time.sleep(0.05)
+    (training,) = psutil.Process(process.pid).children()
+    process.send_signal(signum)
+    assert process.wait() == code
+    training.wait(60)
+    assert not list(tmp_path.glob("runs/*/cell.json"))  # it has not failed
 
 
 @pytest.mark.slow
