@@ -52,12 +52,16 @@ def fuse(inputs: Sequence[str | os.PathLike], config: FusionConfig) -> dict:
 
     Raises:
         FileNotFoundError: a file is not there.
-        ValueError: there is only one, or they are not of the same videos and classes.
+        ValueError: there is only one, they are not of the same videos and classes, or one of them
+            would be replaced.
     """
     if len(inputs) < 2:
         allowed = "two or more evaluations"
         raise errors.refusal("FILE...", allowed, [os.fspath(each) for each in inputs])
     paths = [find_scores(each, config.split) for each in inputs]
+    if any(path.parent.resolve() == config.folder().resolve() for path in paths):
+        allowed, remedy = "another folder than those of the evaluations", "Name a new folder."
+        raise errors.refusal("output_dir", allowed, config.output_dir, remedy)
     read = [read_scores(path) for path in paths]
     (first, class_names), *others = read
     for path, (result, names) in zip(paths[1:], others, strict=True):
