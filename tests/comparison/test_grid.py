@@ -84,6 +84,26 @@ def test_a_grid_is_read_from_a_file(tmp_path):
         read_grid(ComparisonConfig, command._RECIPE, path)
 
 
+@pytest.mark.parametrize("text", ["models: i3d\nmodels: i3d\n", "recipes: {a: 5}", "a: [", "b: 1"])
+def test_what_is_wrong_in_a_grid_is_told_of_the_grid(tmp_path, text):
+    from video_zoo.commands import compare as command
+
+    path = tmp_path / "grid.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="`grid` must"):
+        read_grid(ComparisonConfig, command._RECIPE, path)
+    with pytest.raises(OSError, match=r"`grid` must be a YAML .*Received: grid='.*No such file"):
+        read_grid(ComparisonConfig, command._RECIPE, tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("taken", ["out", "out/below"])
+def test_a_file_in_the_place_of_the_output_is_told(tmp_path, motion_shards, taken):
+    (tmp_path / "out").write_text("a file")
+    config = ComparisonConfig(str(tmp_path / taken), models="r3d_18")
+    with pytest.raises(ValueError, match="`output_dir` must be a folder that can be written to"):
+        compare(config, {"": {"data_dir": str(motion_shards), "epochs": 1}})
+
+
 def test_a_wrong_setting_of_one_run_is_told_before_the_first(tmp_path, motion_shards):
     config = ComparisonConfig(str(tmp_path), models="r3d_18")
     with pytest.raises(ValueError, match="`epochs` must be"):

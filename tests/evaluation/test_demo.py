@@ -128,15 +128,15 @@ def test_a_program_that_sends_no_video_is_told_so(address):
 
 
 def test_what_a_killed_page_left_is_removed_by_the_next_and_nothing_else(run, videos, tmp_path):
-    with page(tmp_path, TOOL, "--workdir", run) as (killed, _):
-        with page(tmp_path, TOOL, "--workdir", run) as (_, alive):
-            killed.kill()
-            killed.wait()
-            both = set(tmp_path.glob("video_zoo_demo_*"))
-            with page(tmp_path, TOOL, "--workdir", run):
-                there = set(tmp_path.glob("video_zoo_demo_*"))
-                assert len(both) == 2 and len(there) == 2 and len(both & there) == 1
-            assert classified(alive, videos[0])
+    command = TOOL, "--workdir", run
+    with page(tmp_path, *command) as (killed, _), page(tmp_path, *command) as (_, alive):
+        killed.kill()
+        killed.wait()
+        both = set(tmp_path.glob("video_zoo_demo_*"))
+        with page(tmp_path, *command):
+            there = set(tmp_path.glob("video_zoo_demo_*"))
+            assert len(both) == 2 and len(there) == 2 and len(both & there) == 1
+        assert classified(alive, videos[0])
 
 
 def test_where_there_is_no_room_the_page_tells_it(run, videos, tmp_path):
