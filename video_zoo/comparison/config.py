@@ -133,7 +133,9 @@ def cells_of(config: ComparisonConfig, recipes: Mapping[str, Mapping[str, object
 def _check_names(cells: Sequence[Cell], models: str | None) -> None:
     names = [cell.name for cell in cells]
     if twice := {name for name in names if names.count(name) > 1}:
-        allowed = f"networks and recipes whose names differ in letters and digits; {min(twice)!r} is there twice"
+        allowed = (
+            f"networks and recipes of different letters and digits; {min(twice)!r} is there twice"
+        )
         raise errors.refusal("models", allowed, models)
 
 

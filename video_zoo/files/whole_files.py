@@ -81,10 +81,10 @@ def check_file_place(path: str | os.PathLike, argument: str) -> None:
     Raises:
         ValueError: a folder is in its place, or its folder cannot be written to.
     """
-    path, allowed = os.path.abspath(at_home(path)), "a file that can be written"
-    if os.path.isdir(path):
+    whole, allowed = os.path.abspath(at_home(path)), "a file that can be written"
+    if os.path.isdir(whole):
         raise refusal(argument, allowed, path, place=", which is a folder")
-    _try_to_write(os.path.dirname(path), argument, path, allowed)
+    _try_to_write(os.path.dirname(whole), argument, path, allowed)
 
 
 def _try_to_write(
