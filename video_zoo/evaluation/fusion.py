@@ -94,8 +94,9 @@ def check_same(
     path: os.PathLike,
     result: VideoScores,
     names: Sequence[str],
+    argument: str = "FILE...",
 ) -> None:
-    """Refuses scores of other classes, videos or labels."""
+    """Refuses scores of other classes, videos or labels, which were given as ``argument``."""
     alike = {
         "classes": names == first_names,
         "videos": result.filenames == first.filenames,
@@ -106,4 +107,4 @@ def check_same(
     if other is not None:
         allowed = f"evaluations of the same {other}, in the same order"
         remedy = "Evaluate the runs on the same shards and split."
-        raise errors.refusal("FILE...", allowed, [str(first_path), str(path)], remedy)
+        raise errors.refusal(argument, allowed, [str(first_path), str(path)], remedy)

@@ -50,12 +50,15 @@ def _named(label: np.ndarray, class_names: Sequence[str]) -> str:
     return "" if label == tfrecord.UNLABELLED else class_names[label]
 
 
-def find_scores(path: str | os.PathLike, split: str = "val") -> pathlib.Path:
+def find_scores(
+    path: str | os.PathLike, split: str = "val", argument: str = "FILE"
+) -> pathlib.Path:
     """The ``scores.csv`` that a user means: itself, of an evaluation's folder, or of a run's.
 
     Args:
         path: a file, the folder of an evaluation, or that of a run.
         split: of the run's evaluation.
+        argument: what ``path`` was given as.
 
     Raises:
         FileNotFoundError: there is none.
@@ -65,8 +68,8 @@ def find_scores(path: str | os.PathLike, split: str = "val") -> pathlib.Path:
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         raise FileNotFoundError(
-            f"`FILE` must be a {SCORES}, the folder of an evaluation, or that of a run with an "
-            f"evaluation of {split!r}. Received: {os.fspath(path)!r}. Evaluate the run first."
+            f"`{argument}` must be a {SCORES}, the folder of an evaluation, or that of a run with "
+            f"an evaluation of {split!r}. Received: {os.fspath(path)!r}. Evaluate the run first."
         )
     return found
 
