@@ -12,7 +12,6 @@ from video_zoo import errors
 from video_zoo.data.format.encoding import EncodedClip
 from video_zoo.data.input import sampling, transforms
 from video_zoo.data.videos import readers, stream, writing
-from video_zoo.files import whole_files
 from video_zoo.lettering import text_line
 from video_zoo.run import pictures
 from video_zoo.run.trained import TrainedNetwork
@@ -102,7 +101,7 @@ def targets(
 
     Raises:
         ValueError: one file is asked for and there are several videos, two videos would share a
-            file, one would be replaced, or a file cannot be written. Its folder is made.
+            file, or one would be replaced.
     """
     if overlay is None:
         return [()] * len(inputs)
@@ -127,8 +126,6 @@ def targets(
         if any(os.path.samefile(path, file) for file in files):
             place = f", where {path!r} is a video that is looked at"
             raise errors.refusal(argument, "another file or folder", overlay, place=place)
-    for path in (path for paths in found for path in paths):
-        whole_files.check_file_place(path, argument)
     return found
 
 

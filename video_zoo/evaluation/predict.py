@@ -1,5 +1,6 @@
 """predict: a trained network on any video file, the way that evaluation sees it."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 
@@ -129,14 +130,20 @@ def predict_videos(
     config.check_live([file for _, file in inputs])
     overlays = targets(config.overlay, inputs, "overlay", config.overlay_endings)
     pictures = targets(config.timeline, inputs, "timeline", (STRIP,))
-    for argument in ("json", "csv"):
-        if (path := getattr(config, argument)) is not None:
-            whole_files.check_file_place(path, argument)
     video.decoder_versions()  # fails before the network is loaded, if it does
     network = load_network(**config.network)
     network.check_classifier()
     if config.overlay is not None and config.step is None:
         find_maps(network.model, config.overlay_layer, "overlay_layer")
+    written = {
+        "overlay": itertools.chain(*overlays),
+        "timeline": itertools.chain(*pictures),
+        "json": filter(None, [config.json]),
+        "csv": filter(None, [config.csv]),
+    }
+    for argument, paths in written.items():
+        for path in paths:
+            whole_files.check_file_place(path, argument)
     encoding = encoding_of(network, "filenames", config.frames_fps)
     names = network.class_names or [str(index) for index in range(network.num_classes)]
     if config.step is None:
