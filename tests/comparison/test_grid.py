@@ -6,9 +6,11 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import processes
+import psutil
 import pytest
 from networks import NAMES, make_run
 
@@ -106,6 +108,26 @@ def test_the_grids_of_the_reproduction_hold_runs_of_this_version(name, repositor
             assert make_config(TrainingConfig, shared | own | {"model": model, "workdir": "run"})
 
 
+@pytest.mark.parametrize("text", ["models: i3d\nmodels: i3d\n", "recipes: {a: 5}", "a: [", "b: 1"])
+def test_what_is_wrong_in_a_grid_is_told_of_the_grid(tmp_path, text):
+    from video_zoo.commands import compare as command
+
+    path = tmp_path / "grid.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="`grid` must"):
+        read_grid(ComparisonConfig, command._RECIPE, path)
+    with pytest.raises(OSError, match=r"`grid` must be a YAML .*Received: grid='.*No such file"):
+        read_grid(ComparisonConfig, command._RECIPE, tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("taken", ["out", "out/below"])
+def test_a_file_in_the_place_of_the_output_is_told(tmp_path, motion_shards, taken):
+    (tmp_path / "out").write_text("a file")
+    config = ComparisonConfig(str(tmp_path / taken), models="r3d_18")
+    with pytest.raises(ValueError, match="`output_dir` must be a folder that can be written to"):
+        compare(config, {"": {"data_dir": str(motion_shards), "epochs": 1}})
+
+
 def test_a_wrong_setting_of_one_run_is_told_before_the_first(tmp_path, motion_shards):
     config = ComparisonConfig(str(tmp_path), models="r3d_18")
     with pytest.raises(ValueError, match="`epochs` must be"):
@@ -175,6 +197,31 @@ def test_runs_that_are_there_are_named_one_after_the_other(tmp_path, recipe, tin
     assert done.returncode == 0, done.stderr
     with open(tmp_path / "out" / "comparison.csv", newline="") as file:
         assert [row["network"] for row in csv.DictReader(file)] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("signum", "code", "estimate", "started"),
+    [
+        (signal.SIGTERM, 75, "--estimate", ".trial"),
+        (signal.SIGTERM, 75, "--noestimate", "s3d_v1-seed0"),
+        (signal.SIGKILL, -signal.SIGKILL, "--noestimate", "s3d_v1-seed0"),
+    ],
+)
+def test_no_training_outlives_a_comparison(
+    tmp_path, motion_shards, signum, code, estimate, started
+):
+    command = [sys.executable, "-m", "video_zoo", "compare", "--models", "s3d_v1", estimate]
+    command += ["--width_multiplier", "0.25", "--num_frames", "8", "--image_size", "32"]
+    command += ["--batch_size", "2", "--steps", "100000", "--data_dir", str(motion_shards)]
+    log = tmp_path / "runs" / started / "log.txt"
+    process = subprocess.Popen([*command, "--output_dir", str(tmp_path)])
+    while process.poll() is None and not (log.exists() and log.stat().st_size):
+        time.sleep(0.05)
+    (training,) = psutil.Process(process.pid).children()
+    process.send_signal(signum)
+    assert process.wait() == code
+    training.wait(60)
+    assert not list(tmp_path.glob("runs/*/cell.json"))  # it has not failed
 
 
 @pytest.mark.slow

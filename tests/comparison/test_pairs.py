@@ -71,5 +71,5 @@ def test_several_classes_a_video_have_an_interval_and_no_test():
 
 def test_runs_on_other_videos_are_refused():
     runs = make_run([True] * 6, np.arange(6) % 3), make_run([True] * 5, np.arange(5) % 3)
-    with pytest.raises(ValueError, match="must be evaluations of the same videos"):
+    with pytest.raises(ValueError, match="`runs` must be evaluations of the same videos"):
         gather([("a", runs[0]), ("b", runs[1])])

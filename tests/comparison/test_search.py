@@ -159,6 +159,38 @@ def test_trials_of_another_search_are_not_mixed(tmp_path):
     searches_in(tmp_path, models="i3d,s3d_v1")  # a network more is a search more
 
 
+def test_a_journal_whose_last_line_is_cut_short_loses_nothing_else(tmp_path):
+    (search,) = searches_in(tmp_path / "cut")
+    (other,) = searches_in(tmp_path / "whole")
+    before = tried(search, 2)
+    journal = tmp_path / "cut" / "study.log"
+    journal.write_bytes(journal.read_bytes()[:-20])  # how the second trial ended
+    (search,) = searches_in(tmp_path / "cut")
+    assert tried(search, 3) == [before[1], *tried(other, 4)[2:]]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: b"\xff\xfe\x00", "`the last line` of .*study.log must be one of Optuna's"),
+        (lambda text: text + b"{}\n", r"`line \d+` of .*study.log must be .* or remove it"),
+        (lambda text: text.replace(b"{", b"", 1), "`line 1` of .*study.log must be"),
+        (lambda text: text + b'{"op_code": 4}\n', "study.log must be a whole journal of Optuna"),
+    ],
+)
+def test_a_damaged_journal_is_told_with_the_remedy(tmp_path, damage, message):
+    (search,) = searches_in(tmp_path)
+    tried(search, 1)
+    journal = tmp_path / "study.log"
+    journal.write_bytes(damage(journal.read_bytes()))
+    with pytest.raises(ValueError, match=message):
+        searches_in(tmp_path)
+    journal.unlink()
+    journal.mkdir()
+    with pytest.raises(ValueError, match="study.log must be a file of Optuna"):
+        searches_in(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def recipe(tiny_run, motion_shards):
     own = ("model", "learning_rate", "optimizer")

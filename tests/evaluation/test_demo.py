@@ -103,6 +103,34 @@ def classified(address, video):
     return Client(address, verbose=False).predict(handle_file(str(video)), api_name="/classify")
 
 
+def test_a_program_that_sends_no_video_is_told_so(address):
+    from gradio_client import Client
+
+    with pytest.raises(Exception, match="This video cannot be used: there is none"):
+        Client(address, verbose=False).predict(None, api_name="/classify")
+
+
+def test_what_a_killed_page_left_is_removed_by_the_next_and_nothing_else(run, videos, tmp_path):
+    command = TOOL, "--workdir", run
+    with page(tmp_path, *command) as (killed, _), page(tmp_path, *command) as (_, alive):
+        killed.kill()
+        killed.wait()
+        both = set(tmp_path.glob("video_zoo_demo_*"))
+        with page(tmp_path, *command):
+            there = set(tmp_path.glob("video_zoo_demo_*"))
+            assert len(both) == 2 and len(there) == 2 and len(both & there) == 1
+        assert classified(alive, videos[0])
+
+
+def test_where_there_is_no_room_the_page_tells_it(run, videos, tmp_path):
+    resource = pytest.importorskip("resource")
+    with page(tmp_path, TOOL, "--workdir", run) as (started, found):
+        size = videos[0].stat().st_size  # has room itself
+        resource.prlimit(started.pid, resource.RLIMIT_FSIZE, (size, size))
+        with pytest.raises(Exception, match="This video cannot be used: .* cannot be written"):
+            classified(found, videos[0])
+
+
 def test_ctrl_c_ends_it_and_removes_what_was_uploaded(run, videos, tmp_path):
     with page(tmp_path, TOOL, "--workdir", run) as (started, found):
         assert classified(found, videos[0])[0]["label"] in {

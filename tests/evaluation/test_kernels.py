@@ -88,3 +88,6 @@ def test_refusals(tmp_path):
     with pytest.raises(ValueError, match="`path` must be a local file that ends with .gif"):
         video_zoo.save_kernels(network(), tmp_path / "k.jpg")
     assert not list(tmp_path.iterdir())
+    (tmp_path / "k.png").mkdir()
+    with pytest.raises(ValueError, match="`path` must be a file that can be written.*a folder"):
+        video_zoo.save_kernels(network(), tmp_path / "k.png")

@@ -104,6 +104,10 @@ def test_the_file_alone_gives_all_that_an_evaluation_writes(tmp_path, several):
         (',"run, fast",', ",swim,", "`line 2, label` of .* must be a class of the header"),
         ("b/c.mp4,", "b/c.mp4,,", "`line 3` of .* must be 6 columns. Received: 7"),
         (",0.", ",x0.", "`line 2` of .* must be a number for each class"),
+        (",0.", ",-0.", "`line 2` of .* must be probabilities from 0 to 1"),
+        (",0.", ",20.", "`line 2` of .* must be probabilities from 0 to 1"),
+        ("跳舞", '"run, fast"', "`line 1` of .* must be classes of different names"),
+        ("b/c.mp4,", "b" * 200_000 + ",", "`line 3` of .* must be values with commas between"),
     ],
 )
 def test_what_is_no_file_of_scores_is_refused_with_its_line(tmp_path, old, new, message):
@@ -113,6 +117,13 @@ def test_what_is_no_file_of_scores_is_refused_with_its_line(tmp_path, old, new, 
     assert old.encode() in text
     path.write_bytes(text.replace(old.encode(), new.encode(), 1))
     with pytest.raises(ValueError, match=message):
+        read_scores(path)
+
+
+def test_classes_that_are_no_list_are_refused(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text('file,labels,predicted,a,b\nx.mp4,"{""a"": 1}",a,0.9,0.1\n')
+    with pytest.raises(ValueError, match=r"`line 2, label` of .* as a list in JSON"):
         read_scores(path)
 
 
@@ -168,4 +179,8 @@ def test_what_cannot_be_fused_is_refused(evaluations, tmp_path):
             fuse([first, folder], config)
     with pytest.raises(ValueError, match="must be two or more evaluations"):
         fuse([first], config)
+    before = (first / "scores.csv").read_bytes()
+    with pytest.raises(ValueError, match="`output_dir` must be another folder than those"):
+        fuse([first, first], FusionConfig(str(first)))
+    assert (first / "scores.csv").read_bytes() == before
     assert not (tmp_path / "out").exists()

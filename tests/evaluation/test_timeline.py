@@ -225,6 +225,40 @@ def test_ctrl_c_keeps_what_was_seen(run, write_video, tmp_path):
     assert found["problem"] == "interrupted" and 0 < len(found["windows"]) < 5993
 
 
+@pytest.mark.parametrize("settings", [{"step": 0.2, "timeline": "p.png"}, {"overlay": "p.png"}])
+def test_ctrl_c_while_a_picture_is_written_keeps_its_video(
+    run, long_video, tmp_path, monkeypatch, settings
+):
+    monkeypatch.chdir(tmp_path)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("video_zoo.run.plots.save_timeline", interrupted)
+    monkeypatch.setattr("video_zoo.run.pictures.save_png", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        look(run, [long_video], **settings, json="out.json", csv="out.csv")
+    (found,) = json.loads(pathlib.Path("out.json").read_text())["videos"]
+    assert found["file"] == long_video and found.get("segments", found.get("classes"))
+    assert long_video in pathlib.Path("out.csv").read_text()
+
+
+@pytest.mark.parametrize("name", ["json", "csv", "timeline", "overlay"])
+@pytest.mark.parametrize("in_the_way", ["folder", "file above"])
+def test_a_file_that_cannot_be_written_is_told_before_the_work(
+    run, long_video, tmp_path, name, in_the_way
+):
+    ending = {"json": "json", "csv": "csv", "timeline": "png", "overlay": "mp4"}[name]
+    place = tmp_path / "above" / f"out.{ending}"
+    if in_the_way == "folder":
+        place.mkdir(parents=True)
+    else:
+        place.parent.write_text("a file")
+    config = PredictionConfig(workdir=str(run), step=0.2, **{name: str(place)})
+    with pytest.raises(ValueError, match=f"`{name}` must be a file that can be .*Received: {name}"):
+        predict_videos([long_video], config)
+
+
 def test_only_the_frames_of_a_batch_are_kept(network, write_video, tmp_path, monkeypatch):
     """However many frames a stream has: the windows ask for them as they go."""
     file = write_video(tmp_path / "a.mp4", np.full((60, 32, 32, 3), 50))

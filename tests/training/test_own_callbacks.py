@@ -91,6 +91,41 @@ def validation_of(folder):
         return [float(row["val_top1"]) for row in csv.DictReader(file)]
 
 
+class StopAt(keras.callbacks.Callback):
+    """Ends training as Keras's EarlyStopping does, after an epoch or a step."""
+
+    def __init__(self, event, number):
+        super().__init__()
+        self.event, self.number = event, number
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.event == "epoch" and epoch == self.number:
+            self.model.stop_training = True
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.event == "step" and batch == self.number:
+            self.model.stop_training = True
+
+
+@pytest.mark.parametrize(("event", "number", "step"), [("epoch", 0, 4), ("step", 1, 2)])
+def test_one_that_stops_training_ends_the_run_which_can_be_continued(settings, event, number, step):
+    config = TrainingConfig(**settings, epochs=2)
+    ended = train(config, callbacks=[StopAt(event, number)])
+    assert not ended.finished and ended.signum is None
+    assert [row["step"] for row in ended.history] == [step]
+    assert (pathlib.Path(settings["workdir"]) / "checkpoints" / f"step_{step:08}.keras").exists()
+    whole = train(config)
+    assert whole.finished
+    assert [row["step"] for row in whole.history][-2:] == [4, 8]
+
+
+@pytest.mark.parametrize("callbacks", [keras.callbacks.Callback(), None, [3], "tracker"])
+def test_what_is_no_list_of_callbacks_is_refused_before_the_work(settings, callbacks):
+    with pytest.raises(ValueError, match=r"`callbacks` must be a list of .*Write one as"):
+        train(TrainingConfig(**settings, epochs=1), callbacks=callbacks)
+    assert not pathlib.Path(settings["workdir"]).exists()
+
+
 def test_mlflow_keeps_the_numbers_of_a_run(settings, tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed")
     pytest.importorskip("pandas", reason="pandas is not installed, which MLflow needs")

@@ -1,5 +1,6 @@
 """Settings of a config dataclass in a file, YAML or JSON: read, checked, and made a config of."""
 
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -58,6 +59,13 @@ def read_grid(
         OSError, ValueError: as :func:`read_settings`.
     """
     path = pathlib.Path(path)
+    with _named("grid"):
+        return _read_grid(grid_class, recipe_class, path)
+
+
+def _read_grid(
+    grid_class: type, recipe_class: type, path: pathlib.Path
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Any]]]:
     content = _read(path)
     if not isinstance(content, dict) or not isinstance(content.get("recipes", {}), dict):
         allowed = "a file with `models`, and `recipes` as a mapping of their names to settings"
@@ -77,6 +85,16 @@ def read_grid(
             for name, recipe in content.get("recipes", {}).items()
         },
     )
+
+
+@contextlib.contextmanager
+def _named(argument: str) -> Iterator[None]:
+    """Errors about ``config`` are about ``argument`` within."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        told = str(error).replace("`config`", f"`{argument}`").replace("config=", f"{argument}=")
+        raise type(error)(told) from error
 
 
 def read_search(path: str | os.PathLike) -> object:

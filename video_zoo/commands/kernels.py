@@ -10,6 +10,7 @@ from video_zoo.evaluation import KernelsConfig
 
 from . import cli
 
+RUN = {"names": {"path": "output"}}
 _FLAGS = cli.define_flags(KernelsConfig)
 
 

@@ -137,9 +137,11 @@ class Commands:
         """
         self.check()
         with open(log, "a", encoding="utf-8") as file:
-            # In a session of its own: Ctrl-C reaches it once, by `stop`.
+            # In a session of its own: Ctrl-C reaches it once, by `stop`. The pipe tells it that
+            # this process is gone, should it be killed.
             process = subprocess.Popen(
-                [sys.executable, "-m", "video_zoo", *arguments],
+                [sys.executable, "-m", "video_zoo.commands.child", *arguments],
+                stdin=subprocess.PIPE,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=_environment(device),
@@ -147,10 +149,18 @@ class Commands:
             )
         self._running.add(process)
         try:
+            if self._stopped:  # since it was asked for
+                process.send_signal(signal.SIGINT)
             code, peak = _wait(process)
+        except KeyboardInterrupt:
+            self.stop()
+            _wait(process)
+            raise
         finally:
             self._running.discard(process)
-        if code in _INTERRUPTED:
+            process.stdin.close()
+        # One that is stopped while it starts has no exit code for that yet.
+        if code in _INTERRUPTED or (code and self._stopped):
             self._stopped = True
             raise KeyboardInterrupt
         return code, peak

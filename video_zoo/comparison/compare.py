@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import tqdm
 
 from video_zoo import errors
+from video_zoo.files import whole_files
 from video_zoo.files.ownership import sole_owner
 
 from . import page
@@ -100,7 +101,7 @@ def compare(
         raise errors.refusal("recipes", "given with `models`: at least `data_dir`", recipes)
     cells, spaces = check_grid(config, recipes or {}, search or {})
     folder = pathlib.Path(errors.at_home(config.output_dir))
-    folder.mkdir(parents=True, exist_ok=True)
+    whole_files.make_folder(folder, "output_dir")
     with sole_owner(folder, "output_dir"):
         trials: list[dict[str, object]] = []
         if spaces:

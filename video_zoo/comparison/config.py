@@ -134,7 +134,7 @@ def _check_names(cells: Sequence[Cell], models: str | None) -> None:
     names = [cell.name for cell in cells]
     if twice := {name for name in names if names.count(name) > 1}:
         allowed = (
-            f"networks whose names differ in letters and digits; {min(twice)!r} is there twice"
+            f"networks and recipes of different letters and digits; {min(twice)!r} is there twice"
         )
         raise errors.refusal("models", allowed, models)
 

@@ -104,7 +104,7 @@ def read_run(folder: pathlib.Path) -> Run:
     """
     config = read_config(folder)
     split = config.training.get("val_split", "val")
-    path = find_scores(folder, str(split))
+    path = find_scores(folder, str(split), "runs")
     result, class_names = read_scores(path)
     numbers = numbers_of(result, class_names)
     if not numbers:
@@ -126,9 +126,8 @@ def gather(named: Sequence[tuple[str, Run]]) -> list[Contestant]:
     """
     first = named[0][1]
     for _, run in named[1:]:
-        check_same(
-            first.folder, first.result, first.class_names, run.folder, run.result, run.class_names
-        )
+        ours, theirs = ((each.folder, each.result, each.class_names) for each in (first, run))
+        check_same(*ours, *theirs, "runs")
     groups = collections.defaultdict(list)
     for name, run in named:
         groups[name].append(run)

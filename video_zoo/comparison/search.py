@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import math
+import os
 import pathlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ import numpy as np
 import yaml
 
 from video_zoo import errors
-from video_zoo.files import whole_files
+from video_zoo.files import file_content, whole_files
 from video_zoo.run import history
 
 from .cells import CellReport, read_report
@@ -22,6 +23,8 @@ from .spaces import Space, load_optuna
 
 STUDY, TRIALS = "study.log", "trials.csv"
 _ASKED = "asked"
+# Trials follow from the seed and from how those before them ended.
+_REMEDY = "Take it from a backup, or remove it: trials that are done are then found again."
 RunCell = Callable[[Cell], CellReport]
 
 
@@ -172,12 +175,9 @@ def open_searches(
     """The search of each network and recipe, new or continued.
 
     Raises:
-        ValueError: one that is there is of something else.
+        ValueError: one that is there is of something else, or damaged.
     """
-    journal, path = load_optuna().storages.journal, str(folder / STUDY)
-    # Unlike Optuna's usual lock, this one needs no links, which Windows refuses to many.
-    lock = journal.JournalFileOpenLock(path)
-    storage = load_optuna().storages.JournalStorage(journal.JournalFileBackend(path, lock))
+    storage = _open_journal(folder / STUDY)
     protocol = {"num_clips": config.num_clips, "num_crops": config.num_crops}
     searched = {f"search.{space.name}": dataclasses.asdict(space) for space in spaces}
     searches = []
@@ -185,6 +185,44 @@ def open_searches(
         shared = {name: value for name, value in cell.settings.items() if name != "workdir"}
         searches.append(NetworkSearch(cell, spaces, storage, {**shared, **protocol, **searched}))
     return searches
+
+
+def _open_journal(path: pathlib.Path) -> object:
+    """Optuna's journal; ValueError if it is damaged."""
+    if path.exists():
+        _mend_end(path)
+    storages, name = load_optuna().storages, str(path)
+    # Unlike Optuna's usual lock, this one needs no links, which Windows refuses to many.
+    lock = storages.journal.JournalFileOpenLock(name)
+    try:
+        return storages.JournalStorage(storages.journal.JournalFileBackend(name, lock))
+    except OSError:
+        raise
+    except Exception as error:  # Optuna has many for lines that do not fit one another
+        told = f"{type(error).__name__}: {error}"
+        file_content.refuse(path, "", "a whole journal of Optuna", told, _REMEDY)
+
+
+def _mend_end(path: pathlib.Path) -> None:
+    """Cuts off a last line that is not whole, as a full disk leaves it.
+
+    Optuna would write the next one after it, on the same line.
+    """
+    if not path.is_file():
+        file_content.refuse(path, "", "a file of Optuna", "a folder", "Remove it.")
+    content = path.read_bytes()
+    whole, ended, rest = content.rpartition(b"\n")
+    for number, line in enumerate(whole.split(b"\n") if ended else [], start=1):
+        try:
+            known = "op_code" in json.loads(line)
+        except (ValueError, TypeError):
+            known = False
+        if not known:
+            file_content.refuse(path, f"line {number}", "one of Optuna's journal", line, _REMEDY)
+    if rest and not rest.startswith(b"{"):
+        file_content.refuse(path, "the last line", "one of Optuna's journal", rest, _REMEDY)
+    if rest:
+        os.truncate(path, len(content) - len(rest))
 
 
 def trials_in_turn(searches: Sequence[NetworkSearch], trials: int) -> list[NetworkSearch]:

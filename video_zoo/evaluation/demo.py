@@ -2,12 +2,14 @@
 
 import dataclasses
 import os
+import pathlib
 import tempfile
 import threading
 from types import ModuleType
 
 from video_zoo import errors
 from video_zoo.data.videos import video
+from video_zoo.files.ownership import remove_unowned, sole_owner
 from video_zoo.run.trained import TrainedNetwork, load_network
 
 from .demo_config import DemoConfig
@@ -15,6 +17,7 @@ from .heat_maps import find_maps
 from .predict import Predictor, Timelines
 from .views import encoding_of
 
+_FOLDERS = "video_zoo_demo_"
 _TITLE = "What happens in this video?"
 # Seconds after which uploads and what was made of them are removed, and how often that is looked
 # for. Nobody waits that long in the queue.
@@ -26,7 +29,8 @@ def demo(config: DemoConfig) -> None:
     """Serves a page on which a network classifies the videos that are dropped there, until Ctrl-C.
 
     The page shows the classes of a video, when they are seen, and where the network looks. Uploads
-    and pictures lie in a temporary folder. They are removed after half an hour, and with the page.
+    and pictures lie in a temporary folder. They are removed after half an hour, and with the page;
+    those of a page that was killed, when the next one begins.
 
     Args:
         config: the network, and where the page is.
@@ -40,7 +44,9 @@ def demo(config: DemoConfig) -> None:
         >>> demo(DemoConfig(workdir="RUN"))  # doctest: +SKIP
     """
     config.check_files()
-    with tempfile.TemporaryDirectory(prefix="video_zoo_demo_") as folder:
+    for left in pathlib.Path(tempfile.gettempdir()).glob(f"{_FOLDERS}*"):
+        remove_unowned(left)
+    with tempfile.TemporaryDirectory(prefix=_FOLDERS) as folder, sole_owner(folder, "TMPDIR"):
         gradio = _load_gradio(folder)
         video.decoder_versions()  # fails before the network is loaded, if it does
         network = load_network(**config.network)
@@ -136,20 +142,35 @@ class _Looker:
         self._whole = Predictor(network, start, names, config.prediction)
         self._sliding = Timelines(network, encoding, names, config.sliding, progress=False)
 
-    def __call__(self, path: str) -> tuple[dict[str, float], str, str | None]:
+    def __call__(self, path: str | None) -> tuple[dict[str, float], str, str | None]:
         """Classes with their probabilities, the picture of the timeline, and a film or None.
 
         Raises:
             gradio.Error: the video cannot be used; the page shows why.
         """
+        if path is None:  # from a program: the page sends a video
+            raise self._refusal("there is none")
+        try:
+            return self._look(path)
+        # No room for the network or for files, or its weights are damaged.
+        except (ValueError, OSError, FloatingPointError, MemoryError) as error:
+            raise self._refusal(str(error)) from error
+
+    def _refusal(self, problem: str) -> Exception:
+        told = f"This video cannot be used: {problem}"
+        return self._gradio.Error(told, duration=None, print_exception=False)
+
+    def _look(self, path: str) -> tuple[dict[str, float], str, str | None]:
         folder = tempfile.mkdtemp(dir=self._folder)
         picture, film = os.path.join(folder, "timeline.png"), os.path.join(folder, "heat.mp4")
         films = (film,) if self.shows_heat else ()
-        found = self._whole.predict(path, films)
-        problem = found.problem or self._sliding.look(path, (), (picture,)).problem
+        (found,) = self._whole.predict(path, films)
+        problem = found.problem
+        if not problem:
+            (timeline,) = self._sliding.look(path, (), (picture,))
+            problem = timeline.problem
         if problem:
-            told = f"This video cannot be used: {problem}"
-            raise self._gradio.Error(told, duration=None, print_exception=False)
+            raise self._refusal(problem)
         classes = dict(zip(found.classes, found.probabilities, strict=True))
         return classes, picture, film if films else None
 

@@ -10,6 +10,7 @@ from video_zoo.data.input.pipeline import Clips
 from video_zoo.data.input.records import SkippedRecords, check_shards
 from video_zoo.data.input.source import Split
 from video_zoo.errors import refusal, shown
+from video_zoo.files import whole_files
 from video_zoo.models.weights.labels import same_classes
 from video_zoo.run.devices import find_devices
 from video_zoo.run.trained import TrainedNetwork, load_network
@@ -104,7 +105,7 @@ def score_and_write(
     Returns:
         What ``metrics.json`` holds.
     """
-    config.folder().mkdir(parents=True, exist_ok=True)  # fails before the work, if it does
+    whole_files.make_folder(config.folder(), "output_dir")
     num_views = config.num_clips * config.num_crops
     result = score_videos(network, dataset, num_views, sources, config.average, devices)
     class_names = sources[0].class_names

@@ -249,7 +249,7 @@ def _check_settings(folder: pathlib.Path, settings: dict) -> None:
                 f"output_dir={str(folder)!r}, where {'; '.join(differences)}. Choose another."
             )
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    whole_files.make_folder(folder, "output_dir")
     whole_files.write_json(path, settings)
 
 

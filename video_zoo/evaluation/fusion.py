@@ -66,12 +66,16 @@ def fuse(inputs: Sequence[str | os.PathLike], config: FusionConfig) -> dict:
 
     Raises:
         FileNotFoundError: a file is not there.
-        ValueError: there is only one, or they are not of the same videos and classes.
+        ValueError: there is only one, they are not of the same videos and classes, or one of them
+            would be replaced.
     """
     if len(inputs) < 2:
         allowed = "two or more evaluations"
         raise errors.refusal("FILE...", allowed, [os.fspath(each) for each in inputs])
     paths = [find_scores(each, config.split) for each in inputs]
+    if any(path.parent.resolve() == config.folder().resolve() for path in paths):
+        allowed, remedy = "another folder than those of the evaluations", "Name a new folder."
+        raise errors.refusal("output_dir", allowed, config.output_dir, remedy)
     read = [read_scores(path) for path in paths]
     (first, class_names), *others = read
     for path, (result, names) in zip(paths[1:], others, strict=True):
@@ -106,8 +110,9 @@ def check_same(
     path: os.PathLike,
     result: VideoScores,
     names: Sequence[str],
+    argument: str = "FILE...",
 ) -> None:
-    """Refuses scores of other classes, videos or labels."""
+    """Refuses scores of other classes, videos or labels, which were given as ``argument``."""
     alike = {
         "classes": names == first_names,
         "videos": result.filenames == first.filenames,
@@ -118,4 +123,4 @@ def check_same(
     if other is not None:
         allowed = f"evaluations of the same {other}, in the same order"
         remedy = "Evaluate the runs on the same shards and split."
-        raise errors.refusal("FILE...", allowed, [str(first_path), str(path)], remedy)
+        raise errors.refusal(argument, allowed, [str(first_path), str(path)], remedy)

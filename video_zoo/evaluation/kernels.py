@@ -8,6 +8,7 @@ import numpy as np
 
 from video_zoo import errors
 from video_zoo.data.videos import writing
+from video_zoo.files import whole_files
 from video_zoo.models.maps import first_kernel
 from video_zoo.models.transfer import is_functional
 from video_zoo.run import pictures
@@ -40,6 +41,7 @@ def save_kernels(model: keras.Model, path: str | os.PathLike) -> str:
     """
     path = errors.at_home(os.fspath(path))
     check_picture("path", path)
+    whole_files.check_file_place(path, "path")
     found = first_kernel(model) if is_functional(model) else None
     if found is None:
         raise ValueError(
@@ -48,7 +50,6 @@ def save_kernels(model: keras.Model, path: str | os.PathLike) -> str:
         )
     name, kernel = found
     grids = [kernel_grid(moment) for moment in _as_colours(kernel)]
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     if path.lower().endswith(STRIP):
         pictures.save_png(path, pictures.side_by_side(grids))
     else:

@@ -140,14 +140,13 @@ def write_overlay(
     """Writes the frames that the clips go over, with heat, class and score: a strip or a film.
 
     Args:
-        path: ends with ".png" for a strip, or with ".mp4" or ".gif". Its folder is made.
+        path: ends with ".png" for a strip, or with ".mp4" or ".gif".
         encoded: the video.
         heat: of it.
         name: of the class.
         probability: of the class.
         channels: 3, or 2 for flow, whose third channel is grey.
     """
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     score = f"{probability:.1%}  "
     looked_at = np.flatnonzero(heat.seen)
     short, long = min(encoded.width, encoded.height), max(encoded.width, encoded.height)

@@ -1,5 +1,6 @@
 """predict: a trained network on any video file, the way that evaluation sees it."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,6 +9,7 @@ import tqdm
 
 from video_zoo.data.format.encoding import EncodedClip, EncodingConfig
 from video_zoo.data.videos import video
+from video_zoo.files import whole_files
 from video_zoo.inflation_config import InflationConfig
 from video_zoo.lettering import lettered
 from video_zoo.run.room import enough_room
@@ -133,6 +135,15 @@ def predict_videos(
     network.check_classifier()
     if config.overlay is not None and config.step is None:
         find_maps(network.model, config.overlay_layer, "overlay_layer")
+    written = {
+        "overlay": itertools.chain(*overlays),
+        "timeline": itertools.chain(*pictures),
+        "json": filter(None, [config.json]),
+        "csv": filter(None, [config.csv]),
+    }
+    for argument, paths in written.items():
+        for path in paths:
+            whole_files.check_file_place(path, argument)
     encoding = encoding_of(network, "filenames", config.frames_fps)
     names = network.class_names or [str(index) for index in range(network.num_classes)]
     if config.step is None:
@@ -143,7 +154,7 @@ def predict_videos(
 
 
 def _one_by_one(
-    look: Callable[..., Prediction | Timeline],
+    look: Callable[..., Iterator[Prediction | Timeline]],
     inputs: Sequence[tuple[str, str]],
     overlays: Sequence[tuple[str, ...]],
     pictures: Sequence[tuple[str, ...]],
@@ -152,7 +163,8 @@ def _one_by_one(
     found = []
     try:
         for (_, file), *paths in zip(inputs, overlays, pictures, strict=True):
-            found.append(look(file, *paths))
+            for each in look(file, *paths):
+                found.append(each)  # also where what is drawn of it fails, or is interrupted
             yield found[-1]
             if found[-1].problem == _INTERRUPTED:
                 raise KeyboardInterrupt
@@ -191,8 +203,10 @@ class Timelines:
             config.max_seconds,
         )
 
-    def look(self, filename: str, films: Sequence[str], pictures: Sequence[str]) -> Timeline:
-        """The timeline of a video; writes its film and picture.
+    def look(
+        self, filename: str, films: Sequence[str], pictures: Sequence[str]
+    ) -> Iterator[Timeline]:
+        """Gives the timeline of a video, and then writes its film and picture.
 
         Ctrl-C ends the video, as it must that of a camera. What was seen of it is told.
         """
@@ -223,12 +237,12 @@ class Timelines:
             self._multi_label,
             problem,
         )
+        yield timeline
         if found:
             for path in pictures:
                 save_timeline(timeline, path)
             for path in () if problem == _INTERRUPTED else films:
                 write_film(timeline, self._encoding, path)
-        return timeline
 
 
 class Predictor:
@@ -254,28 +268,29 @@ class Predictor:
 
     def predict(
         self, filename: str, overlays: tuple[str, ...], _: tuple[str, ...] = ()
-    ) -> Prediction:
-        """The classes of a video; writes its overlays."""
+    ) -> Iterator[Prediction]:
+        """Gives the classes of a video, and then writes its overlays."""
         try:
             encoded = video.encode_clip(filename, self._encoding)
         except video.UnusableVideo as error:
-            return Prediction(filename, problem=str(error))
+            yield Prediction(filename, problem=str(error))
+            return
         with enough_room("The network takes one clip at a time: use a device with more of it."):
             views = self._views(encoded.frames)
             logits = np.stack([self._network.logits(view)[0] for view in views])
             scores = self._network.scores(logits, self._config.average)
             check_scores(scores, filename)
             order = np.argsort(-scores, kind="stable")
+            least = self._config.threshold or 0.0
+            best = [index for index in order[: self._config.most] if scores[index] >= least]
+            yield Prediction(
+                filename,
+                tuple(self._names[i] for i in best),
+                tuple(float(scores[i]) for i in best),
+                overlays=overlays,
+            )
             if overlays:
                 self._show(encoded, overlays, int(order[0]), float(scores[order[0]]))
-        least = self._config.threshold or 0.0
-        best = [index for index in order[: self._config.most] if scores[index] >= least]
-        return Prediction(
-            filename,
-            tuple(self._names[i] for i in best),
-            tuple(float(scores[i]) for i in best),
-            overlays=overlays,
-        )
 
     def _show(
         self, encoded: EncodedClip, overlays: tuple[str, ...], best: int, probability: float

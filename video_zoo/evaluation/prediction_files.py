@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -33,10 +32,8 @@ def write_predictions(
         top: classes of each window that the JSON file names; None for all.
     """
     if json is not None:
-        _make_folder(json)
         whole_files.write_json(json, {"videos": [_as_dict(each, top) for each in found]})
     if csv is not None:
-        _make_folder(csv)
         header = ("file", "start", "end", "class", "probability", "problem")
         whole_files.write_rows(csv, header, [row for each in found for row in _rows(each)])
 
@@ -79,7 +76,6 @@ def _rows(found: Prediction | Timeline) -> Iterator[tuple]:
 
 def save_timeline(timeline: Timeline, path: str) -> None:
     """Writes the timeline as PNG: a bar for each segment, and the probabilities over time."""
-    _make_folder(path)
     segments = [(s.start, s.end, s.name) for s in timeline.segments]
     plots.save_timeline(
         timeline.windows.mean(axis=1), timeline.smoothed, timeline.class_names, segments, path
@@ -98,7 +94,6 @@ def write_film(timeline: Timeline, encoding: EncodingConfig, path: str) -> None:
         UnusableVideo: the video cannot be decoded any more.
         OSError: the film cannot be written.
     """
-    _make_folder(path)
     rate = encoding.fps
     if rate is None:
         with contextlib.closing(stream_frames(timeline.filename, encoding)) as frames:
@@ -120,7 +115,3 @@ def _captioned(timeline: Timeline, encoding: EncodingConfig) -> Iterator[np.ndar
         best = max(now, key=lambda each: each.probability, default=None)
         name, score = (best.name, f"{best.probability:.0%}  ") if best else ("", "")
         yield pictures.captioned(resize(cv2, frame, size), name, f"{seconds:.1f} s  {score}")
-
-
-def _make_folder(path: str) -> None:
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)

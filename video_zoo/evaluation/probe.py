@@ -63,7 +63,7 @@ def probe(config: ProbeConfig) -> dict:
     check_data(network, source, data_dir)
     check_shards(source, unlabelled=True)
     folder = config.folder()
-    folder.mkdir(parents=True, exist_ok=True)  # fails before the work, if it does
+    whole_files.make_folder(folder, "output_dir")
     results = {}
     for name in CONDITIONS:
         clip = clip_of(network.clip, name)

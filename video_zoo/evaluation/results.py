@@ -68,7 +68,7 @@ def write_results(
         result: the scores.
         class_names: of the columns of the scores.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    whole_files.make_folder(folder, "output_dir")
     write_scores(folder / files.SCORES, result, class_names)
     if "mean_ap" in numbers:
         path = folder / files.AVERAGE_PRECISION

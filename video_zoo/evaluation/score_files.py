@@ -19,6 +19,7 @@ from .views import VideoScores
 # The second column says whether a video has one class or several.
 _ONE, _SEVERAL = "label", "labels"
 _PROTOCOL = ("num_clips", "num_crops", "num_frames", "image_size", "average", "frame_order")
+_ROUNDING = 1e-5
 _REMEDY = "Take the file as an evaluation wrote it."
 
 
@@ -50,12 +51,15 @@ def _named(label: np.ndarray, class_names: Sequence[str]) -> str:
     return "" if label == tfrecord.UNLABELLED else class_names[label]
 
 
-def find_scores(path: str | os.PathLike, split: str = "val") -> pathlib.Path:
+def find_scores(
+    path: str | os.PathLike, split: str = "val", argument: str = "FILE"
+) -> pathlib.Path:
     """The ``scores.csv`` that a user means: itself, of an evaluation's folder, or of a run's.
 
     Args:
         path: a file, the folder of an evaluation, or that of a run.
         split: of the run's evaluation.
+        argument: what ``path`` was given as.
 
     Raises:
         FileNotFoundError: there is none.
@@ -65,8 +69,8 @@ def find_scores(path: str | os.PathLike, split: str = "val") -> pathlib.Path:
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         raise FileNotFoundError(
-            f"`FILE` must be a {SCORES}, the folder of an evaluation, or that of a run with an "
-            f"evaluation of {split!r}. Received: {os.fspath(path)!r}. Evaluate the run first."
+            f"`{argument}` must be a {SCORES}, the folder of an evaluation, or that of a run with "
+            f"an evaluation of {split!r}. Received: {os.fspath(path)!r}. Evaluate the run first."
         )
     return found
 
@@ -90,12 +94,13 @@ def read_scores(path: str | os.PathLike) -> tuple[VideoScores, list[str]]:
     Raises:
         ValueError: it is no such file; line and column are named.
     """
-    text = file_content.read_text(path, "surrogateescape")
-    header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    header, *rows = _lines(path) or [[]]
     names = header[3:]
     if len(header) < 4 or header[0] != "file" or header[1] not in (_ONE, _SEVERAL):
         file_content.refuse(path, "line 1", "file,label,predicted and the classes", header, _REMEDY)
     place = {name: index for index, name in enumerate(names)}
+    if len(place) < len(names):
+        file_content.refuse(path, "line 1", "classes of different names", names, _REMEDY)
     several, labels, scores = header[1] == _SEVERAL, [], []
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
@@ -109,14 +114,26 @@ def read_scores(path: str | os.PathLike) -> tuple[VideoScores, list[str]]:
     return VideoScores([row[0] for row in rows], values, np.array(scores)), names
 
 
+def _lines(path: str | os.PathLike) -> list[list[str]]:
+    text = file_content.read_text(path, "surrogateescape")
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        return list(reader)
+    except csv.Error as error:
+        place, allowed = f"line {reader.line_num}", "values with commas between"
+        file_content.refuse(path, place, allowed, str(error), _REMEDY)
+
+
 def _label(
     path: str | os.PathLike, number: int, text: str, place: dict[str, int], several: bool
 ) -> int | np.ndarray:
     try:
         if not several:
             return place[text] if text else tfrecord.UNLABELLED
-        label = np.zeros(len(place), np.float32)
-        label[[place[name] for name in json.loads(text)]] = 1
+        label, found = np.zeros(len(place), np.float32), json.loads(text)
+        if not isinstance(found, list):
+            raise TypeError
+        label[[place[name] for name in found]] = 1
     except (KeyError, TypeError, ValueError):
         allowed = "classes of the header as a list in JSON" if several else "a class of the header"
         file_content.refuse(path, f"line {number}, label", allowed, text, _REMEDY)
@@ -130,4 +147,6 @@ def _numbers(path: str | os.PathLike, number: int, texts: Sequence[str]) -> list
         values = []
     if not values or not np.isfinite(values).all():
         file_content.refuse(path, f"line {number}", "a number for each class", texts[:5], _REMEDY)
+    if not all(-_ROUNDING <= value <= 1 + _ROUNDING for value in values):
+        file_content.refuse(path, f"line {number}", "probabilities from 0 to 1", values, _REMEDY)
     return values

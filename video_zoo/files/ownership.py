@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import socket
 import stat
 import sys
@@ -48,6 +49,21 @@ def sole_owner(folder: str | os.PathLike, argument: str, shared: bool = False) -
             with full_disk.explained(path):
                 _write(descriptor, f"process {os.getpid()} on {socket.gethostname()}")
         yield
+
+
+def remove_unowned(folder: str | os.PathLike) -> None:
+    """Removes a folder that a process held by :func:`sole_owner` until it was killed.
+
+    One that is held stays, one that never was too, and where there are no locks all do.
+    """
+    path = os.path.join(os.fspath(folder), LOCK)
+    with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+        if fcntl is None:
+            return
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        stack.callback(os.close, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder)
 
 
 def _lock(path: str, argument: str, folder: str | os.PathLike, shared: bool) -> int | None:

@@ -6,11 +6,12 @@ import json
 import os
 import platform
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 
 import tensorflow as tf
 
-from video_zoo.errors import at_home
+from video_zoo.errors import at_home, refusal
 
 from . import full_disk
 
@@ -53,6 +54,49 @@ def atomic_write(path: str | os.PathLike, ending: str = "") -> Iterator[str]:
         if isinstance(error, tf.errors.OpError) and temporary in error.message:
             raise OSError(f"{path} cannot be written: {error.message}") from error
         raise
+
+
+def make_folder(folder: str | os.PathLike, argument: str) -> None:
+    """Makes a local folder, unless it is there, and refuses one that cannot be written to.
+
+    To be called before the work whose results go there.
+
+    Args:
+        folder: the folder.
+        argument: the user's name of it, for the message.
+
+    Raises:
+        ValueError: a file is in its place, or it cannot be written to.
+    """
+    _try_to_write(at_home(folder), argument, folder, "a folder that can be written to")
+
+
+def check_file_place(path: str | os.PathLike, argument: str) -> None:
+    """Makes the folder of a local file that is to be written, and refuses what can be none.
+
+    Args:
+        path: the file, which may be there.
+        argument: the user's name of it, or of the folder above, for the message.
+
+    Raises:
+        ValueError: a folder is in its place, or its folder cannot be written to.
+    """
+    whole, allowed = os.path.abspath(at_home(path)), "a file that can be written"
+    if os.path.isdir(whole):
+        raise refusal(argument, allowed, path, place=", which is a folder")
+    _try_to_write(os.path.dirname(whole), argument, path, allowed)
+
+
+def _try_to_write(
+    folder: str | os.PathLike, argument: str, value: str | os.PathLike, allowed: str
+) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        remedy = "Choose another place."
+        raise refusal(argument, allowed, value, remedy, f" ({error.strerror})") from error
 
 
 def temporary_name(name: str, pid: int) -> str:

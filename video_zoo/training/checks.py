@@ -48,6 +48,15 @@ def check_devices(config: TrainingConfig, found: int, workers: int = 1) -> None:
         raise errors.refusal("jit_compile", allowed, True, place=f" and {found} devices")
 
 
+def check_callbacks(callbacks: object) -> None:
+    """Raises ValueError unless ``callbacks`` are several of Keras's, or none."""
+    several = isinstance(callbacks, list | tuple)
+    if several and all(isinstance(each, keras.callbacks.Callback) for each in callbacks):
+        return
+    allowed = "a list of objects of keras.callbacks.Callback"
+    raise errors.refusal("callbacks", allowed, callbacks, "Write one as `[callback]`.")
+
+
 def open_splits(config: TrainingConfig) -> dict[str, Split]:
     """The splits to train and to validate on, by name; see :func:`records.check_shards`."""
     splits = {name: getattr(config, name) for name in ("train_split", "val_split")}

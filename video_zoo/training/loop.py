@@ -53,7 +53,7 @@ class TrainingResult:
             "val_loss", "val_top1"; with more than five classes "top5" and "val_top5" too; where
             clips have several classes "mean_ap" and "val_mean_ap" in place of both;
             "clips_per_second", "input_wait".
-        finished: False if the run was interrupted.
+        finished: False if the run was interrupted, or ended by a callback.
         signum: the signal that interrupted it; None if none did.
     """
 
@@ -77,17 +77,23 @@ def train(
         callbacks: Keras's callbacks of your own, such as a tracker's. They come first at every
             event, so that what they change is in the checkpoints of that step; what they know
             themselves is not saved. Their ``model`` trains the network, which is
-            ``model.network``; ``logs`` are Keras's. A run that continues within an epoch begins
-            and ends training twice. Of several workers each calls its own. Defaults to none.
+            ``model.network``; ``logs`` are Keras's. With ``model.stop_training`` they end the call
+            after the validation that follows; another call continues the run. A run that continues
+            within an epoch begins and ends training twice. Of several workers each calls its own.
+            Defaults to none.
+
+    Returns:
+        Where the run is, and how far; it is finished unless a signal or a callback ended it.
 
     Raises:
-        ValueError: a setting is out of range, ``workdir`` holds a run with other settings, or
-            another process is at work there.
+        ValueError: a setting is out of range, ``callbacks`` are none, ``workdir`` holds a run with
+            other settings, or another process is at work there.
         FileNotFoundError: shards, or the file of initial weights, are missing.
         FloatingPointError: the loss became NaN, infinite, or larger than ``max_loss``.
         MemoryError: a device has too little memory.
     """
     config.check_files()
+    checks.check_callbacks(callbacks)
     known_names.import_modules(config.imports, config.model)
     check_backend(config.dtype)
     world = find_world(config)
@@ -115,7 +121,7 @@ def train(
         finally:
             if run.batches.skipped and run.writes:
                 write_skipped(workdir, run.batches.skipped, skipped_before)
-        return TrainingResult(workdir, run.rows, signum is None, signum)
+        return TrainingResult(workdir, run.rows, signum is None and run.trained, signum)
 
 
 class _Run:
@@ -216,7 +222,7 @@ class _Run:
         if not self.trained:
             with interruption.deferred():
                 self._train(trainer, clips, checkpoints, interruption)
-        if self.precise_is_due:
+        if self.trained and self.precise_is_due:
             interruption.stop_if_asked()
             with self._explained():
                 self._precise_statistics(trainer, checkpoints)
@@ -307,7 +313,8 @@ class _Run:
         clock.start()
         if self.validation_is_due:
             self._validate(trainer, order)
-        while not self.trained:
+        stopped = trainer.stop_training  # by a callback of the user's
+        while not (self.trained or stopped):
             # After an interruption, the rest of its epoch goes first.
             done = clock.step % clock.steps_per_epoch
             trainer.fit(
@@ -320,6 +327,9 @@ class _Run:
                 shuffle=False,
                 verbose=0,
             )
+            stopped = trainer.stop_training
+        if not self.trained:
+            self._say(f"a callback ended the run after step {clock.step}; another call continues.")
 
     def _validate(self, trainer: Trainer, order: list) -> None:
         """The end of an epoch whose validation was interrupted."""

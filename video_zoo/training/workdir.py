@@ -5,7 +5,6 @@ import dataclasses
 import math
 import pathlib
 import platform
-import tempfile
 
 import keras
 import tensorflow as tf
@@ -14,7 +13,7 @@ import video_zoo
 from video_zoo import models
 from video_zoo.data.format.manifests import MULTI_LABEL
 from video_zoo.data.input.source import Split
-from video_zoo.errors import refusal, shown
+from video_zoo.errors import shown
 from video_zoo.files import whole_files
 from video_zoo.models.weights import saved
 from video_zoo.models.weights.network_files import UnreadableFileError
@@ -29,13 +28,7 @@ from .config import TrainingConfig
 def make_workdir(config: TrainingConfig) -> pathlib.Path:
     """Makes the folder of the run, and refuses one that cannot be written to."""
     workdir = pathlib.Path(config.workdir)
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=workdir):
-            pass
-    except OSError as error:
-        allowed, place = "a folder that can be written to", f" ({error.strerror})"
-        raise refusal("workdir", allowed, workdir, place=place) from error
+    whole_files.make_folder(workdir, "workdir")
     return workdir
 
 

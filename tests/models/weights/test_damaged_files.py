@@ -12,6 +12,7 @@ from test_checkpoints import write_tf
 from test_published import row
 
 import video_zoo
+from video_zoo.files import full_disk
 from video_zoo.models.weights import network_files
 from video_zoo.models.weights.download import cache_folder, fetch
 from video_zoo.models.weights.saved import write_provenance
@@ -121,6 +122,18 @@ def test_one_flipped_bit_is_found(whole, tmp_path):
     (tmp_path / "a.keras").write_bytes(content)
     with pytest.raises(ValueError, match=r"\(model.weights.h5 in it is damaged\)$"):
         video_zoo.weights_info("r3d_18", tmp_path / "a.keras")
+
+
+def test_where_there_is_no_room_to_unpack_it_a_file_is_not_called_damaged(whole):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(full_disk.DiskFullError, match="a temporary file in .*make room"):
+            network_files.load(whole)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert network_files.load(whole)
 
 
 def test_an_archive_that_would_fill_the_memory_is_not_unpacked(whole, tmp_path):

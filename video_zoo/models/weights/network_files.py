@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import h5py
 import keras
 
 from video_zoo.errors import LONGEST
+from video_zoo.files import full_disk
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 ARCHIVE, HDF5 = "whole '.keras' file", "whole HDF5 file"
@@ -49,13 +51,17 @@ def reading(path: str | os.PathLike, argument: str = "weights", what: str = "who
         what: the kind of file that it must be.
 
     Raises:
-        UnreadableFileError: (a ValueError) anything but a lack of memory was raised within.
+        UnreadableFileError: (a ValueError) anything but a lack of room was raised within.
+        DiskFullError: there is no room to unpack the file.
     """
     try:
         yield
     except (UnreadableFileError, MemoryError):
         raise
     except Exception as error:  # of zipfile, json, HDF5, Keras, pickle: each has many
+        if why := full_disk.reason(error):
+            place = f"a temporary file in {tempfile.gettempdir()}"
+            raise full_disk.refusal(place, why) from error
         cause = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, KeyError):
             cause = f"{cause} is missing"
