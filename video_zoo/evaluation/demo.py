@@ -148,19 +148,16 @@ class _Looker:
         Raises:
             gradio.Error: the video cannot be used; the page shows why.
         """
-        if path is None:  # from a program: the page sends a video
-            raise self._refusal("there is none")
         try:
             return self._look(path)
-        # No room for the network or for files, or its weights are damaged.
-        except (ValueError, OSError, FloatingPointError, MemoryError) as error:
-            raise self._refusal(str(error)) from error
+        # The others: no room for the network or for files, or its weights are damaged.
+        except (video.UnusableVideo, ValueError, OSError, FloatingPointError, MemoryError) as error:
+            told = f"This video cannot be used: {error}"
+            raise self._gradio.Error(told, duration=None, print_exception=False) from error
 
-    def _refusal(self, problem: str) -> Exception:
-        told = f"This video cannot be used: {problem}"
-        return self._gradio.Error(told, duration=None, print_exception=False)
-
-    def _look(self, path: str) -> tuple[dict[str, float], str, str | None]:
+    def _look(self, path: str | None) -> tuple[dict[str, float], str, str | None]:
+        if path is None:  # from a program: the page sends a video
+            raise video.UnusableVideo("there is none")
         folder = tempfile.mkdtemp(dir=self._folder)
         picture, film = os.path.join(folder, "timeline.png"), os.path.join(folder, "heat.mp4")
         films = (film,) if self.shows_heat else ()
@@ -170,7 +167,7 @@ class _Looker:
             (timeline,) = self._sliding.look(path, (), (picture,))
             problem = timeline.problem
         if problem:
-            raise self._refusal(problem)
+            raise video.UnusableVideo(problem)
         classes = dict(zip(found.classes, found.probabilities, strict=True))
         return classes, picture, film if films else None
 
