@@ -137,10 +137,9 @@ class _Looker:
         self._gradio, self._folder = gradio, folder
         self.shows_heat = _has_maps(network)
         encoding = encoding_of(network, "filenames")
-        names = network.class_names or [str(index) for index in range(network.num_classes)]
         start = dataclasses.replace(encoding, max_clip_seconds=config.max_seconds)
-        self._whole = Predictor(network, start, names, config.prediction)
-        self._sliding = Timelines(network, encoding, names, config.sliding, progress=False)
+        self._whole = Predictor(network, start, config.prediction)
+        self._sliding = Timelines(network, encoding, config.sliding, progress=False)
 
     def __call__(self, path: str | None) -> tuple[dict[str, float], str, str | None]:
         """Classes with their probabilities, the picture of the timeline, and a film or None.

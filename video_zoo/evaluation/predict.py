@@ -145,11 +145,10 @@ def predict_videos(
         for path in paths:
             whole_files.check_file_place(path, argument)
     encoding = encoding_of(network, "filenames", config.frames_fps)
-    names = network.class_names or [str(index) for index in range(network.num_classes)]
     if config.step is None:
-        found = Predictor(network, encoding, names, config).predict
+        found = Predictor(network, encoding, config).predict
     else:
-        found = Timelines(network, encoding, names, config, progress).look
+        found = Timelines(network, encoding, config, progress).look
     return _one_by_one(found, inputs, overlays, pictures, config)
 
 
@@ -178,7 +177,6 @@ class Timelines:
     Args:
         network: of the windows.
         encoding: how videos were stored that it was trained on.
-        names: of its classes.
         config: the window, and what to tell of it.
         progress: whether to show how far it is.
     """
@@ -187,11 +185,10 @@ class Timelines:
         self,
         network: TrainedNetwork,
         encoding: EncodingConfig,
-        names: list[str],
         config: PredictionConfig,
         progress: bool,
     ) -> None:
-        self._names, self._config, self._encoding = names, config, encoding
+        self._names, self._config, self._encoding = network.names, config, encoding
         self._multi_label, self._progress = network.multi_label, progress
         self._windows = Windows(
             network,
@@ -251,7 +248,6 @@ class Predictor:
     Args:
         network: of the videos.
         encoding: how they were stored that it was trained on.
-        names: of its classes.
         config: which views of a video, and what to tell of it.
     """
 
@@ -259,11 +255,10 @@ class Predictor:
         self,
         network: TrainedNetwork,
         encoding: EncodingConfig,
-        names: list[str],
         config: PredictionConfig,
     ) -> None:
         self._network, self._encoding = network, encoding
-        self._names, self._config = names, config
+        self._names, self._config = network.names, config
         self._views = ViewsOfVideo(network, config.num_clips, config.num_crops)
 
     def predict(

@@ -64,6 +64,11 @@ class TrainedNetwork:
         return self.model.output_shape[-1]
 
     @property
+    def names(self) -> list[str]:
+        """The names of the classes; their numbers where no names are known."""
+        return list(self.class_names or map(str, range(self.num_classes)))
+
+    @property
     def num_channels(self) -> int:
         return self.model.input_shape[-1]
 
